@@ -1,0 +1,19 @@
+//! The public gRPC API: generated messages, clients and servers, and the error details that every service answers with.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`v1`] | what `proto/nimaora/v1` says, generated |
+//! | [`details`] | one way from an error to a gRPC status with `ErrorInfo`, `BadRequest` and `RetryInfo` |
+//!
+//! Nothing here knows a rule of the game or a store.
+
+pub mod details;
+
+/// The messages, clients and servers of `proto/nimaora/v1`. The comments stand in the proto files.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod v1 {
+    tonic::include_proto!("nimaora.v1");
+}
+
+/// The descriptors of every message and service, for server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
