@@ -1,0 +1,1 @@
+//! The suite that every event log passes.

@@ -1,0 +1,295 @@
+//! The envelope of a battle's event: its metadata as log bytes and back, and the chain of hashes through its stream.
+//!
+//! Metadata is a JSON object whose last two fields are `prevHash` and `hash`. `hash` is the SHA-256 of the stream's name, the
+//! revision, the event's id, type and data, and of the metadata before `,"hash":`, each with its length. So every byte
+//! that is stored is covered, by the event's own hash and through `prevHash` by all later ones.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nimaora_domain::{CommandId, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::types::{NewEvent, Position, RecordedEvent, Revision};
+
+/// What surrounds a battle's event.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// The command that appended the event.
+    pub command_id: CommandId,
+    /// What all that follows from one request has in common.
+    #[serde(rename = "$correlationId")]
+    pub correlation_id: Uuid,
+    /// What the event directly follows from.
+    #[serde(rename = "$causationId")]
+    pub causation_id: Uuid,
+    /// Who did it: `admin`, `participant:{id}`, `guest` or `system`.
+    pub actor: String,
+    /// When it was decided.
+    pub time: Timestamp,
+    /// The W3C trace that it belongs to.
+    #[serde(default)]
+    pub traceparent: Option<String>,
+}
+
+/// The hash of a stream's last event; 32 zeros before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChainHead([u8; HASH_BYTES]);
+
+/// An event is not what was sealed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{stream}, revision {revision} (position {position}): {broken}; the history was edited or damaged")]
+pub struct ChainError {
+    /// The stream.
+    pub stream: Arc<str>,
+    /// The event's number in it.
+    pub revision: Revision,
+    /// The event's place in the log.
+    pub position: Position,
+    /// What differs.
+    pub broken: Broken,
+}
+
+/// What differs between an event and its seal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// The metadata is no envelope.
+    #[error("its metadata is no envelope: {0}")]
+    Metadata(String),
+    /// The event's own hash does not match its bytes.
+    #[error("its bytes have the hash {computed}, but it says {stored}")]
+    Hash {
+        /// What the metadata says, in hex.
+        stored: String,
+        /// What the bytes say, in hex.
+        computed: String,
+    },
+    /// The event does not follow the one before it.
+    #[error("it follows an event with the hash {stored}, but the one before it has {expected}")]
+    Previous {
+        /// What the metadata says, in hex.
+        stored: String,
+        /// The hash of the event before it, in hex.
+        expected: String,
+    },
+}
+
+const HASH_BYTES: usize = 32;
+const HASH_FIELD: &[u8] = b",\"hash\":\"";
+const METADATA_END: &[u8] = b"\"}";
+/// `,"hash":"`, 64 digits and `"}`.
+const HASH_SUFFIX_BYTES: usize = HASH_FIELD.len() + 2 * HASH_BYTES + METADATA_END.len();
+/// The usual length of metadata, so that it is allocated once.
+const METADATA_BYTES_EXPECTED: usize = 640;
+
+/// Makes the event that goes in the log at `revision` of `stream`, and moves the chain on.
+pub fn seal(
+    stream: &str,
+    revision: Revision,
+    event_id: Uuid,
+    event_type: &'static str,
+    data: Vec<u8>,
+    envelope: &Envelope,
+    chain: &mut ChainHead,
+) -> NewEvent {
+    seal_named(stream, revision, event_id, event_type.into(), data.into(), envelope, chain)
+}
+
+/// Like [`seal`], for callers that keep the type's name shared.
+pub fn seal_named(
+    stream: &str,
+    revision: Revision,
+    event_id: Uuid,
+    event_type: Arc<str>,
+    data: Bytes,
+    envelope: &Envelope,
+    chain: &mut ChainHead,
+) -> NewEvent {
+    let mut metadata = metadata_before_hash(envelope, chain);
+    let hash = hash(stream, revision, event_id, &event_type, &data, metadata.as_bytes());
+    metadata.push_str(",\"hash\":\"");
+    push_hex(&mut metadata, &hash);
+    metadata.push_str("\"}");
+    *chain = ChainHead(hash);
+    NewEvent { id: event_id, event_type, data, metadata: metadata.into_bytes().into() }
+}
+
+/// Reads the envelope of an event and checks that it is what was sealed and follows `chain`; then moves the chain on.
+///
+/// # Errors
+/// [`ChainError`] with the place and what differs; the chain stays where it is.
+pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, ChainError> {
+    let broken = |broken| ChainError {
+        stream: Arc::clone(&event.stream),
+        revision: event.revision,
+        position: event.position,
+        broken,
+    };
+    let (before, stored) = split_hash(&event.metadata).map_err(broken)?;
+    let computed = hash(&event.stream, event.revision, event.id, &event.event_type, &event.data, before);
+    if computed != stored {
+        return Err(broken(Broken::Hash { stored: hex::encode(stored), computed: hex::encode(computed) }));
+    }
+    let sealed: Sealed = parse_json(&event.metadata).map_err(broken)?;
+    if sealed.prev_hash != *chain {
+        return Err(broken(Broken::Previous {
+            stored: hex::encode(sealed.prev_hash.0),
+            expected: hex::encode(chain.0),
+        }));
+    }
+    *chain = ChainHead(stored);
+    Ok(sealed.envelope)
+}
+
+/// Reads the envelope of an event without checking its hash, for readers that trust the log and need only its content.
+///
+/// # Errors
+/// [`ChainError`] when the metadata is no envelope.
+pub fn peek(event: &RecordedEvent) -> Result<Envelope, ChainError> {
+    parse_json(&event.metadata).map_err(|broken| ChainError {
+        stream: Arc::clone(&event.stream),
+        revision: event.revision,
+        position: event.position,
+        broken,
+    })
+}
+
+impl ChainHead {
+    /// The chain behind `event`, whose own hash is taken as it says. For readers that begin in the middle of a stream.
+    ///
+    /// # Errors
+    /// [`ChainError`] when the metadata holds no hash.
+    pub fn after(event: &RecordedEvent) -> Result<Self, ChainError> {
+        split_hash(&event.metadata).map(|(_, hash)| Self(hash)).map_err(|broken| ChainError {
+            stream: Arc::clone(&event.stream),
+            revision: event.revision,
+            position: event.position,
+            broken,
+        })
+    }
+}
+
+impl std::fmt::Display for ChainHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl Serialize for ChainHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChainHead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        parse_hash(text.as_bytes())
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("no hash of 64 hex digits"))
+    }
+}
+
+#[derive(Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
+    envelope: Envelope,
+    #[serde(rename = "prevHash")]
+    prev_hash: ChainHead,
+}
+
+fn parse_json<'a, T: Deserialize<'a>>(metadata: &'a [u8]) -> Result<T, Broken> {
+    serde_json::from_slice(metadata).map_err(|error| Broken::Metadata(error.to_string()))
+}
+
+/// The metadata before the hash field, and the hash.
+fn split_hash(metadata: &[u8]) -> Result<(&[u8], [u8; HASH_BYTES]), Broken> {
+    let no_hash = || Broken::Metadata("it does not end with its hash".to_owned());
+    let at = metadata.len().checked_sub(HASH_SUFFIX_BYTES).ok_or_else(no_hash)?;
+    let (before, suffix) = metadata.split_at(at);
+    let digits = suffix.strip_prefix(HASH_FIELD).and_then(|rest| rest.strip_suffix(METADATA_END));
+    let hash = digits.and_then(parse_hash).ok_or_else(no_hash)?;
+    Ok((before, hash))
+}
+
+fn parse_hash(digits: &[u8]) -> Option<[u8; HASH_BYTES]> {
+    let mut hash = [0; HASH_BYTES];
+    hex::decode_to_slice(digits, &mut hash).ok()?;
+    // Upper-case digits would be other bytes with the same hash.
+    (!digits.iter().any(u8::is_ascii_uppercase)).then_some(hash)
+}
+
+fn metadata_before_hash(envelope: &Envelope, chain: &ChainHead) -> String {
+    let mut out = String::with_capacity(METADATA_BYTES_EXPECTED);
+    out.push_str("{\"$correlationId\":\"");
+    push_uuid(&mut out, envelope.correlation_id);
+    out.push_str("\",\"$causationId\":\"");
+    push_uuid(&mut out, envelope.causation_id);
+    out.push_str("\",\"commandId\":\"");
+    push_uuid(&mut out, envelope.command_id.0);
+    out.push_str("\",\"actor\":");
+    push_text(&mut out, &envelope.actor);
+    // Writing to a string cannot fail, and a domain time can always be written.
+    let time = write!(out, ",\"time\":\"{}\"", envelope.time);
+    debug_assert!(time.is_ok());
+    if let Some(traceparent) = &envelope.traceparent {
+        out.push_str(",\"traceparent\":");
+        push_text(&mut out, traceparent);
+    }
+    out.push_str(",\"prevHash\":\"");
+    push_hex(&mut out, &chain.0);
+    out.push('"');
+    out
+}
+
+fn push_uuid(out: &mut String, id: Uuid) {
+    out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+}
+
+/// Writes a JSON string. Most texts need no escape.
+fn push_text(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
+}
+
+fn push_hex(out: &mut String, bytes: &[u8; HASH_BYTES]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+fn hash(
+    stream: &str,
+    revision: Revision,
+    event_id: Uuid,
+    event_type: &str,
+    data: &[u8],
+    metadata: &[u8],
+) -> [u8; HASH_BYTES] {
+    let mut sha = Sha256::new();
+    let mut add = |part: &[u8]| {
+        sha.update((part.len() as u64).to_be_bytes());
+        sha.update(part);
+    };
+    add(stream.as_bytes());
+    add(&revision.to_be_bytes());
+    add(event_id.as_bytes());
+    add(event_type.as_bytes());
+    add(data);
+    add(metadata);
+    sha.finalize().into()
+}
+
+#[cfg(test)]
+mod tests;
