@@ -9,11 +9,14 @@ use super::index::Committed;
 use crate::error::AppendError;
 use crate::types::{Append, Appended, Position, Revision};
 
+/// What an append is answered.
+pub(super) type Answer = Result<Appended, AppendError>;
+
 /// An append that waits for the writer.
 pub(super) struct Waiting {
     pub(super) append: Append,
     pub(super) bytes: usize,
-    pub(super) answer: oneshot::Sender<Result<Appended, AppendError>>,
+    pub(super) answer: oneshot::Sender<Answer>,
 }
 
 /// How to take back what an append changed in the writer's view of a stream.
@@ -33,7 +36,7 @@ pub(super) struct Group {
     pub(super) ids: usize,
     pub(super) next_position: Position,
     pub(super) created_ms: i64,
-    answers: Vec<(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>)>,
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
 
 impl Group {
@@ -56,11 +59,7 @@ impl Group {
     }
 
     /// What to say once the group is committed.
-    pub(super) fn answer_later(
-        &mut self,
-        to: oneshot::Sender<Result<Appended, AppendError>>,
-        answer: Result<Appended, AppendError>,
-    ) {
+    pub(super) fn answer_later(&mut self, to: oneshot::Sender<Answer>, answer: Answer) {
         self.answers.push((to, answer));
     }
 
