@@ -120,3 +120,10 @@ impl Active {
         Ok(path)
     }
 }
+
+impl Drop for Active {
+    /// Lets the zeroing thread stop at once.
+    fn drop(&mut self) {
+        self.file.seal();
+    }
+}

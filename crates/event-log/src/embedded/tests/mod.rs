@@ -1,5 +1,10 @@
 //! What only the embedded log promises.
 
+mod contract;
+mod damage;
+mod disk;
+mod limits;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +18,21 @@ use crate::types::{Append, Direction, Expected, Filter, NewEvent};
 
 fn open(dir: &Path) -> Arc<EmbeddedLog> {
     EmbeddedLog::open(dir, EmbeddedConfig::new(Clock::manual(1_000))).unwrap()
+}
+
+fn small(segment_bytes: u32) -> EmbeddedConfig {
+    EmbeddedConfig { segment_bytes, tail_bytes_max: 4 * 1024, ..EmbeddedConfig::new(Clock::manual(1_000)) }
+}
+
+async fn ids_of_all(log: &EmbeddedLog) -> Vec<Uuid> {
+    let mut from = Some(1);
+    let mut ids = Vec::new();
+    while let Some(place) = from {
+        let page = log.read_all(place, Direction::Forwards, 1_000, &Filter::default()).await.unwrap();
+        ids.extend(page.events.iter().map(|event| event.id));
+        from = page.next;
+    }
+    ids
 }
 
 fn event(n: u128) -> NewEvent {
@@ -44,39 +64,5 @@ async fn positions_count_from_one_without_gaps_also_after_opening_again() {
         let SubscriptionMessage::Events(events) = subscription.next().await.unwrap() else { panic!() };
         assert_eq!(events[0].position, 6);
         log.close().await;
-    }
-}
-
-mod contract {
-    use std::sync::Arc;
-
-    use nimaora_runtime::Clock;
-
-    use crate::embedded::{EmbeddedConfig, EmbeddedLog};
-    use crate::log::SharedLog;
-
-    async fn fresh() -> (SharedLog, tempfile::TempDir) {
-        let dir = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(dir.path(), EmbeddedConfig::new(Clock::system())).unwrap();
-        (log, dir)
-    }
-
-    crate::event_log_contract!(fresh);
-
-    /// The same with segments of a few kilobytes and nothing kept in memory: every read goes to disk and crosses files.
-    mod from_disk {
-        use super::*;
-
-        async fn fresh() -> (SharedLog, tempfile::TempDir) {
-            let dir = tempfile::tempdir().unwrap();
-            let small = EmbeddedConfig {
-                segment_bytes: 8 * 1024,
-                tail_bytes_max: 0,
-                ..EmbeddedConfig::new(Clock::system())
-            };
-            (EmbeddedLog::open(dir.path(), small).unwrap(), dir)
-        }
-
-        crate::event_log_contract!(fresh);
     }
 }
