@@ -1,0 +1,108 @@
+//! Why a command was not carried out. [`crate::status`] says what each becomes on the wire.
+
+use nimaora_api::details::FieldViolation;
+use nimaora_domain::Refusal;
+use nimaora_event_log::ReadError;
+use nimaora_sessions::TokenError;
+
+/// Why a command was not carried out, or why that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Fields of the request are malformed.
+    #[error("{}", describe(.0))]
+    Malformed(Vec<FieldViolation>),
+    /// The caller's token is not accepted.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Only an admin may.
+    #[error("this needs the admin token")]
+    AdminRequired,
+    /// Only a participant may.
+    #[error("this needs the token of a participant")]
+    ParticipantRequired,
+    /// A sign-in was repeated too late to be answered with a token again.
+    #[error("this sign-in was carried out before, too long ago to be answered with a token again")]
+    SignInRepeatExpired,
+    /// The change is larger than the log takes.
+    #[error(
+        "the command is too large: its event has {event_bytes} bytes, at most {event_bytes_max} are taken"
+    )]
+    TooLarge {
+        /// How large it is.
+        event_bytes: usize,
+        /// How large it may be.
+        event_bytes_max: usize,
+    },
+    /// Too many commands wait for this battle.
+    #[error("too many commands wait for this battle; try again")]
+    MailboxFull,
+    /// Too many battles are live.
+    #[error("too many battles are live on this server; try again")]
+    WritersFull,
+    /// The server stops.
+    #[error("the server is stopping; try again, on another server if there is one")]
+    Draining,
+    /// The log takes no writes or gives no reads now.
+    #[error("{reason}; send the command again with the same command_id")]
+    LogUnavailable {
+        /// What hinders it.
+        reason: String,
+    },
+    /// The battle's history is damaged.
+    #[error("the battle's history is damaged: {reason}")]
+    LogDamaged {
+        /// Where, and what does not fit.
+        reason: String,
+    },
+    /// The log refused what this server made: a fault of this server.
+    #[error("a fault of the server: {reason}")]
+    Internal {
+        /// What happened.
+        reason: String,
+    },
+    /// The caller's time was up first. Whether the command was carried out, a repeat tells.
+    #[error(
+        "the time for this command is over; send it again with the same command_id to learn what became of it"
+    )]
+    DeadlinePassed,
+}
+
+impl CommandError {
+    /// The stable name of this error in the API (`ErrorInfo.reason`).
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Malformed(_) => "INVALID_FIELD",
+            Self::Token(error) => error.reason(),
+            Self::AdminRequired => "ADMIN_REQUIRED",
+            Self::ParticipantRequired => "PARTICIPANT_REQUIRED",
+            Self::SignInRepeatExpired => "SIGN_IN_REPEAT_EXPIRED",
+            Self::TooLarge { .. } => "COMMAND_TOO_LARGE",
+            Self::MailboxFull => "MAILBOX_FULL",
+            Self::WritersFull => "WRITERS_FULL",
+            Self::Draining => "DRAINING",
+            Self::LogUnavailable { .. } => "LOG_UNAVAILABLE",
+            Self::LogDamaged { .. } => "LOG_DAMAGED",
+            Self::Internal { .. } => "INTERNAL",
+            Self::DeadlinePassed => "DEADLINE_PASSED",
+        }
+    }
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged { .. } => Self::LogDamaged { reason: error.to_string() },
+            ReadError::Unavailable { reason } => Self::LogUnavailable { reason },
+            ReadError::Invalid { reason } => Self::Internal { reason },
+        }
+    }
+}
+
+fn describe(violations: &[FieldViolation]) -> String {
+    let list: Vec<_> = violations.iter().map(|v| format!("{}: {}", v.field, v.description)).collect();
+    list.join("; ")
+}

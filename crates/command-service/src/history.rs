@@ -1,0 +1,109 @@
+//! Reading a battle's stream: folding it into state, and finding what became of commands.
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use nimaora_domain::{Battle, BattleId, CommandId, Outcome, Recorded, codec};
+use nimaora_event_log::{ChainHead, Direction, EventLog, RecordedEvent, Revision, envelope};
+
+use crate::error::CommandError;
+use crate::writer::live::Folded;
+use crate::writer::order::Answer;
+
+/// How many events are read at a time.
+const PAGE_EVENTS: usize = 1_024;
+
+impl Folded {
+    /// A battle that does not exist yet.
+    pub(crate) fn nothing() -> Self {
+        Self { battle: Battle::default(), head: None, chain: ChainHead::default() }
+    }
+
+    /// Applies what the stream holds after the head, checking the chain of hashes. Answers how many events that were.
+    pub(crate) async fn catch_up(
+        &mut self,
+        log: &dyn EventLog,
+        battle_id: BattleId,
+    ) -> Result<u64, CommandError> {
+        let stream = battle_id.stream();
+        let mut applied = 0;
+        loop {
+            let from = self.head.map_or(0, |head| head + 1);
+            let page = log.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS).await?;
+            if page.is_empty() {
+                return Ok(applied);
+            }
+            for event in &page {
+                self.apply(event)?;
+            }
+            applied += page.len() as u64;
+        }
+    }
+
+    fn apply(&mut self, event: &RecordedEvent) -> Result<(), CommandError> {
+        let envelope = envelope::open(event, &mut self.chain).map_err(damaged)?;
+        self.battle.evolve(&recorded(event, envelope)?);
+        self.head = Some(event.revision);
+        Ok(())
+    }
+}
+
+/// The answer to the command whose last event has this revision.
+pub(crate) async fn answer_at(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    revision: Revision,
+) -> Result<Answer, CommandError> {
+    let stream = battle_id.stream();
+    let events = log.read_stream(&stream, revision, Direction::Forwards, 1).await?;
+    match events.first() {
+        Some(event) => Ok(answer(&read(event)?, event.position)),
+        None => Err(CommandError::LogDamaged {
+            reason: format!("{stream} has no event {revision}, which it had"),
+        }),
+    }
+}
+
+/// The answers to all commands that have events at `from` or later.
+pub(crate) async fn answers_from(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    mut from: Revision,
+) -> Result<HashMap<CommandId, Answer, RandomState>, CommandError> {
+    let stream = battle_id.stream();
+    let mut found: HashMap<CommandId, Answer, RandomState> = HashMap::default();
+    loop {
+        let page = log.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        from = last.revision + 1;
+        for event in &page {
+            let recorded = read(event)?;
+            // A later event of the same command takes the place of an earlier one: the last one answers it.
+            found.insert(recorded.command_id, answer(&recorded, event.position));
+        }
+    }
+}
+
+fn answer(recorded: &Recorded, position: u64) -> Answer {
+    Answer { outcome: Outcome::of(recorded), position, decided_at: recorded.time, repeated: true }
+}
+
+/// An event of a battle, its hash unchecked: that is done when the battle is read into memory.
+pub(crate) fn read(event: &RecordedEvent) -> Result<Recorded, CommandError> {
+    let envelope = envelope::peek(event).map_err(damaged)?;
+    recorded(event, envelope)
+}
+
+fn recorded(event: &RecordedEvent, envelope: envelope::Envelope) -> Result<Recorded, CommandError> {
+    Ok(Recorded {
+        revision: event.revision,
+        event_id: event.id,
+        command_id: envelope.command_id,
+        time: envelope.time,
+        event: codec::decode(&event.event_type, &event.data).map_err(damaged)?,
+    })
+}
+
+fn damaged(error: impl std::fmt::Display) -> CommandError {
+    CommandError::LogDamaged { reason: error.to_string() }
+}

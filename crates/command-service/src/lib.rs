@@ -1,0 +1,34 @@
+//! Takes the commands of players and admins, decides them by the rules, and answers when their events are durable.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`service`] | [`CommandService`]: the parts put together, and the way of a command through them |
+//! | [`config`] | [`Config`]: bounds and delays |
+//! | [`error`] | [`CommandError`]: why a command was not carried out |
+//! | `status` | the one table from an error to a gRPC status |
+//! | [`grpc`] | the gRPC calls, one file for each group |
+//! | `writer` | one task for each live battle, the only one that appends to its stream |
+//! | `history` | reading a battle's stream |
+//! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
+//! | `directory`, `timers` | scheduled starts and ends, as the log says |
+//! | `lapses` | participants that fell silent |
+//!
+//! Nothing but this crate appends to the log. It never opens a read model and never publishes a change.
+
+pub mod config;
+mod directory;
+pub mod error;
+pub mod grpc;
+mod history;
+mod ids;
+mod lapses;
+mod metrics;
+pub mod service;
+mod snapshot;
+mod status;
+mod timers;
+mod writer;
+
+pub use config::Config;
+pub use error::CommandError;
+pub use service::{CommandService, Deps};

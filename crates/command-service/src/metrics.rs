@@ -1,0 +1,51 @@
+//! What the command service counts and measures.
+
+use std::time::Duration;
+
+/// A group of commands was made durable.
+pub(crate) fn committed(commands: usize, events: usize, took: Duration) {
+    metrics::counter!("nimaora_commands_accepted_total").increment(commands as u64);
+    metrics::histogram!("nimaora_commands_group_events").record(events as f64);
+    metrics::histogram!("nimaora_commands_append_seconds").record(took.as_secs_f64());
+}
+
+/// A group of commands was lost to the log. Look at the log's own metrics and at its disk.
+pub(crate) fn append_failed() {
+    metrics::counter!("nimaora_commands_failed_appends_total").increment(1);
+}
+
+/// A command was refused by the rules or answered with an error; `reason` is one of the API's fixed names.
+pub(crate) fn turned_away(reason: &'static str) {
+    metrics::counter!("nimaora_commands_turned_away_total", "reason" => reason).increment(1);
+}
+
+/// A command was dropped before it was decided, because nobody waits for its answer any more. Many of them mean overload.
+pub(crate) fn dropped_late() {
+    metrics::counter!("nimaora_commands_dropped_late_total").increment(1);
+}
+
+/// How many battles are in memory.
+pub(crate) fn writers_live(count: usize) {
+    metrics::gauge!("nimaora_commands_writers_live_count").set(count as f64);
+}
+
+/// A battle was read into memory.
+pub(crate) fn loaded(events: u64, took: Duration) {
+    metrics::counter!("nimaora_commands_loaded_events_total").increment(events);
+    metrics::histogram!("nimaora_commands_load_seconds").record(took.as_secs_f64());
+}
+
+/// A snapshot could not be written or used. The service works without; starting takes longer. Look at the folder.
+pub(crate) fn snapshot_failed() {
+    metrics::counter!("nimaora_commands_snapshot_failures_total").increment(1);
+}
+
+/// Presence could not be used. Nobody lapses or returns meanwhile.
+pub(crate) fn presence_failed() {
+    metrics::counter!("nimaora_commands_presence_failures_total").increment(1);
+}
+
+/// A scheduled start or end was carried out this long after its time.
+pub(crate) fn timer_fired(late: Duration) {
+    metrics::histogram!("nimaora_commands_timer_lateness_seconds").record(late.as_secs_f64());
+}

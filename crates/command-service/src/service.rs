@@ -1,0 +1,208 @@
+//! The command service put together: what it is made from, and the way of every command through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_api::v1::command_service_server::CommandServiceServer;
+use nimaora_domain::{
+    Actor, AnswerKey, BattleId, Command, CommandContext, CommandId, ParticipantId, Timestamp,
+};
+use nimaora_event_log::log::SharedLog;
+use nimaora_runtime::{Clock, Health, Shutdown};
+use nimaora_sessions::{Presence, TokenSigner, TokenVerifier};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::{Config, REQUEST_BYTES_MAX};
+use crate::error::CommandError;
+use crate::grpc::Commands;
+use crate::history;
+use crate::lapses;
+use crate::metrics;
+use crate::snapshot::Snapshots;
+use crate::timers::Timers;
+use crate::writer::order::{Answer, Decided, Order};
+use crate::writer::registry::{Parts, Writers};
+
+/// What the command service stands on.
+pub struct Deps {
+    /// Where events go.
+    pub log: SharedLog,
+    /// When participants were last heard of.
+    pub presence: Arc<dyn Presence>,
+    /// Signs participants' tokens.
+    pub signer: TokenSigner,
+    /// Checks tokens.
+    pub verifier: Arc<TokenVerifier>,
+    /// Hashes accepted answers.
+    pub answer_key: AnswerKey,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// Takes commands, and fires what is scheduled. Cheap to clone.
+#[derive(Clone)]
+pub struct CommandService {
+    core: Arc<Core>,
+}
+
+/// What every request works with.
+pub(crate) struct Core {
+    pub(crate) writers: Writers,
+    pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) signer: TokenSigner,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+}
+
+/// What a command brings along besides itself.
+pub(crate) struct Attached {
+    /// When its caller stops waiting.
+    pub(crate) deadline: Instant,
+    /// The W3C trace that it belongs to.
+    pub(crate) traceparent: Option<String>,
+}
+
+/// The part of the server's health that this service answers for.
+const HEALTH_PART: &str = "commands";
+
+impl CommandService {
+    /// Starts the service. Its tasks run until `shutdown` is requested; then it takes no new commands, finishes those it has
+    /// taken, and ends. It counts as ready once it knows what is scheduled.
+    pub fn start(deps: Deps, config: Config, shutdown: &Shutdown, health: &Health) -> Self {
+        health.register(HEALTH_PART);
+        let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);
+        let writers = Writers::new(Parts {
+            log: deps.log,
+            presence: Arc::clone(&deps.presence),
+            answer_key: deps.answer_key,
+            clock: deps.clock.clone(),
+            config: config.clone(),
+            snapshots,
+            shutdown: shutdown.clone(),
+        });
+        let core = Arc::new(Core {
+            writers,
+            presence: deps.presence,
+            signer: deps.signer,
+            verifier: deps.verifier,
+            clock: deps.clock,
+            config,
+        });
+        let (running, running_seen) = tokio::sync::watch::channel(Arc::default());
+        let health = health.clone();
+        let timers = Timers::new(Arc::clone(&core), running, move || health.ready(HEALTH_PART));
+        shutdown.spawn(timers.run(shutdown.clone()));
+        shutdown.spawn(lapses::run(Arc::clone(&core), running_seen, shutdown.clone()));
+        Self { core }
+    }
+
+    /// The gRPC service.
+    pub fn grpc(&self) -> CommandServiceServer<Commands> {
+        CommandServiceServer::new(Commands::new(Arc::clone(&self.core)))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+    }
+}
+
+/// Snapshots are a cache: without them the service works, and starts more slowly.
+fn open_snapshots(dir: &std::path::Path) -> Option<Snapshots> {
+    Snapshots::open(dir)
+        .inspect_err(|error| {
+            tracing::warn!(dir = %dir.display(), %error, "the folder for snapshots cannot be used");
+            metrics::snapshot_failed();
+        })
+        .ok()
+}
+
+impl Core {
+    /// The time, as the domain sees it.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now_ms())
+    }
+
+    /// The deadline of a command whose caller names none.
+    pub(crate) fn default_deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.config.command_timeout_ms)
+    }
+
+    /// Carries a command out and answers when it is durable; `None` when there was nothing to do.
+    pub(crate) async fn carry_out(
+        &self,
+        battle_id: BattleId,
+        actor: Actor,
+        command_id: CommandId,
+        command: Command,
+        attached: Attached,
+    ) -> Result<Option<Answer>, CommandError> {
+        let context = CommandContext { command_id, actor, received_at: self.now() };
+        let Attached { deadline, traceparent } = attached;
+        let (reply, decided) = oneshot::channel();
+        let order = Order { context, command, traceparent, deadline, reply };
+        let answer = async {
+            self.writers.submit(battle_id, order).await?;
+            match decided.await {
+                Ok(Ok(Decided::Done(answer))) => Ok(Some(answer)),
+                Ok(Ok(Decided::Before(revision))) => {
+                    history::answer_at(&*self.writers.shared().log, battle_id, revision).await.map(Some)
+                }
+                Ok(Ok(Decided::Nothing)) => Ok(None),
+                Ok(Err(error)) => Err(error),
+                Err(_) => {
+                    Err(CommandError::Internal { reason: "the writer of this battle ended".to_owned() })
+                }
+            }
+        };
+        timeout_at(deadline, answer).await.unwrap_or(Err(CommandError::DeadlinePassed))
+    }
+
+    /// Gives a command in the name of this service.
+    pub(crate) async fn carry_out_as_system(
+        &self,
+        battle_id: BattleId,
+        command_id: CommandId,
+        command: Command,
+    ) -> Result<Option<Answer>, CommandError> {
+        let attached = Attached { deadline: self.default_deadline(), traceparent: None };
+        self.carry_out(battle_id, Actor::System, command_id, command, attached).await
+    }
+
+    /// Notes a sign of life. One that comes from somebody who is not waited for may be the return of a lapsed participant.
+    pub(crate) async fn heard_of(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+    ) -> Result<(), CommandError> {
+        let now_ms = self.clock.now_ms();
+        let known = match self.presence.last_seen_ms(battle_id, participant_id).await {
+            Ok(seen) => seen.is_some(),
+            Err(_) => {
+                // Without presence nobody lapses, so nobody has to return.
+                metrics::presence_failed();
+                return Ok(());
+            }
+        };
+        if !known {
+            let command_id = CommandId(crate::ids::mint(self.clock.now_ms()));
+            self.carry_out_as_system(battle_id, command_id, Command::RecordReturn { participant_id }).await?;
+        }
+        if self.presence.touch(battle_id, participant_id, now_ms).await.is_err() {
+            metrics::presence_failed();
+        }
+        Ok(())
+    }
+
+    /// Notes that somebody was heard of who took part just now, and so has not lapsed.
+    pub(crate) async fn note_heard_of(&self, battle_id: BattleId, participant_id: ParticipantId) {
+        if self.presence.touch(battle_id, participant_id, self.clock.now_ms()).await.is_err() {
+            metrics::presence_failed();
+        }
+    }
+
+    /// Notes that somebody is not waited for any more.
+    pub(crate) async fn note_gone(&self, battle_id: BattleId, participant_id: ParticipantId) {
+        if self.presence.forget(battle_id, participant_id).await.is_err() {
+            metrics::presence_failed();
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The writer of one battle: a task with a bounded mailbox. It alone appends to the battle's stream.
+//!
+//! It decides whatever waits, appends it as one batch, and answers when the log says durable. While an append is under way the
+//! next batch gathers, so a hot battle commits in groups and an idle one waits for nobody. When an append fails it forgets the
+//! battle, answers everybody from what the log holds, and reads the battle again at the next command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_domain::{BattleId, Phase};
+use nimaora_event_log::{AppendError, Revision};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::error::CommandError;
+use crate::history;
+use crate::metrics;
+use crate::writer::batch::{Batch, Then, Waiting};
+use crate::writer::live::{AppendResult, Folded, InFlight, Live};
+use crate::writer::order::{Decided, Order};
+use crate::writer::registry::Shared;
+
+/// How many orders are taken from the mailbox at a time; between two takings a finished append is seen to.
+const TAKE_ORDERS: usize = 256;
+/// For how long commands are turned away after the log failed, so that an outage is not answered by reading the battle again
+/// for each of them.
+const COOL_DOWN: Duration = Duration::from_millis(250);
+
+/// The task of one battle.
+pub(crate) struct Writer {
+    battle_id: BattleId,
+    shared: Arc<Shared>,
+    mailbox: mpsc::Receiver<Order>,
+    /// Orders taken from the mailbox and not decided yet.
+    taken: Vec<Order>,
+    /// The revision of the newest snapshot, written or being written.
+    snapshot_revision: Option<Revision>,
+    /// The snapshot that is being written.
+    saving: Option<JoinHandle<()>>,
+}
+
+/// Why serving ended.
+enum End {
+    /// No command came for a while, or the server stops and the mailbox is empty.
+    Quiet(Box<Folded>),
+    /// The log did not take the batch.
+    Lost(AppendError, Revision, Vec<Waiting>),
+}
+
+impl Writer {
+    pub(crate) fn new(battle_id: BattleId, shared: Arc<Shared>, mailbox: mpsc::Receiver<Order>) -> Self {
+        Self { battle_id, shared, mailbox, taken: Vec::new(), snapshot_revision: None, saving: None }
+    }
+
+    /// Serves until the battle is idle or the server stops.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.take_waiting();
+            if self.taken.is_empty() {
+                if self.shared.leave(self.battle_id, &self.mailbox) {
+                    return;
+                }
+                continue;
+            }
+            match self.load().await {
+                Ok(live) => match self.serve(live).await {
+                    End::Quiet(folded) => self.save_last(&folded).await,
+                    End::Lost(error, from, waiting) => {
+                        self.settle_lost(&error, from, waiting).await;
+                        self.cool_down(&lost(&error)).await;
+                    }
+                },
+                Err(error) => self.cool_down(&error).await,
+            }
+        }
+    }
+
+    fn take_waiting(&mut self) {
+        if self.shared.shutdown.is_requested() {
+            self.mailbox.close();
+        }
+        while self.taken.len() < TAKE_ORDERS
+            && let Ok(order) = self.mailbox.try_recv()
+        {
+            self.taken.push(order);
+        }
+    }
+
+    /// Reads the battle: its snapshot, if there is one that fits, and all events after it.
+    async fn load(&mut self) -> Result<Live, CommandError> {
+        let began = Instant::now();
+        let shared = &self.shared;
+        let snapshot = match &shared.snapshots {
+            Some(snapshots) => snapshots.load(&*shared.log, self.battle_id).await,
+            None => None,
+        };
+        let mut folded = snapshot.unwrap_or_else(Folded::nothing);
+        self.snapshot_revision = folded.head;
+        let events = folded.catch_up(&*shared.log, self.battle_id).await?;
+        metrics::loaded(events, began.elapsed());
+        shared.expect_presence(self.battle_id, &folded.battle).await;
+        Ok(Live::new(self.battle_id, Arc::clone(&shared.log), shared.answer_key.clone(), folded))
+    }
+
+    async fn serve(&mut self, mut live: Live) -> End {
+        let shutdown = self.shared.shutdown.clone();
+        let stop = shutdown.requested();
+        tokio::pin!(stop);
+        let idle = sleep_until(Instant::now());
+        tokio::pin!(idle);
+        let mut open = true;
+        let mut snapshot = None;
+        loop {
+            self.decide_taken(&mut live);
+            if live.launch() && snapshot.is_none() {
+                snapshot = self.snapshot_when_due(&live);
+            }
+            let settled = live.is_settled();
+            if settled {
+                if !open || live.folded().head.is_none() {
+                    return End::Quiet(Box::new(live.into_folded()));
+                }
+                idle.as_mut().reset(Instant::now() + self.idle_time(&live));
+            }
+            tokio::select! {
+                biased;
+                result = append_result(&mut live.in_flight) => {
+                    if let Some(in_flight) = live.in_flight.take() {
+                        match result {
+                            Ok(appended) => {
+                                let accepted = Batch::answer(in_flight.waiting, &appended);
+                                metrics::committed(accepted, in_flight.events, in_flight.began.elapsed());
+                                self.save_when_durable(&mut snapshot, appended.last_revision).await;
+                            }
+                            Err(error) => {
+                                metrics::append_failed();
+                                let (from, waiting) = live.abandon(in_flight);
+                                return End::Lost(error, from, waiting);
+                            }
+                        }
+                    }
+                }
+                count = self.mailbox.recv_many(&mut self.taken, TAKE_ORDERS), if open && live.has_room() => {
+                    open = count > 0;
+                }
+                () = &mut stop, if open && !self.mailbox.is_closed() => self.mailbox.close(),
+                () = &mut idle, if settled => return End::Quiet(Box::new(live.into_folded())),
+            }
+        }
+    }
+
+    fn decide_taken(&mut self, live: &mut Live) {
+        if self.taken.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for order in self.taken.drain(..) {
+            live.take(order, now);
+        }
+    }
+
+    fn idle_time(&self, live: &Live) -> Duration {
+        let over = matches!(live.folded().battle.phase(), Phase::Finished | Phase::Cancelled);
+        let config = &self.shared.config;
+        Duration::from_millis(if over { config.writer_idle_over_ms } else { config.writer_idle_ms })
+    }
+
+    /// A copy of the state, when enough has happened since the last snapshot. Called when nothing gathers, so that the copy holds
+    /// what the append under way makes durable and nothing more.
+    fn snapshot_when_due(&self, live: &Live) -> Option<Box<Folded>> {
+        self.shared.snapshots.as_ref()?;
+        let head = live.folded().head?;
+        let since = head - self.snapshot_revision.unwrap_or(0);
+        let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
+        (since >= self.shared.config.snapshot_events && !busy).then(|| Box::new(live.folded().clone()))
+    }
+
+    async fn save_when_durable(&mut self, snapshot: &mut Option<Box<Folded>>, durable: Revision) {
+        if snapshot.as_ref().is_some_and(|folded| folded.head <= Some(durable))
+            && let Some(folded) = snapshot.take()
+        {
+            self.save(folded).await;
+        }
+    }
+
+    /// Writes a snapshot on a thread that may block.
+    async fn save(&mut self, folded: Box<Folded>) {
+        self.saved().await;
+        if let Some(snapshots) = self.shared.snapshots.clone() {
+            self.snapshot_revision = folded.head;
+            let battle_id = self.battle_id;
+            self.saving = Some(tokio::task::spawn_blocking(move || snapshots.save(battle_id, &folded)));
+        }
+    }
+
+    /// Waits for the snapshot that is being written.
+    async fn saved(&mut self) {
+        if let Some(saving) = self.saving.take()
+            && let Err(error) = saving.await
+        {
+            tracing::warn!(battle_id = %self.battle_id, %error, "writing a snapshot was cut short");
+        }
+    }
+
+    /// Keeps what was read and decided for the next time, before the battle leaves the memory.
+    async fn save_last(&mut self, folded: &Folded) {
+        if folded.head > self.snapshot_revision {
+            self.save(Box::new(folded.clone())).await;
+        }
+        self.saved().await;
+    }
+
+    /// Answers everybody whose append failed. Where it is not known what was written, the log is asked.
+    async fn settle_lost(&self, error: &AppendError, from: Revision, waiting: Vec<Waiting>) {
+        tracing::warn!(battle_id = %self.battle_id, %error, "an append failed; the battle is read again");
+        let nothing_written = matches!(error, AppendError::Unavailable { .. } | AppendError::Invalid { .. });
+        if nothing_written {
+            return Batch::fail(waiting, &lost(error));
+        }
+        match history::answers_from(&*self.shared.log, self.battle_id, from).await {
+            Ok(mut found) => {
+                for Waiting { reply, then } in waiting {
+                    let answer = match then {
+                        Then::Accepted { command_id, .. } => found.remove(&command_id),
+                        Then::Fixed(_) => None,
+                    };
+                    drop(reply.send(answer.map(Decided::Done).ok_or_else(|| lost(error))));
+                }
+            }
+            Err(_) => Batch::fail(waiting, &lost(error)),
+        }
+    }
+
+    /// Turns commands away for a while.
+    async fn cool_down(&mut self, error: &CommandError) {
+        let until = Instant::now() + COOL_DOWN;
+        loop {
+            for order in self.taken.drain(..) {
+                order.answer(Err(error.clone()));
+            }
+            tokio::select! {
+                () = sleep_until(until) => return,
+                count = self.mailbox.recv_many(&mut self.taken, TAKE_ORDERS) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The answer of the append under way; never, when there is none.
+async fn append_result(in_flight: &mut Option<InFlight>) -> AppendResult {
+    match in_flight {
+        Some(in_flight) => (&mut in_flight.append).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the callers of a failed append are told, unless their events are found after all.
+fn lost(error: &AppendError) -> CommandError {
+    match error {
+        AppendError::Invalid { .. } => CommandError::Internal { reason: error.to_string() },
+        AppendError::WrongExpectedRevision { .. } => {
+            CommandError::LogUnavailable { reason: "another server writes this battle".to_owned() }
+        }
+        AppendError::Unavailable { reason } | AppendError::UnknownOutcome { reason } => {
+            CommandError::LogUnavailable { reason: reason.clone() }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A battle in memory: its state, which may be ahead of the log, and the events that are on their way there.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use nimaora_domain::{Actor, AnswerKey, Battle, BattleId, Decision, Event, Outcome, Recorded, codec, decide};
+use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::types::EVENT_BYTES_MAX;
+use nimaora_event_log::{
+    Append, AppendError, Appended, ChainHead, Envelope, Expected, NewEvent, Revision, envelope,
+};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::error::CommandError;
+use crate::metrics;
+use crate::writer::batch::{Batch, Then, WAITING_FULL, Waiting};
+use crate::writer::order::{Decided, Order, Reply};
+
+/// A battle as it was read from the log, or as it is ahead of it.
+#[derive(Clone)]
+pub(crate) struct Folded {
+    /// The state.
+    pub(crate) battle: Battle,
+    /// The revision of the last event; `None` before the first.
+    pub(crate) head: Option<Revision>,
+    /// The hash of the last event.
+    pub(crate) chain: ChainHead,
+}
+
+/// What an append came to.
+pub(crate) type AppendResult = Result<Appended, AppendError>;
+
+/// An append that has not answered.
+pub(crate) struct InFlight {
+    /// Its answer.
+    pub(crate) append: BoxFuture<'static, AppendResult>,
+    /// What it appends. The events themselves are with the log.
+    pub(crate) first_revision: Revision,
+    /// How many events it appends.
+    pub(crate) events: usize,
+    /// Who waits for it.
+    pub(crate) waiting: Vec<Waiting>,
+    /// When it began.
+    pub(crate) began: Instant,
+}
+
+/// A battle in memory. Decides, gathers and appends; knows nothing of mailboxes and timers.
+pub(crate) struct Live {
+    battle_id: BattleId,
+    stream: Arc<str>,
+    log: SharedLog,
+    answer_key: AnswerKey,
+    folded: Folded,
+    gathering: Batch,
+    /// At most one: the next batch gathers while it runs.
+    pub(crate) in_flight: Option<InFlight>,
+}
+
+impl Live {
+    /// The battle as it was read from the log.
+    pub(crate) fn new(battle_id: BattleId, log: SharedLog, answer_key: AnswerKey, folded: Folded) -> Self {
+        let stream = battle_id.stream().into();
+        Self { battle_id, stream, log, answer_key, folded, gathering: Batch::default(), in_flight: None }
+    }
+
+    /// The state, which may be ahead of the log.
+    pub(crate) fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// The state, when nothing more is to be decided.
+    pub(crate) fn into_folded(self) -> Folded {
+        self.folded
+    }
+
+    /// Whether the state is what the log holds.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.in_flight.is_none() && self.gathering.is_empty()
+    }
+
+    /// Whether another command can be decided before an append answers.
+    pub(crate) fn has_room(&self) -> bool {
+        let waiting = self.in_flight.as_ref().map_or(0, |in_flight| in_flight.waiting.len());
+        self.gathering.has_room() && waiting < 2 * WAITING_FULL
+    }
+
+    /// Decides one command. Its caller is answered at once if the answer rests on nothing that is not durable.
+    pub(crate) fn take(&mut self, order: Order, now: Instant) {
+        if order.reply.is_closed() || order.deadline <= now {
+            metrics::dropped_late();
+            return order.answer(Err(CommandError::DeadlinePassed));
+        }
+        let Order { context, command, traceparent, reply, .. } = order;
+        match decide(self.battle_id, &self.folded.battle, &self.answer_key, &command, &context) {
+            Ok(Decision::Append(events)) => {
+                let envelope = Envelope {
+                    command_id: context.command_id,
+                    correlation_id: context.command_id.0,
+                    causation_id: context.command_id.0,
+                    actor: actor_name(&context.actor),
+                    time: context.received_at,
+                    traceparent,
+                };
+                self.gather(events, &envelope, reply);
+            }
+            Ok(Decision::Repeat { revision }) => {
+                self.answer_when_durable(reply, Ok(Decided::Before(revision)))
+            }
+            Ok(Decision::Nothing) => self.answer_when_durable(reply, Ok(Decided::Nothing)),
+            Err(refusal) => self.answer_when_durable(reply, Err(refusal.into())),
+        }
+    }
+
+    /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
+    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, reply: oneshot::Sender<Reply>) {
+        let encoded: Vec<_> = events.iter().map(codec::encode).collect();
+        let largest = encoded.iter().map(|(_, data)| data.len()).max().unwrap_or(0);
+        if largest > DATA_BYTES_MAX {
+            let error = CommandError::TooLarge { event_bytes: largest, event_bytes_max: DATA_BYTES_MAX };
+            return self.answer_when_durable(reply, Err(error));
+        }
+        let mut outcome = None;
+        for ((index, event), encoded) in (0..).zip(events).zip(encoded) {
+            let recorded = Recorded {
+                revision: self.next_revision(),
+                event_id: envelope.command_id.event_id(index),
+                command_id: envelope.command_id,
+                time: envelope.time,
+                event,
+            };
+            self.push(&recorded, encoded, envelope);
+            // The last event answers the command.
+            outcome = Some(Outcome::of(&recorded));
+        }
+        let then = match outcome {
+            Some(outcome) => Then::Accepted {
+                command_id: envelope.command_id,
+                outcome,
+                last_index: self.gathering.events.len() - 1,
+                decided_at: envelope.time,
+            },
+            None => Then::Fixed(Ok(Decided::Nothing)),
+        };
+        self.gathering.waiting.push(Waiting { reply, then });
+    }
+
+    fn push(
+        &mut self,
+        recorded: &Recorded,
+        (event_type, data): (&'static str, Vec<u8>),
+        envelope: &Envelope,
+    ) {
+        if self.gathering.is_empty() {
+            self.gathering.first_revision = recorded.revision;
+        }
+        let event = envelope::seal(
+            &self.stream,
+            recorded.revision,
+            recorded.event_id,
+            event_type,
+            data,
+            envelope,
+            &mut self.folded.chain,
+        );
+        self.gathering.bytes += event_bytes(&event);
+        self.gathering.events.push(event);
+        self.folded.battle.evolve(recorded);
+        self.folded.head = Some(recorded.revision);
+    }
+
+    fn next_revision(&self) -> Revision {
+        self.folded.head.map_or(0, |head| head + 1)
+    }
+
+    fn answer_when_durable(&mut self, reply: oneshot::Sender<Reply>, answer: Reply) {
+        let waiting = Waiting { reply, then: Then::Fixed(answer) };
+        if !self.gathering.is_empty() {
+            self.gathering.waiting.push(waiting);
+        } else if let Some(in_flight) = &mut self.in_flight {
+            in_flight.waiting.push(waiting);
+        } else if let Then::Fixed(answer) = waiting.then {
+            drop(waiting.reply.send(answer));
+        }
+    }
+
+    /// Sends what has gathered to the log, unless an append is under way. Answers whether it did.
+    pub(crate) fn launch(&mut self) -> bool {
+        if self.in_flight.is_some() || self.gathering.is_empty() {
+            return false;
+        }
+        let batch = std::mem::take(&mut self.gathering);
+        let expected = batch.first_revision.checked_sub(1).map_or(Expected::NoStream, Expected::Exact);
+        let append = Append { stream: Arc::clone(&self.stream), expected, events: batch.events };
+        let events = append.events.len();
+        let log = Arc::clone(&self.log);
+        self.in_flight = Some(InFlight {
+            append: Box::pin(async move { log.append(append).await }),
+            first_revision: batch.first_revision,
+            events,
+            waiting: batch.waiting,
+            began: Instant::now(),
+        });
+        true
+    }
+
+    /// Takes apart a battle whose append failed: who waits, and from which revision on their events may be found.
+    pub(crate) fn abandon(self, failed: InFlight) -> (Revision, Vec<Waiting>) {
+        let mut waiting = failed.waiting;
+        waiting.extend(self.gathering.waiting);
+        (failed.first_revision, waiting)
+    }
+}
+
+/// The largest event data, in bytes; the rest is for its type and metadata.
+const DATA_BYTES_MAX: usize = EVENT_BYTES_MAX - 16 * 1024;
+
+fn event_bytes(event: &NewEvent) -> usize {
+    event.event_type.len() + event.data.len() + event.metadata.len()
+}
+
+/// How an envelope names who gave a command.
+fn actor_name(actor: &Actor) -> String {
+    match actor {
+        Actor::Admin => "admin".to_owned(),
+        Actor::Participant(id, _) => format!("participant:{id}"),
+        Actor::Guest => "guest".to_owned(),
+        Actor::System => "system".to_owned(),
+    }
+}

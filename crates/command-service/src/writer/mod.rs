@@ -1,0 +1,15 @@
+//! One writer for each live battle.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`order`] | a command on its way, and what comes back |
+//! | [`batch`] | decided commands that wait for their events to be durable |
+//! | [`live`] | a battle in memory: deciding, gathering, appending |
+//! | [`actor`] | the task around it: mailbox, loading, failing, idling, snapshots |
+//! | [`registry`] | finding, opening and letting go of writers |
+
+pub(crate) mod actor;
+pub(crate) mod batch;
+pub(crate) mod live;
+pub(crate) mod order;
+pub(crate) mod registry;
