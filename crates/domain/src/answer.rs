@@ -1,154 +1,118 @@
-//! Answers: their normal form for each kind of question, and the keyed hash that answer keys are stored as.
+//! Answers: bringing them into one form, and the keyed hash that stands for them in the log.
+
+use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::ids::{BattleId, QuestionId};
+use crate::refusal::Violation;
 use crate::rules::{ANSWER_BYTES_MAX, EXTERNAL_ANSWER_BYTES_MAX, QuestionKind};
 
-/// The most digits of a number's exponent shift; keeps the normal form of `1e999999999` short.
-const EXPONENT_MAX: i64 = 400;
+/// The block of SHA-256, to which HMAC pads its key.
+const BLOCK_BYTES: usize = 64;
 
-/// The secret that answers are hashed with, so that nobody can try answers against the log.
+/// The secret under which answers are hashed. Without it, the few possible answers to a question could be tried out
+/// against the hashes in the log. Every command-service of one installation has the same.
 #[derive(Clone)]
-pub struct AnswerKey([u8; 32]);
-
-impl std::fmt::Debug for AnswerKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AnswerKey(<hidden>)")
-    }
-}
+pub struct AnswerKey(Hmac<Sha256>);
 
 impl AnswerKey {
     /// The key with these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(key: [u8; 32]) -> Self {
+        let mut block = [0; BLOCK_BYTES];
+        block[..key.len()].copy_from_slice(&key);
+        Self(Hmac::new(&block.into()))
     }
 
-    /// The keyed hash, in hex, of an answer in its normal form; the same answer to another question has another hash.
-    pub fn hash(&self, battle_id: BattleId, question_id: QuestionId, normal: &str) -> String {
-        // HMAC takes keys of any length, so this cannot fail; an empty tag would match no answer.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
-        mac.update(battle_id.0.as_bytes());
-        mac.update(&question_id.0.to_be_bytes());
-        mac.update(&(normal.len() as u64).to_be_bytes());
-        mac.update(normal.as_bytes());
+    /// The keyed hash, in hex, of a normalised answer to one question of one battle: HMAC-SHA256 over the three, each
+    /// preceded by its length, so that no answer can pass for another elsewhere.
+    pub fn hash(&self, battle_id: BattleId, question_id: QuestionId, normalised: &str) -> String {
+        let mut mac = self.0.clone();
+        for part in [battle_id.0.as_bytes().as_slice(), &question_id.0.to_be_bytes(), normalised.as_bytes()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
         hex::encode(mac.finalize().into_bytes())
     }
 }
 
-/// The normal form of an answer to a question of this kind with so many choices.
+impl fmt::Debug for AnswerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnswerKey(secret)")
+    }
+}
+
+/// Brings an answer into the one form in which answers to a question of this kind are compared. `choices` is how many
+/// choices the question has, and `field` the answer's path in the command.
 ///
 /// # Errors
-/// What is wrong with the answer, for the player to read.
-pub fn normalise(kind: QuestionKind, choices: usize, raw: &str) -> Result<String, String> {
+/// [`Violation`] when it cannot be an answer to such a question at all: empty, too long, no number, no such choice.
+pub fn normalise(kind: QuestionKind, choices: usize, raw: &str, field: &str) -> Result<String, Violation> {
+    let violation = |description| Violation { field: field.to_owned(), description };
     let bytes_max = match kind {
-        QuestionKind::External => EXTERNAL_ANSWER_BYTES_MAX,
         QuestionKind::Choice | QuestionKind::Text | QuestionKind::Number => ANSWER_BYTES_MAX,
+        QuestionKind::External => EXTERNAL_ANSWER_BYTES_MAX,
     };
     if raw.len() > bytes_max {
-        return Err(format!("{} bytes long; at most {bytes_max}", raw.len()));
+        return Err(violation(format!("it has {} bytes; at most {bytes_max} are possible", raw.len())));
     }
     if raw.trim().is_empty() {
-        return Err("is empty".to_owned());
+        return Err(violation("it is empty".to_owned()));
     }
     match kind {
-        QuestionKind::Choice => choice(choices, raw.trim()),
+        QuestionKind::Choice => choice(raw.trim(), choices).map_err(violation),
         QuestionKind::Text => Ok(raw.trim().nfc().collect()),
-        QuestionKind::Number => {
-            number(raw.trim()).ok_or_else(|| format!("'{}' is no number such as -12.5 or 3e8", raw.trim()))
-        }
+        QuestionKind::Number => number(raw.trim()).ok_or_else(|| {
+            violation(format!("'{}' is no number; write it as 42, -1.5 or 6.02e23", shortened(raw.trim())))
+        }),
+        // Some stores cannot hold a NUL in a text.
+        QuestionKind::External if raw.contains('\0') => Err(violation("it has a NUL character".to_owned())),
         QuestionKind::External => Ok(raw.to_owned()),
     }
 }
 
-fn choice(choices: usize, raw: &str) -> Result<String, String> {
+fn choice(raw: &str, choices: usize) -> Result<String, String> {
     match raw.parse::<usize>() {
         Ok(number) if (1..=choices).contains(&number) => Ok(number.to_string()),
-        _ => Err(format!("'{raw}' is no choice; give its number, 1 to {choices}")),
+        _ => Err(format!("'{}' is no choice; give its number, 1 to {choices}", shortened(raw))),
     }
 }
 
-/// The shortest form `-digits e exponent` of a decimal number, the same for equal numbers; zero is `0`.
+/// The number as `[-]digits` or `[-]digits e exponent`, the digits without zeros at either end, so that equal values and only those
+/// are written the same. The value itself is never computed: it may have a thousand digits.
 fn number(raw: &str) -> Option<String> {
-    let (mantissa, exponent) = match raw.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-        None => (raw, 0),
+    let compatible: String = raw.nfkc().map(|c| if c == '\u{2212}' { '-' } else { c }).collect();
+    let (negative, unsigned) = match compatible.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, compatible.strip_prefix('+').unwrap_or(&compatible)),
     };
-    if exponent.abs() > EXPONENT_MAX {
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let (negative, unsigned) = match mantissa.strip_prefix(['-', '+']) {
-        Some(rest) => (mantissa.starts_with('-'), rest),
-        None => (false, mantissa),
-    };
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let digits = format!("{whole}{fraction}");
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let significant = digits.trim_start_matches('0').trim_end_matches('0');
-    if significant.is_empty() {
+    let significant = all.trim_end_matches('0');
+    let zeros_cut = all.len() - significant.len();
+    let digits = significant.trim_start_matches('0');
+    if digits.is_empty() {
         return Some("0".to_owned());
     }
-    let trailing = digits.len() - digits.trim_end_matches('0').len();
-    let exponent = exponent + i64::try_from(trailing).ok()? - i64::try_from(fraction.len()).ok()?;
+    let exponent = i64::from(exponent) + zeros_cut as i64 - fraction.len() as i64;
     let sign = if negative { "-" } else { "" };
-    Some(format!("{sign}{significant}e{exponent}"))
+    Some(if exponent == 0 { format!("{sign}{digits}") } else { format!("{sign}{digits}e{exponent}") })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_numbers_have_one_form() {
-        for (one, other) in [
-            ("1.5", "1.50"),
-            ("1.5", "+1.5"),
-            ("1.5", "15e-1"),
-            ("100", "1E2"),
-            ("0", "-0.00"),
-            ("007", "7"),
-            (".5", "0.5"),
-            ("5.", "5"),
-            (" 5 ", "5"),
-        ] {
-            assert_eq!(
-                normalise(QuestionKind::Number, 0, one).unwrap(),
-                normalise(QuestionKind::Number, 0, other).unwrap(),
-                "{one} and {other}"
-            );
-        }
-        assert_ne!(number("1.5"), number("-1.5"));
-        assert_ne!(number("10"), number("1"));
-    }
-
-    #[test]
-    fn what_is_no_number_is_refused() {
-        for raw in ["", ".", "-", "1e", "one", "1.2.3", "0x10", "1e9999999999", "NaN", "1 2"] {
-            assert!(normalise(QuestionKind::Number, 0, raw).is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn a_choice_is_its_number() {
-        assert_eq!(normalise(QuestionKind::Choice, 3, " 2 ").unwrap(), "2");
-        for raw in ["0", "4", "b", "-1", "99999999999999999999999"] {
-            assert!(normalise(QuestionKind::Choice, 3, raw).is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn hashes_depend_on_key_battle_question_and_answer() {
-        let battle = |n| BattleId(uuid::Uuid::from_u128(n));
-        let hash = |key: u8, b, q, a| AnswerKey::new([key; 32]).hash(battle(b), QuestionId(q), a);
-        let first = hash(1, 1, 1, "a");
-        assert_eq!(first, hash(1, 1, 1, "a"));
-        for other in [hash(2, 1, 1, "a"), hash(1, 2, 1, "a"), hash(1, 1, 2, "a"), hash(1, 1, 1, "b")] {
-            assert_ne!(first, other);
-        }
-        assert!(!format!("{:?}", AnswerKey::new([7; 32])).contains('7'));
+/// Enough of a bad answer to recognise it.
+fn shortened(raw: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    match raw.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &raw[..end]),
+        None => raw.to_owned(),
     }
 }

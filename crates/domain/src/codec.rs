@@ -1,199 +1,187 @@
-//! Events as JSON: a stable type name beside the data, and in the data the schema version `v`, pinned by golden files.
+//! Events as JSON: `{"v":1,...}` under a stable type name.
 //!
-//! A change of an event's shape raises its version and adds one line to [`UPCASTS`]; nothing else knows old versions.
+//! The type name is the name of the variant, the first field is the schema version, and both are pinned by the golden
+//! files in `tests/golden`. A change that an old reader would misread gets the next version and a step in [`UPCASTS`];
+//! that table is the only place that knows old shapes.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{
-    AnswerJudged, AnswerSubmitted, AttackLanded, BattleCancelled, BattleCreated, BattleFinished,
-    BattleStarted, Event, ParticipantJoined, ParticipantLeft, ParticipantRemoved, ParticipantReturned,
-    ParticipantsLapsed, SessionReplaced,
-};
+use crate::event::{self, Event};
 
-/// Why bytes are no event of ours.
+/// An event as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The stable name of its type.
+    pub event_type: &'static str,
+    /// Its JSON.
+    pub data: Vec<u8>,
+}
+
+/// The bytes are no event that this program knows.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// No event has this type.
-    #[error("there is no event type '{0}'; a newer version of the program may have written it")]
-    UnknownType(String),
-    /// The event was written by a newer program.
-    #[error("{event_type} has schema version {version}, and this program knows up to {known}; update it")]
-    NewerVersion {
-        /// The event's type.
+    /// No event has this type; a newer program wrote it.
+    #[error("there is no event type '{event_type}'; a newer program may have written it")]
+    TypeUnknown {
+        /// The type's name.
+        event_type: String,
+    },
+    /// The event's schema is newer than this program.
+    #[error(
+        "{event_type} has schema version {version}, and this program knows up to {version_max}; upgrade it"
+    )]
+    VersionNewer {
+        /// The type's name.
         event_type: &'static str,
-        /// The version that was found.
+        /// The version of the event.
         version: u32,
-        /// The newest version that is known.
-        known: u32,
+        /// The newest version known here.
+        version_max: u32,
     },
-    /// The bytes do not fit the type.
-    #[error("{event_type} cannot be read: {source}")]
-    Malformed {
-        /// The event's type.
+    /// The event's schema is older than anything that was ever written.
+    #[error("{event_type} never had a schema version {version}")]
+    VersionUnknown {
+        /// The type's name.
         event_type: &'static str,
-        /// What does not fit.
-        source: serde_json::Error,
+        /// The version of the event.
+        version: u32,
+    },
+    /// The data is not the JSON of this type.
+    #[error("the data of {event_type} is not as its schema says: {error}")]
+    Malformed {
+        /// The type's name.
+        event_type: &'static str,
+        /// Where and how it differs.
+        #[source]
+        error: serde_json::Error,
     },
 }
 
-/// An event's shape: its type's name and the newest version of its schema.
-struct Shape {
-    name: &'static str,
-    version: u32,
-}
-
-/// One step from an old version of a type's data to the next.
+/// Brings the JSON of one version of one type into the shape of the next version. The field `v` is moved on by the
+/// caller.
 struct Upcast {
     event_type: &'static str,
-    from: u32,
-    step: fn(Value) -> Value,
+    from_version: u32,
+    apply: fn(Value) -> Value,
 }
 
-/// Every step from an old version, for each type in ascending order.
+/// Every step from an old schema version to the next. Every type is at its first version, so there is none yet.
 const UPCASTS: &[Upcast] = &[];
 
-#[derive(Deserialize)]
-struct Version {
-    v: u32,
-}
+/// The usual length of an event, so that its buffer grows once at most.
+const DATA_BYTES_EXPECTED: usize = 320;
 
 macro_rules! events {
-    ($($name:ident $version:literal),+ $(,)?) => {
-        /// The name of the event's type, stable for ever.
+    ($($name:ident = $version:literal),* $(,)?) => {
+        /// The names of all event types.
+        pub const EVENT_TYPES: &[&str] = &[$(stringify!($name)),*];
+
+        /// The stable name of the event's type.
         pub fn event_type(event: &Event) -> &'static str {
             match event {
-                $(Event::$name(_) => stringify!($name),)+
+                $(Event::$name(_) => stringify!($name),)*
             }
         }
 
-        /// The name of the event's type and its data in the newest version of its schema.
-        pub fn encode(event: &Event) -> (&'static str, Vec<u8>) {
+        /// The event as the log holds it.
+        pub fn encode(event: &Event) -> Encoded {
             match event {
-                $(Event::$name(data) => (stringify!($name), to_json($version, data)),)+
+                $(Event::$name(body) => Encoded {
+                    event_type: stringify!($name),
+                    data: write(concat!("{\"v\":", $version), body),
+                },)*
             }
         }
 
-        /// Reads an event of any version that was ever written.
-        ///
-        /// # Errors
-        /// [`CodecError`] for an unknown type, a newer version, or data that does not fit.
-        pub fn decode(event_type: &str, data: &[u8]) -> Result<Event, CodecError> {
+        fn decode_with(upcasts: &[Upcast], event_type: &str, data: &[u8]) -> Result<Event, CodecError> {
             match event_type {
                 $(stringify!($name) => {
-                    let shape = Shape { name: stringify!($name), version: $version };
-                    from_json::<$name>(&shape, data, UPCASTS).map(Event::$name)
-                })+
-                unknown => Err(CodecError::UnknownType(unknown.to_owned())),
+                    let current = Schema {
+                        event_type: stringify!($name),
+                        version: $version,
+                        prefix: concat!("{\"v\":", $version, ","),
+                    };
+                    read::<event::$name>(&current, upcasts, data).map(Event::$name)
+                })*
+                _ => Err(CodecError::TypeUnknown { event_type: event_type.to_owned() }),
             }
         }
     };
 }
 
 events! {
-    BattleCreated 1,
-    BattleStarted 1,
-    BattleFinished 1,
-    BattleCancelled 1,
-    ParticipantJoined 1,
-    SessionReplaced 1,
-    AnswerSubmitted 1,
-    AnswerJudged 1,
-    AttackLanded 1,
-    ParticipantLeft 1,
-    ParticipantRemoved 1,
-    ParticipantsLapsed 1,
-    ParticipantReturned 1,
+    BattleCreated = 1,
+    BattleStarted = 1,
+    BattleFinished = 1,
+    BattleCancelled = 1,
+    ParticipantJoined = 1,
+    SessionReplaced = 1,
+    AnswerSubmitted = 1,
+    AnswerJudged = 1,
+    AttackLanded = 1,
+    ParticipantLeft = 1,
+    ParticipantRemoved = 1,
+    ParticipantsLapsed = 1,
+    ParticipantReturned = 1,
 }
 
-/// The usual length of an event's data, so that it is allocated once.
-const DATA_BYTES_EXPECTED: usize = 320;
-
-fn prefix(version: u32) -> String {
-    format!("{{\"v\":{version}")
+/// The event that the log holds as `data` under the name `event_type`.
+///
+/// # Errors
+/// [`CodecError`] says why it is no event that this program knows.
+pub fn decode(event_type: &str, data: &[u8]) -> Result<Event, CodecError> {
+    decode_with(UPCASTS, event_type, data)
 }
 
-fn to_json<T: Serialize>(version: u32, data: &T) -> Vec<u8> {
-    let mut json = Vec::with_capacity(DATA_BYTES_EXPECTED);
-    json.extend_from_slice(prefix(version).as_bytes());
-    let brace = json.len();
-    // Our events are structs with at least one field and string keys, which JSON can always hold.
-    if serde_json::to_writer(&mut json, data).is_ok() {
-        json[brace] = b',';
+/// The newest schema of a type.
+struct Schema {
+    event_type: &'static str,
+    version: u32,
+    /// What data of this version begins with.
+    prefix: &'static str,
+}
+
+/// `opening` is `{"v":1`. Every body has at least one field, so its own brace becomes the comma after the version.
+fn write(opening: &str, body: &impl Serialize) -> Vec<u8> {
+    let mut data = Vec::with_capacity(DATA_BYTES_EXPECTED);
+    data.extend_from_slice(opening.as_bytes());
+    let brace = data.len();
+    // Numbers, texts and ids always have a JSON form, and writing to memory cannot fail.
+    let written = serde_json::to_writer(&mut data, body);
+    debug_assert!(written.is_ok());
+    if let Some(brace) = data.get_mut(brace) {
+        *brace = b',';
     }
-    json
+    data
 }
 
-fn from_json<T: DeserializeOwned>(shape: &Shape, data: &[u8], upcasts: &[Upcast]) -> Result<T, CodecError> {
-    let malformed = |source| CodecError::Malformed { event_type: shape.name, source };
-    let current = prefix(shape.version);
-    if let Some(rest) = data.strip_prefix(current.as_bytes())
-        && rest.first() == Some(&b',')
-    {
+/// One pass over data of the current version, which every body skips as a field it does not know.
+fn read<T: DeserializeOwned>(schema: &Schema, upcasts: &[Upcast], data: &[u8]) -> Result<T, CodecError> {
+    let malformed = |error| CodecError::Malformed { event_type: schema.event_type, error };
+    if data.starts_with(schema.prefix.as_bytes()) {
         return serde_json::from_slice(data).map_err(malformed);
     }
-    let Version { v: version } = serde_json::from_slice(data).map_err(malformed)?;
-    if version > shape.version {
-        return Err(CodecError::NewerVersion { event_type: shape.name, version, known: shape.version });
-    }
-    let mut value: Value = serde_json::from_slice(data).map_err(malformed)?;
-    for upcast in upcasts.iter().filter(|u| u.event_type == shape.name && u.from >= version) {
-        value = (upcast.step)(value);
-    }
-    serde_json::from_value(value).map_err(malformed)
+    let value: Value = serde_json::from_slice(data).map_err(malformed)?;
+    serde_json::from_value(upcast(schema, upcasts, value)?).map_err(malformed)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Counted {
-        count: u32,
-        unit: String,
+fn upcast(schema: &Schema, upcasts: &[Upcast], mut value: Value) -> Result<Value, CodecError> {
+    let event_type = schema.event_type;
+    let Some(written) = value.get("v").and_then(Value::as_u64).and_then(|v| u32::try_from(v).ok()) else {
+        let error = serde::de::Error::custom("the schema version 'v' is missing or no number");
+        return Err(CodecError::Malformed { event_type, error });
+    };
+    if written > schema.version {
+        return Err(CodecError::VersionNewer { event_type, version: written, version_max: schema.version });
     }
-
-    const SHAPE: Shape = Shape { name: "Counted", version: 3 };
-    const STEPS: &[Upcast] = &[
-        Upcast { event_type: "Counted", from: 1, step: |old| serde_json::json!({ "count": old["n"] }) },
-        Upcast { event_type: "Other", from: 1, step: |_| Value::Null },
-        Upcast {
-            event_type: "Counted",
-            from: 2,
-            step: |mut old| {
-                old["unit"] = "points".into();
-                old
-            },
-        },
-    ];
-
-    #[test]
-    fn every_old_version_is_read_as_the_newest() {
-        let expected = || Counted { count: 7, unit: "points".to_owned() };
-        for json in [
-            r#"{"v":1,"n":7}"#,
-            r#"{"v":2,"count":7}"#,
-            r#"{"v":3,"count":7,"unit":"points"}"#,
-            r#"{"count":7,"unit":"points","v":3}"#,
-        ] {
-            let read: Counted = from_json(&SHAPE, json.as_bytes(), STEPS).unwrap();
-            assert_eq!(read, expected(), "{json}");
-        }
+    for version in written..schema.version {
+        let step = upcasts.iter().find(|step| step.event_type == event_type && step.from_version == version);
+        value = match step {
+            Some(step) => (step.apply)(value),
+            None => return Err(CodecError::VersionUnknown { event_type, version }),
+        };
     }
-
-    #[test]
-    fn a_newer_version_is_refused() {
-        let error = from_json::<Counted>(&SHAPE, br#"{"v":4,"count":7}"#, STEPS).unwrap_err();
-        assert!(matches!(error, CodecError::NewerVersion { version: 4, known: 3, .. }), "{error}");
-    }
-
-    #[test]
-    fn what_is_no_event_is_refused() {
-        assert!(matches!(decode("Unheard", b"{}"), Err(CodecError::UnknownType(_))));
-        for json in ["", "[]", "{}", r#"{"v":1}"#, r#"{"v":1,"participantId":"x"}"#] {
-            let error = decode("ParticipantLeft", json.as_bytes()).unwrap_err();
-            assert!(matches!(error, CodecError::Malformed { .. }), "{json}");
-        }
-    }
+    Ok(value)
 }

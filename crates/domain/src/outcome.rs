@@ -57,7 +57,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The answer to the command that appended `recorded` (its first event).
+    /// The answer to the command whose last event is `recorded`.
+    ///
+    /// The last one, because the command of a lapsed participant records its return first. It is also the event whose
+    /// revision the battle remembers, so a repeat is answered from one event.
     pub fn of(recorded: &Recorded) -> Self {
         match &recorded.event {
             Event::BattleCreated(e) => Self::Created { join_code: e.join_code.clone() },

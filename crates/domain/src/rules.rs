@@ -18,6 +18,8 @@ pub const TITLE_CHARS_MAX: usize = 200;
 pub const PROMPT_BYTES_MAX: usize = 16 * 1024;
 /// The most choices of a question.
 pub const CHOICES_MAX: usize = 26;
+/// The fewest choices of a question.
+pub const CHOICES_MIN: usize = 2;
 /// The longest choice, in characters.
 pub const CHOICE_CHARS_MAX: usize = 500;
 /// The longest answer to a choice, text or number question, in bytes.
@@ -26,6 +28,19 @@ pub const ANSWER_BYTES_MAX: usize = 1_024;
 pub const EXTERNAL_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The most attempts that a question may allow.
 pub const ATTEMPTS_MAX: u32 = 100;
+/// The most accepted answers to a question.
+pub const ACCEPTED_ANSWERS_MAX: usize = 100;
+/// The longest time after the start that a question may open, and the longest that it may stay open, in milliseconds: a
+/// year of 366 days.
+pub const QUESTION_TIME_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// The largest battle, in bytes of its creation event; an event log takes no event over 1 MiB.
+pub const BATTLE_BYTES_MAX: usize = 900 * 1024;
+/// The shortest join code, in characters.
+pub const JOIN_CODE_CHARS_MIN: usize = 4;
+/// The longest join code, in characters.
+pub const JOIN_CODE_CHARS_MAX: usize = 16;
+/// The most participants that lapse in one event; more lapse in several.
+pub const LAPSED_PER_EVENT_MAX: usize = 4_096;
 
 /// What a participant holds, and what a correct answer earns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

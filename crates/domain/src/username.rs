@@ -1,4 +1,4 @@
-//! A participant's name: shown as typed (in Unicode NFC), unique without regard to case or equivalent spelling.
+//! A participant's name in a battle.
 
 use std::fmt;
 
@@ -7,37 +7,41 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::refusal::Violation;
 
-/// The longest name, in characters.
+/// The longest username, in characters.
 pub const USERNAME_CHARS_MAX: usize = 50;
 
-/// A name of 1 to [`USERNAME_CHARS_MAX`] visible characters.
+/// A name as it is shown: trimmed, in Unicode NFC, its inner white space single spaces.
+///
+/// Reading one from an event does not check it again: it was right when it was written, and a rule made later must not
+/// make history unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Username(Box<str>);
 
 impl Username {
-    /// The name as it is shown: in Unicode NFC and without white space around it.
+    /// The name that somebody typed as `raw`.
     ///
     /// # Errors
-    /// A [`Violation`] of the field `username` for a name that is empty, too long, or holds characters that cannot be seen.
+    /// [`Violation`] of the field `username` when it is blank, too long, or has control or format characters.
     pub fn new(raw: &str) -> Result<Self, Violation> {
-        let violation = |description| Err(Violation { field: "username".to_owned(), description });
-        // Normalising can only triple the length; what is longer than this need not be looked at.
-        if raw.len() > 16 * USERNAME_CHARS_MAX {
-            return violation(format!("{} bytes long; at most {USERNAME_CHARS_MAX} characters", raw.len()));
+        let violation = |description| Violation { field: "username".to_owned(), description };
+        if let Some(bad) = raw.trim().chars().find(|&c| is_refused(c)) {
+            let description = format!("it has the invisible character U+{:04X}; leave it out", bad as u32);
+            return Err(violation(description));
         }
-        if let Some(bad) = raw.chars().find(|c| is_invisible(*c)) {
-            let code = u32::from(bad);
-            return violation(format!("holds the invisible character U+{code:04X}; use visible ones"));
+        let shown = joined_by_single_spaces(&raw.nfc().collect::<String>());
+        let chars = shown.chars().count();
+        if chars > USERNAME_CHARS_MAX {
+            return Err(violation(format!(
+                "it has {chars} characters; at most {USERNAME_CHARS_MAX} are possible"
+            )));
         }
-        let name: String = raw.trim().nfc().collect();
-        match name.chars().count() {
-            _ if name.chars().all(|c| c.is_whitespace() || is_joiner(c)) => {
-                violation("is empty; at least one visible character".to_owned())
-            }
-            1..=USERNAME_CHARS_MAX => Ok(Self(name.into())),
-            chars => violation(format!("{chars} characters long; at most {USERNAME_CHARS_MAX}")),
+        let name = Self(shown.into());
+        if name.folded().is_empty() {
+            let description = format!("it is blank; choose 1 to {USERNAME_CHARS_MAX} visible characters");
+            return Err(violation(description));
         }
+        Ok(name)
     }
 
     /// The name as it is shown.
@@ -45,13 +49,13 @@ impl Username {
         &self.0
     }
 
-    /// The form in which names are compared: two names with the same folded form are the same name.
+    /// What two names have in common when they count as the same: compatibility forms (NFKC), case, white space and
+    /// characters without a shape of their own make no difference.
     pub fn folded(&self) -> String {
-        // Upper case first: it maps 'ß' to "SS" and 'ſ' to "S", so that equivalents meet in lower case.
-        let visible = self.0.chars().filter(|c| !is_joiner(*c));
-        let upper: String = visible.nfkc().flat_map(char::to_uppercase).collect();
-        let lower: String = upper.nfkc().flat_map(char::to_lowercase).collect();
-        lower.nfkc().map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+        let visible: String = self.0.nfkc().filter(|&c| !is_shapeless(c)).collect();
+        // Upper case first unfolds what lower case alone would keep apart: ß and SS, ς and σ.
+        let lower: String = visible.to_uppercase().chars().flat_map(char::to_lowercase).collect();
+        joined_by_single_spaces(&lower.nfkc().collect::<String>())
     }
 }
 
@@ -61,52 +65,106 @@ impl fmt::Display for Username {
     }
 }
 
-/// Joiners shape Persian names and emoji, so they are shown; names that differ by nothing else are the same.
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0E}' | '\u{FE0F}')
+fn joined_by_single_spaces(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+    }
+    joined
 }
 
-/// Control characters, and those that change how text is shown without being seen (zero width, direction, tags).
-fn is_invisible(c: char) -> bool {
+/// Control characters, format characters (Unicode's category Cf: direction marks, joiners, tags) and line separators.
+/// They let two names look the same, or a name disturb the text around it.
+fn is_refused(c: char) -> bool {
     c.is_control()
-        || matches!(
-            c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-                | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0D}' | '\u{FEFF}' | '\u{FFA0}'
-                | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
-        )
+        || matches!(c,
+            '\u{AD}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}'..='\u{891}'
+            | '\u{8E2}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
+            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0001}' | '\u{E0020}'..='\u{E007F}')
+}
+
+/// Characters that are allowed in a name but do not tell it from another: variation selectors and fillers.
+fn is_shapeless(c: char) -> bool {
+    matches!(c,
+        '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}'
+        | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0100}'..='\u{E01EF}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn folded(raw: &str) -> String {
-        Username::new(raw).unwrap().folded()
+    fn name(raw: &str) -> Username {
+        Username::new(raw).unwrap()
+    }
+
+    fn said_of(raw: &str) -> String {
+        let violation = Username::new(raw).unwrap_err();
+        assert_eq!(violation.field, "username");
+        violation.description
     }
 
     #[test]
-    fn equivalent_spellings_are_one_name() {
-        for (one, other) in [
-            ("ali", "ALI"),
-            ("Stra\u{df}e", "STRASSE"),
-            ("\u{e9}", "e\u{301}"),
-            ("\u{ff41}li", "ali"),
-            ("\u{3c3}", "\u{3c2}"),
-            ("  ali ", "ali"),
-            ("\u{646}\u{200c}\u{645}", "\u{646}\u{645}"),
-        ] {
-            assert_eq!(folded(one), folded(other), "{one:?} and {other:?}");
-        }
-        assert_ne!(folded("ali"), folded("alf"));
+    fn is_shown_as_typed_but_for_white_space_and_composition() {
+        assert_eq!(name("  Ada   Lovelace\u{3000}").as_str(), "Ada Lovelace");
+        assert_eq!(name("Zoe\u{308}").as_str(), "Zoë");
+        assert_eq!(name("Ａｄａ").to_string(), "Ａｄａ");
     }
 
     #[test]
-    fn what_cannot_be_seen_is_refused() {
-        for raw in ["", "   ", "\u{200d}", "a\u{0}b", "a\nb", "a\u{200b}b", "a\u{202e}b", &"x".repeat(51)] {
-            assert_eq!(Username::new(raw).unwrap_err().field, "username", "{raw:?}");
+    fn counts_characters_and_not_bytes() {
+        assert_eq!(name(&"é".repeat(50)).as_str().len(), 100);
+        assert!(said_of(&"é".repeat(51)).contains("51"));
+        assert_eq!(name(&"e\u{301}".repeat(50)).as_str().chars().count(), 50);
+    }
+
+    #[test]
+    fn is_never_blank() {
+        for blank in ["", "   ", "\u{3000}", "\u{3164}", "\u{FE0F}\u{2800} \u{115F}"] {
+            assert!(said_of(blank).contains("blank"), "{blank:?}");
         }
-        assert_eq!(Username::new(&"\u{e9}".repeat(50)).unwrap().as_str().chars().count(), 50);
+    }
+
+    #[test]
+    fn has_no_invisible_characters() {
+        for bad in ["a\tb", "a\u{0}b", "a\u{202E}b", "a\u{200B}b", "a\u{2028}b", "\u{FEFF}a", "a\u{E0041}"] {
+            assert!(said_of(bad).contains("U+"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_name_in_another_spelling_folds_to_the_same() {
+        let same = [
+            ("Ada", "aDA"),
+            ("Straße", "STRASSE"),
+            ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+            ("ſam", "Sam"),
+            ("Ａｄａ", "ada"),
+            ("ﬁn", "FIN"),
+            ("Zoe\u{308}", "zoë"),
+            ("Ada  L", "ada l"),
+            ("❤\u{FE0F}", "❤"),
+            ("Ⅷ", "viii"),
+        ];
+        for (a, b) in same {
+            assert_eq!(name(a).folded(), name(b).folded(), "{a} and {b}");
+        }
+        assert_ne!(name("Zoe").folded(), name("Zoë").folded());
+    }
+
+    #[test]
+    fn folding_is_stable_for_every_character() {
+        for c in ('\u{21}'..=char::MAX).filter(|&c| !is_refused(c)) {
+            let Ok(typed) = Username::new(&c.to_string()) else { continue };
+            let folded = typed.folded();
+            assert_eq!(Username(folded.clone().into()).folded(), folded, "U+{:04X}", c as u32);
+            let upper: String = c.to_uppercase().collect();
+            assert_eq!(Username(upper.into()).folded(), folded, "upper case of U+{:04X}", c as u32);
+        }
     }
 }

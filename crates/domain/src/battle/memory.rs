@@ -1,67 +1,131 @@
-//! The memory of answered commands: the last few ids with the revision of the event that answers each.
-
-use std::collections::VecDeque;
+//! Which commands were carried out lately, so that a repeat is answered and not carried out again.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::CommandId;
+use crate::command::Command;
+use crate::event::Event;
+use crate::ids::{CommandId, ParticipantId};
 
-/// What kind of command an id was used for, so that the same id for another kind is found out.
+/// How many commands are remembered of each participant. An older one that comes again is refused by the log, which
+/// has its event ids.
+pub const PARTICIPANT_COMMANDS_MAX: usize = 16;
+/// How many commands that concern the battle as a whole are remembered. Its creation and the joins are never forgotten.
+pub const BATTLE_COMMANDS_MAX: usize = 64;
+
+/// What kind of command: the same id for another kind is a mistake of the client, not a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CommandKind {
-    /// `CreateBattle`
-    Create,
-    /// `StartBattle`
-    Start,
-    /// `FinishBattle`
-    Finish,
-    /// `CancelBattle`
-    Cancel,
-    /// `Join`
-    Join,
-    /// `ReplaceSession`
-    ReplaceSession,
-    /// `SubmitAnswer`
-    Answer,
-    /// `Attack`
-    Attack,
-    /// `Leave`
-    Leave,
-    /// `JudgeAnswer`
-    Judge,
-    /// `RemoveParticipant`
-    Remove,
-    /// `RecordLapse`
-    Lapse,
-    /// `RecordReturn`
-    Return,
+#[serde(into = "u8", try_from = "u8")]
+#[repr(u8)]
+pub(crate) enum CommandKind {
+    Create = 0,
+    Start = 1,
+    Finish = 2,
+    Cancel = 3,
+    Join = 4,
+    ReplaceSession = 5,
+    Answer = 6,
+    Attack = 7,
+    Leave = 8,
+    Judge = 9,
+    Remove = 10,
+    Lapse = 11,
+    Return = 12,
 }
 
-/// Where a command was answered before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
-    /// The revision of the event that answers it.
-    pub revision: u64,
-    /// What kind of command it was.
-    pub kind: CommandKind,
+/// Every kind, at the place of its number.
+const KINDS: [CommandKind; 13] = [
+    CommandKind::Create,
+    CommandKind::Start,
+    CommandKind::Finish,
+    CommandKind::Cancel,
+    CommandKind::Join,
+    CommandKind::ReplaceSession,
+    CommandKind::Answer,
+    CommandKind::Attack,
+    CommandKind::Leave,
+    CommandKind::Judge,
+    CommandKind::Remove,
+    CommandKind::Lapse,
+    CommandKind::Return,
+];
+
+impl From<CommandKind> for u8 {
+    fn from(kind: CommandKind) -> Self {
+        kind as Self
+    }
 }
 
-/// The last `N` answered commands, the oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Memory<const N: usize>(VecDeque<(CommandId, Answered)>);
+impl TryFrom<u8> for CommandKind {
+    type Error = String;
 
-impl<const N: usize> Memory<N> {
-    pub(super) fn remember(&mut self, id: CommandId, revision: u64, kind: CommandKind) {
-        if self.0.len() >= N {
-            self.0.pop_front();
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        KINDS.get(usize::from(number)).copied().ok_or_else(|| format!("{number} is no kind of command"))
+    }
+}
+
+impl CommandKind {
+    /// The kind of a command, and the participant with whom it is remembered; the rest is remembered with the battle.
+    pub(crate) fn of(command: &Command) -> (Self, Option<ParticipantId>) {
+        match command {
+            Command::CreateBattle { .. } => (Self::Create, None),
+            Command::StartBattle => (Self::Start, None),
+            Command::FinishBattle => (Self::Finish, None),
+            Command::CancelBattle { .. } => (Self::Cancel, None),
+            Command::Join { .. } => (Self::Join, None),
+            Command::ReplaceSession { participant_id, .. } => (Self::ReplaceSession, Some(*participant_id)),
+            Command::SubmitAnswer { participant_id, .. } => (Self::Answer, Some(*participant_id)),
+            Command::Attack { attacker_id, .. } => (Self::Attack, Some(*attacker_id)),
+            Command::Leave { participant_id } => (Self::Leave, Some(*participant_id)),
+            Command::JudgeAnswer { participant_id, .. } => (Self::Judge, Some(*participant_id)),
+            Command::RemoveParticipant { participant_id, .. } => (Self::Remove, Some(*participant_id)),
+            Command::RecordLapse { .. } => (Self::Lapse, None),
+            Command::RecordReturn { participant_id } => (Self::Return, Some(*participant_id)),
         }
-        self.0.push_back((id, Answered { revision, kind }));
     }
 
-    /// A retry follows soon, so the newest are looked at first.
-    pub(super) fn find(&self, id: CommandId) -> Option<Answered> {
-        self.0.iter().rev().find(|(known, _)| *known == id).map(|(_, answered)| *answered)
+    /// The kind of the command that appended `event` last, and the participant with whom it is remembered.
+    pub(crate) fn behind(event: &Event) -> (Self, Option<ParticipantId>) {
+        match event {
+            Event::BattleCreated(_) => (Self::Create, None),
+            Event::BattleStarted(_) => (Self::Start, None),
+            Event::BattleFinished(_) => (Self::Finish, None),
+            Event::BattleCancelled(_) => (Self::Cancel, None),
+            Event::ParticipantJoined(_) => (Self::Join, None),
+            Event::SessionReplaced(e) => (Self::ReplaceSession, Some(e.participant_id)),
+            Event::AnswerSubmitted(e) => (Self::Answer, Some(e.participant_id)),
+            Event::AnswerJudged(e) => (Self::Judge, Some(e.participant_id)),
+            Event::AttackLanded(e) => (Self::Attack, Some(e.attacker_id)),
+            Event::ParticipantLeft(e) => (Self::Leave, Some(e.participant_id)),
+            Event::ParticipantRemoved(e) => (Self::Remove, Some(e.participant_id)),
+            Event::ParticipantsLapsed(_) => (Self::Lapse, None),
+            Event::ParticipantReturned(e) => (Self::Return, Some(e.participant_id)),
+        }
+    }
+}
+
+/// A command that was carried out: its id, the revision of its last event, and its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Remembered(pub(crate) CommandId, pub(crate) u64, pub(crate) CommandKind);
+
+/// The newest commands, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Memory(Vec<Remembered>);
+
+impl Memory {
+    /// Remembers a command, and forgets the oldest when there are `max` already. The next event of the command that is
+    /// newest replaces what was remembered of it.
+    pub(crate) fn remember(&mut self, command: Remembered, max: usize) {
+        if self.0.last().is_some_and(|newest| newest.0 == command.0) {
+            self.0.pop();
+        } else if self.0.len() == max {
+            self.0.remove(0);
+        }
+        self.0.push(command);
+    }
+
+    /// What is remembered of a command. Repeats are mostly of the newest, so it looks there first.
+    pub(crate) fn find(&self, command_id: CommandId) -> Option<Remembered> {
+        self.0.iter().rev().find(|remembered| remembered.0 == command_id).copied()
     }
 }

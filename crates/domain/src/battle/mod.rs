@@ -1,30 +1,33 @@
-//! The state of a battle: what its events say, and no more. `evolve` contains no business choice.
+//! The state of a battle: a fold of its events, and all that `decide` looks at.
 
 mod memory;
 mod participant;
+mod snapshot;
+
+use std::cmp::Reverse;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{BattleCreated, Event, Recorded, Verdict};
-use crate::ids::{CommandId, ParticipantId, QuestionId, SessionId};
-use crate::rules::{Balance, Question, Rules};
-use crate::time::Timestamp;
-
-use memory::Memory;
-pub use memory::{Answered, CommandKind};
+pub use memory::{BATTLE_COMMANDS_MAX, PARTICIPANT_COMMANDS_MAX};
+pub(crate) use memory::{CommandKind, Remembered};
 pub use participant::{Attempts, Participant, Status};
 
-/// How many command ids of one participant are remembered.
-const PARTICIPANT_COMMANDS_MAX: usize = 16;
-/// How many command ids of admins and of the system are remembered.
-const BATTLE_COMMANDS_MAX: usize = 64;
+use crate::event::{
+    AnswerJudged, AnswerSubmitted, AttackLanded, BattleCreated, Event, ParticipantJoined, Recorded,
+};
+use crate::ids::{CommandId, ParticipantId, QuestionId};
+use crate::rules::{Question, Rules};
+use crate::time::Timestamp;
+use crate::username::Username;
+use memory::Memory;
 
 /// Where a battle is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// It does not exist.
+    /// It has no event: there is no such battle.
     #[default]
     Absent,
     /// It takes joins and has not started.
@@ -37,215 +40,256 @@ pub enum Phase {
     Cancelled,
 }
 
-/// A battle as its events have made it. `Battle::default()` is the one that has none. Serialisable as a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A battle, up to the event that was folded last. The default is the state before the first event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Battle {
+    core: Core,
+    index: Index,
+}
+
+/// What a snapshot holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Core {
     revision: Option<u64>,
     phase: Phase,
     title: String,
+    join_code: String,
     rules: Rules,
-    questions: Vec<Question>,
+    questions: Arc<[Question]>,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
+    created_by: Option<CommandId>,
+    memory: Memory,
     participants: Vec<Participant>,
+}
+
+/// Where a participant stands in the core, found in three ways. It follows from the core.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Index {
     by_id: AHashMap<ParticipantId, u32>,
-    by_name: AHashMap<Box<str>, u32>,
-    by_join: AHashMap<CommandId, u32>,
-    /// How many of the participants were not removed.
-    present: u32,
-    commands: Memory<BATTLE_COMMANDS_MAX>,
+    by_folded_name: AHashMap<Box<str>, u32>,
+    by_join_command: AHashMap<CommandId, u32>,
 }
 
 impl Battle {
     /// The revision of the last event; `None` before the first.
     pub fn revision(&self) -> Option<u64> {
-        self.revision
+        self.core.revision
     }
 
     /// Where it is in its life.
     pub fn phase(&self) -> Phase {
-        self.phase
+        self.core.phase
     }
 
     /// What the players see.
     pub fn title(&self) -> &str {
-        &self.title
+        &self.core.title
+    }
+
+    /// The short code people type to find it.
+    pub fn join_code(&self) -> &str {
+        &self.core.join_code
     }
 
     /// How it is played.
     pub fn rules(&self) -> &Rules {
-        &self.rules
+        &self.core.rules
     }
 
     /// What is asked, in order.
     pub fn questions(&self) -> &[Question] {
-        &self.questions
+        &self.core.questions
     }
 
     /// The question with this number.
-    pub fn question(&self, id: QuestionId) -> Option<&Question> {
-        self.questions.get(usize::try_from(id.0.checked_sub(1)?).ok()?)
+    pub fn question(&self, question_id: QuestionId) -> Option<&Question> {
+        let place = question_id.0.checked_sub(1)?;
+        self.core.questions.get(usize::try_from(place).ok()?)
     }
 
     /// When it starts by itself.
     pub fn starts_at(&self) -> Option<Timestamp> {
-        self.starts_at
+        self.core.starts_at
     }
 
-    /// When it ends by itself.
+    /// When it finishes by itself.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.ends_at
+        self.core.ends_at
     }
 
     /// When it started.
     pub fn started_at(&self) -> Option<Timestamp> {
-        self.started_at
+        self.core.started_at
     }
 
-    /// One participant, whatever became of it.
-    pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {
-        self.by_id.get(&id).map(|index| &self.participants[*index as usize])
-    }
-
-    /// All who ever joined, in the order in which they did.
+    /// Everybody who ever joined, in the order of joining.
     pub fn participants(&self) -> &[Participant] {
-        &self.participants
+        &self.core.participants
     }
 
-    /// How many have joined and were not removed.
-    pub fn present(&self) -> u32 {
-        self.present
+    /// The participant with this id, also when it has left or was removed.
+    pub fn participant(&self, participant_id: ParticipantId) -> Option<&Participant> {
+        let place = *self.index.by_id.get(&participant_id)?;
+        self.core.participants.get(place as usize)
     }
 
-    /// Whether somebody has the name with this folded form.
-    pub fn has_name(&self, folded: &str) -> bool {
-        self.by_name.contains_key(folded)
+    /// Whether somebody has this name, or had it, in any spelling that counts as the same.
+    pub fn is_taken(&self, username: &Username) -> bool {
+        self.index.by_folded_name.contains_key(username.folded().as_str())
     }
 
-    /// Who joined with this command.
-    pub fn joined_by(&self, command_id: CommandId) -> Option<&Participant> {
-        self.by_join.get(&command_id).map(|index| &self.participants[*index as usize])
+    /// The board: everybody who was not removed, best first.
+    pub fn standings(&self) -> Vec<&Participant> {
+        let on_board = |participant: &&Participant| participant.status != Status::Removed;
+        let mut standings: Vec<_> = self.core.participants.iter().filter(on_board).collect();
+        standings.sort_by_key(|p| (Reverse(p.balance.points), p.reached_revision));
+        standings
     }
 
-    /// Where the command that `participant` (or, for `None`, an admin, a guest or the system) gave before stands in the stream.
-    pub fn answered(&self, command_id: CommandId, participant: Option<ParticipantId>) -> Option<Answered> {
-        match participant {
-            Some(id) => self.participant(id)?.commands.find(command_id),
-            None => self.commands.find(command_id).or_else(|| {
-                let participant = self.joined_by(command_id)?;
-                Some(Answered { revision: participant.joined_revision, kind: CommandKind::Join })
-            }),
+    /// The revision of the last event of a command that was carried out, if it is remembered. Commands that name a
+    /// participant are remembered with that one (an attack with the attacker); all others with the battle.
+    pub fn answered(&self, command_id: CommandId, participant_id: Option<ParticipantId>) -> Option<u64> {
+        self.remembered(command_id, participant_id).map(|Remembered(_, revision, _)| revision)
+    }
+
+    /// What is remembered of a command. See [`Battle::answered`].
+    pub(crate) fn remembered(
+        &self,
+        command_id: CommandId,
+        participant_id: Option<ParticipantId>,
+    ) -> Option<Remembered> {
+        if self.core.created_by == Some(command_id) {
+            return Some(Remembered(command_id, 0, CommandKind::Create));
         }
+        let Some(participant_id) = participant_id else {
+            return self.remembered_join(command_id).or_else(|| self.core.memory.find(command_id));
+        };
+        let participant = self.participant(participant_id)?;
+        if participant.join_command == command_id {
+            return Some(participant.as_remembered_join());
+        }
+        participant.memory.find(command_id)
     }
 
-    /// Takes an event in. Events of participants that never joined (a damaged stream) change nothing but the revision.
+    fn remembered_join(&self, command_id: CommandId) -> Option<Remembered> {
+        let place = *self.index.by_join_command.get(&command_id)?;
+        self.core.participants.get(place as usize).map(Participant::as_remembered_join)
+    }
+
+    /// Moves the state on by one event. It applies what the event says and decides nothing.
     pub fn evolve(&mut self, recorded: &Recorded) {
-        let Recorded { revision, command_id, event, .. } = recorded;
-        self.revision = Some(*revision);
-        let at = At { revision: *revision, command_id: *command_id };
-        match event {
-            Event::BattleCreated(e) => self.create(e, at),
-            Event::BattleStarted(e) => {
-                self.started_at = Some(e.started_at);
-                self.enter(Phase::Running, CommandKind::Start, at);
+        self.apply(recorded);
+        self.remember(recorded);
+        self.core.revision = Some(recorded.revision);
+    }
+
+    fn apply(&mut self, recorded: &Recorded) {
+        match &recorded.event {
+            Event::BattleCreated(event) => self.created(event, recorded.command_id),
+            Event::BattleStarted(event) => {
+                self.core.phase = Phase::Running;
+                self.core.started_at = Some(event.started_at);
             }
-            Event::BattleFinished(_) => self.enter(Phase::Finished, CommandKind::Finish, at),
-            Event::BattleCancelled(_) => self.enter(Phase::Cancelled, CommandKind::Cancel, at),
-            Event::ParticipantJoined(e) => {
-                self.join(e.participant_id, e.session_id, e.username.folded().into(), e.balance, recorded);
+            Event::BattleFinished(_) => self.core.phase = Phase::Finished,
+            Event::BattleCancelled(_) => self.core.phase = Phase::Cancelled,
+            Event::ParticipantJoined(event) => self.joined(event, recorded),
+            Event::SessionReplaced(event) => {
+                self.change(event.participant_id, |p| p.session_id = event.session_id);
             }
-            Event::SessionReplaced(e) => self.with(e.participant_id, |p| {
-                p.session_id = e.session_id;
-                p.commands.remember(at.command_id, at.revision, CommandKind::ReplaceSession);
-            }),
-            Event::AnswerSubmitted(e) => self.with(e.participant_id, |p| {
-                p.attempted(e.question_id, e.attempt, e.verdict);
-                p.hold(e.balance, at.revision);
-                p.commands.remember(at.command_id, at.revision, CommandKind::Answer);
-            }),
-            Event::AnswerJudged(e) => {
-                self.with(e.participant_id, |p| {
-                    p.attempted(e.question_id, e.attempt, e.verdict);
-                    p.hold(e.balance, at.revision);
-                });
-                self.commands.remember(at.command_id, at.revision, CommandKind::Judge);
+            Event::AnswerSubmitted(event) => self.answer_submitted(event, recorded.revision),
+            Event::AnswerJudged(event) => self.answer_judged(event, recorded.revision),
+            Event::AttackLanded(event) => self.attack_landed(event, recorded.revision),
+            Event::ParticipantLeft(event) => self.change(event.participant_id, |p| p.status = Status::Left),
+            Event::ParticipantRemoved(event) => {
+                self.change(event.participant_id, |p| p.status = Status::Removed);
             }
-            Event::AttackLanded(e) => {
-                self.with(e.target_id, |p| p.hold(e.target_balance, at.revision));
-                self.with(e.attacker_id, |p| {
-                    p.hold(e.attacker_balance, at.revision);
-                    p.commands.remember(at.command_id, at.revision, CommandKind::Attack);
-                });
-            }
-            Event::ParticipantLeft(e) => self.with(e.participant_id, |p| {
-                p.status = Status::Left;
-                p.commands.remember(at.command_id, at.revision, CommandKind::Leave);
-            }),
-            Event::ParticipantRemoved(e) => {
-                self.with(e.participant_id, |p| p.status = Status::Removed);
-                self.present = self.present.saturating_sub(1);
-                self.commands.remember(at.command_id, at.revision, CommandKind::Remove);
-            }
-            Event::ParticipantsLapsed(e) => {
-                for id in &e.participant_ids {
-                    self.with(*id, |p| p.status = Status::Lapsed);
+            Event::ParticipantsLapsed(event) => {
+                for &participant_id in &event.participant_ids {
+                    self.change(participant_id, |p| p.status = Status::Lapsed);
                 }
-                self.commands.remember(at.command_id, at.revision, CommandKind::Lapse);
             }
-            Event::ParticipantReturned(e) => self.with(e.participant_id, |p| p.status = Status::Active),
+            Event::ParticipantReturned(event) => {
+                self.change(event.participant_id, |p| p.status = Status::Active);
+            }
         }
     }
 
-    fn create(&mut self, event: &BattleCreated, at: At) {
-        self.title.clone_from(&event.title);
-        self.rules = event.rules.clone();
-        self.questions.clone_from(&event.questions);
-        self.starts_at = event.starts_at;
-        self.ends_at = event.ends_at;
-        self.enter(Phase::Created, CommandKind::Create, at);
+    fn created(&mut self, event: &BattleCreated, command_id: CommandId) {
+        self.core.phase = Phase::Created;
+        self.core.title.clone_from(&event.title);
+        self.core.join_code.clone_from(&event.join_code);
+        self.core.rules = event.rules.clone();
+        self.core.questions = event.questions.as_slice().into();
+        self.core.starts_at = event.starts_at;
+        self.core.ends_at = event.ends_at;
+        self.core.created_by = Some(command_id);
     }
 
-    fn enter(&mut self, phase: Phase, kind: CommandKind, at: At) {
-        self.phase = phase;
-        self.commands.remember(at.command_id, at.revision, kind);
+    fn joined(&mut self, event: &ParticipantJoined, recorded: &Recorded) {
+        let participant = Participant {
+            id: event.participant_id,
+            username: event.username.clone(),
+            session_id: event.session_id,
+            balance: event.balance,
+            reached_revision: recorded.revision,
+            status: Status::Active,
+            attempts: Vec::new(),
+            joined_revision: recorded.revision,
+            join_command: recorded.command_id,
+            memory: Memory::default(),
+        };
+        self.index.add(&participant, self.core.participants.len());
+        self.core.participants.push(participant);
     }
 
-    fn join(
-        &mut self,
-        id: ParticipantId,
-        session_id: SessionId,
-        folded: Box<str>,
-        balance: Balance,
-        recorded: &Recorded,
-    ) {
-        // The rules admit far fewer than 2^32 participants.
-        let Ok(index) = u32::try_from(self.participants.len()) else { return };
-        self.participants.push(Participant::joined(id, session_id, balance, recorded));
-        self.by_id.insert(id, index);
-        self.by_name.insert(folded, index);
-        self.by_join.insert(recorded.command_id, index);
-        self.present += 1;
+    fn answer_submitted(&mut self, event: &AnswerSubmitted, revision: u64) {
+        let &AnswerSubmitted { question_id, attempt: count, verdict, .. } = event;
+        self.change(event.participant_id, |p| {
+            p.hold(event.balance, revision);
+            p.tried(Attempts { question_id, count, verdict });
+        });
     }
 
-    fn with(&mut self, id: ParticipantId, change: impl FnOnce(&mut Participant)) {
-        if let Some(index) = self.by_id.get(&id) {
-            change(&mut self.participants[*index as usize]);
+    fn answer_judged(&mut self, event: &AnswerJudged, revision: u64) {
+        let &AnswerJudged { question_id, attempt: count, verdict, .. } = event;
+        self.change(event.participant_id, |p| {
+            p.hold(event.balance, revision);
+            p.tried(Attempts { question_id, count, verdict });
+        });
+    }
+
+    fn attack_landed(&mut self, event: &AttackLanded, revision: u64) {
+        self.change(event.attacker_id, |p| p.hold(event.attacker_balance, revision));
+        self.change(event.target_id, |p| p.hold(event.target_balance, revision));
+    }
+
+    fn remember(&mut self, recorded: &Recorded) {
+        let (kind, participant_id) = CommandKind::behind(&recorded.event);
+        let command = Remembered(recorded.command_id, recorded.revision, kind);
+        match (kind, participant_id) {
+            // Never forgotten, and found in other ways.
+            (CommandKind::Create | CommandKind::Join, _) => {}
+            (_, Some(id)) => self.change(id, |p| p.memory.remember(command, PARTICIPANT_COMMANDS_MAX)),
+            (_, None) => self.core.memory.remember(command, BATTLE_COMMANDS_MAX),
+        }
+    }
+
+    fn change(&mut self, participant_id: ParticipantId, change: impl FnOnce(&mut Participant)) {
+        let place = self.index.by_id.get(&participant_id);
+        if let Some(participant) = place.and_then(|&place| self.core.participants.get_mut(place as usize)) {
+            change(participant);
         }
     }
 }
 
-/// Where an event stands and what caused it.
-#[derive(Clone, Copy)]
-struct At {
-    revision: u64,
-    command_id: CommandId,
-}
-
-/// Whether a verdict settles a question.
-pub(crate) fn settles(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Correct => true,
-        Verdict::Wrong | Verdict::Pending => false,
+impl Index {
+    fn add(&mut self, participant: &Participant, place: usize) {
+        // A battle admits at most rules::PARTICIPANTS_MAX, far below the largest u32.
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        self.by_id.insert(participant.id, place);
+        self.by_folded_name.insert(participant.username.folded().into(), place);
+        self.by_join_command.insert(participant.join_command, place);
     }
 }

@@ -1,26 +1,40 @@
-//! What the battle knows of one participant.
+//! One participant's part of the state.
 
 use serde::{Deserialize, Serialize};
 
-use super::memory::{CommandKind, Memory};
-use super::{PARTICIPANT_COMMANDS_MAX, settles};
-use crate::event::{Recorded, Verdict};
-use crate::ids::{ParticipantId, QuestionId, SessionId};
+use crate::battle::memory::{CommandKind, Memory, Remembered};
+use crate::event::Verdict;
+use crate::ids::{CommandId, ParticipantId, QuestionId, SessionId};
 use crate::rules::Balance;
-use crate::time::Timestamp;
+use crate::username::Username;
 
-/// What became of a participant.
+/// Whether a participant takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// Takes part.
+    /// It acts and can be attacked.
     Active,
-    /// Was silent too long; any command of its own brings it back.
+    /// It was silent too long: it cannot be attacked, and its next command brings it back.
     Lapsed,
-    /// Left for good; the score stays on the board.
+    /// It left for good; its score stays on the board.
     Left,
-    /// Was taken out and off the board.
+    /// It was taken out of the battle and off the board.
     Removed,
+}
+
+/// Somebody who joined the battle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    pub(crate) id: ParticipantId,
+    pub(crate) username: Username,
+    pub(crate) session_id: SessionId,
+    pub(crate) balance: Balance,
+    pub(crate) reached_revision: u64,
+    pub(crate) status: Status,
+    pub(crate) attempts: Vec<Attempts>,
+    pub(crate) joined_revision: u64,
+    pub(crate) join_command: CommandId,
+    pub(crate) memory: Memory,
 }
 
 /// What a participant has tried at one question.
@@ -28,87 +42,72 @@ pub enum Status {
 pub struct Attempts {
     /// The question.
     pub question_id: QuestionId,
-    /// How many attempts.
+    /// How many answers were taken.
     pub count: u32,
-    /// The attempt that waits for the external judge.
-    pub pending: Option<u32>,
-    /// Whether one was correct.
-    pub correct: bool,
-}
-
-/// One participant of a battle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Participant {
-    /// Who.
-    pub id: ParticipantId,
-    /// The session that may act.
-    pub session_id: SessionId,
-    /// What the participant holds.
-    pub balance: Balance,
-    /// The revision at which the score was reached; of equal scores the earlier ranks first.
-    pub reached_revision: u64,
-    /// The revision at which the participant joined.
-    pub joined_revision: u64,
-    /// When the participant joined.
-    pub joined_at: Timestamp,
-    /// What became of it.
-    pub status: Status,
-    /// One for each question that was tried, in the order of the first attempts.
-    attempts: Vec<Attempts>,
-    pub(super) commands: Memory<PARTICIPANT_COMMANDS_MAX>,
+    /// What was said of the last one.
+    pub verdict: Verdict,
 }
 
 impl Participant {
-    pub(super) fn joined(
-        id: ParticipantId,
-        session_id: SessionId,
-        balance: Balance,
-        recorded: &Recorded,
-    ) -> Self {
-        let mut commands = Memory::default();
-        commands.remember(recorded.command_id, recorded.revision, CommandKind::Join);
-        Self {
-            id,
-            session_id,
-            balance,
-            reached_revision: recorded.revision,
-            joined_revision: recorded.revision,
-            joined_at: recorded.time,
-            status: Status::Active,
-            attempts: Vec::new(),
-            commands,
-        }
+    /// Its id.
+    pub fn id(&self) -> ParticipantId {
+        self.id
     }
 
-    /// Whether the participant can be attacked.
-    pub fn is_active(&self) -> bool {
-        match self.status {
-            Status::Active => true,
-            Status::Lapsed | Status::Left | Status::Removed => false,
-        }
+    /// Its name.
+    pub fn username(&self) -> &Username {
+        &self.username
     }
 
-    /// What was tried at a question.
+    /// The session that may act.
+    pub fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// What it holds.
+    pub fn balance(&self) -> Balance {
+        self.balance
+    }
+
+    /// The revision of the event with which it reached its points. Of equal scores the lower one ranks first.
+    pub fn reached_revision(&self) -> u64 {
+        self.reached_revision
+    }
+
+    /// Whether it takes part.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What it has tried at a question; `None` before the first answer.
     pub fn attempts(&self, question_id: QuestionId) -> Option<&Attempts> {
-        self.attempts.iter().find(|attempts| attempts.question_id == question_id)
+        let place = self.place_of(question_id).ok()?;
+        self.attempts.get(place)
     }
 
-    pub(super) fn attempted(&mut self, question_id: QuestionId, attempt: u32, verdict: Verdict) {
-        let index = self.attempts.iter().position(|a| a.question_id == question_id).unwrap_or_else(|| {
-            self.attempts.push(Attempts { question_id, count: 0, pending: None, correct: false });
-            self.attempts.len() - 1
-        });
-        let attempts = &mut self.attempts[index];
-        attempts.count = attempts.count.max(attempt);
-        attempts.correct |= settles(verdict);
-        attempts.pending = (verdict == Verdict::Pending).then_some(attempt);
+    /// The join with which it came, as a remembered command.
+    pub(crate) fn as_remembered_join(&self) -> Remembered {
+        Remembered(self.join_command, self.joined_revision, CommandKind::Join)
     }
 
-    /// Holds `balance` from `revision` on.
-    pub(super) fn hold(&mut self, balance: Balance, revision: u64) {
+    /// Sets what it holds after the event at `revision`.
+    pub(crate) fn hold(&mut self, balance: Balance, revision: u64) {
         if balance.points != self.balance.points {
             self.reached_revision = revision;
         }
         self.balance = balance;
+    }
+
+    /// Sets what it has tried at a question.
+    pub(crate) fn tried(&mut self, attempts: Attempts) {
+        match self.place_of(attempts.question_id) {
+            Ok(place) => self.attempts[place] = attempts,
+            Err(place) => self.attempts.insert(place, attempts),
+        }
+    }
+
+    /// Sorted by question, so that a battle of a thousand questions stays quick and its snapshot small.
+    fn place_of(&self, question_id: QuestionId) -> Result<usize, usize> {
+        self.attempts.binary_search_by_key(&question_id, |attempts| attempts.question_id)
     }
 }

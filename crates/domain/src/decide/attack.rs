@@ -1,7 +1,7 @@
-//! `Attack`, exactly as the reference: an arrow is spent; a shield absorbs it, or else points are lost. Attacker and target
-//! change in one event.
+//! `Attack`.
 
-use super::{Case, Decision, by_participant};
+use crate::battle::Status;
+use crate::decide::{Case, Decision, own};
 use crate::event::{AttackLanded, Event};
 use crate::ids::ParticipantId;
 use crate::refusal::Refusal;
@@ -12,38 +12,38 @@ pub(super) fn decide(
     attacker_id: ParticipantId,
     target_id: ParticipantId,
 ) -> Result<Decision, Refusal> {
+    case.is_running()?;
+    case.is_before_end()?;
     let attacker = case.acting(attacker_id)?;
-    case.running()?;
     if attacker_id == target_id {
         return Err(Refusal::TargetIsAttacker);
     }
-    let Some(arrows) = attacker.balance.arrows.checked_sub(1) else { return Err(Refusal::NoArrows) };
-    let target = case.known(target_id)?;
-    if !target.is_active() {
+    let attacker_before = attacker.balance();
+    let arrows = attacker_before.arrows.checked_sub(1).ok_or(Refusal::NoArrows)?;
+    let target = case.participant(target_id)?;
+    if target.status() != Status::Active {
         return Err(Refusal::TargetInactive { target_id });
     }
-    if target.balance.points == 0 {
+    let target_before = target.balance();
+    if target_before.points == 0 {
         return Err(Refusal::TargetWithoutPoints { target_id });
     }
-    let (points_deducted, target_balance) = hit(target.balance, case.battle.rules().points_per_attack);
+    let (target_balance, blocked) = hit(target_before, case.battle.rules().points_per_attack);
     let landed = AttackLanded {
         attacker_id,
         target_id,
-        blocked: points_deducted == 0,
-        points_deducted,
-        attacker_balance: Balance { arrows, ..attacker.balance },
+        blocked,
+        points_deducted: target_before.points - target_balance.points,
+        attacker_balance: Balance { arrows, ..attacker_before },
         target_balance,
     };
-    Ok(by_participant(attacker, Event::AttackLanded(landed)))
+    Ok(own(attacker, Event::AttackLanded(landed)))
 }
 
-/// The points that a target with points loses, and what it holds then. Nothing is lost only when a shield absorbs the hit.
-fn hit(target: Balance, points_per_attack: u32) -> (u32, Balance) {
+/// What the target holds after the attack, and whether a shield absorbed it.
+fn hit(target: Balance, points_per_attack: u32) -> (Balance, bool) {
     match target.shields.checked_sub(1) {
-        Some(shields) => (0, Balance { shields, ..target }),
-        None => {
-            let lost = points_per_attack.min(target.points);
-            (lost, Balance { points: target.points - lost, ..target })
-        }
+        Some(shields) => (Balance { shields, ..target }, true),
+        None => (Balance { points: target.points.saturating_sub(points_per_attack), ..target }, false),
     }
 }

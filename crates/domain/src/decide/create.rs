@@ -1,204 +1,190 @@
-//! `CreateBattle`: everything that is wrong with it is said at once.
+//! `CreateBattle`.
 
-use super::{Case, Decision, violation};
+use unicode_normalization::UnicodeNormalization;
+
 use crate::answer::normalise;
+use crate::battle::Phase;
+use crate::codec;
 use crate::command::NewQuestion;
+use crate::decide::shape::Violations;
+use crate::decide::{Case, Decision};
 use crate::event::{BattleCreated, Event};
 use crate::ids::QuestionId;
-use crate::refusal::{Refusal, Violation};
+use crate::refusal::Refusal;
 use crate::rules::{
-    ATTEMPTS_MAX, Balance, CHOICE_CHARS_MAX, CHOICES_MAX, ITEMS_MAX, PARTICIPANTS_MAX, POINTS_MAX,
-    PROMPT_BYTES_MAX, QUESTIONS_MAX, Question, QuestionKind, Rules, TITLE_CHARS_MAX,
+    ACCEPTED_ANSWERS_MAX, ATTEMPTS_MAX, BATTLE_BYTES_MAX, Balance, CHOICE_CHARS_MAX, CHOICES_MAX,
+    CHOICES_MIN, ITEMS_MAX, JOIN_CODE_CHARS_MAX, JOIN_CODE_CHARS_MIN, PARTICIPANTS_MAX, POINTS_MAX,
+    PROMPT_BYTES_MAX, QUESTION_TIME_MS_MAX, QUESTIONS_MAX, Question, QuestionKind, Rules, TITLE_CHARS_MAX,
 };
 use crate::time::Timestamp;
 
-/// How long a join code may be, in letters and digits.
-const JOIN_CODE_CHARS: std::ops::RangeInclusive<usize> = 4..=16;
-/// The fewest choices that make a question.
-const CHOICES_MIN: usize = 2;
-/// The most answers that one question accepts.
-const ACCEPTED_ANSWERS_MAX: usize = 32;
-
-/// The battle that is asked for.
-pub(super) struct Wanted<'a> {
+/// The command's fields.
+pub(super) struct NewBattle<'a> {
     pub(super) title: &'a str,
     pub(super) rules: &'a Rules,
     pub(super) questions: &'a [NewQuestion],
-    pub(super) starts_at: &'a Option<Timestamp>,
-    pub(super) ends_at: &'a Option<Timestamp>,
+    pub(super) starts_at: Option<Timestamp>,
+    pub(super) ends_at: Option<Timestamp>,
     pub(super) join_code: &'a str,
 }
 
-pub(super) fn decide(case: &Case<'_>, wanted: &Wanted<'_>) -> Result<Decision, Refusal> {
-    let mut violations = Vec::new();
-    check_title(wanted.title, &mut violations);
-    check_rules(wanted.rules, &mut violations);
-    check_schedule(case, wanted, &mut violations);
-    check_join_code(wanted.join_code, &mut violations);
-    let questions = questions(case, wanted.questions, &mut violations);
-    if !violations.is_empty() {
-        return Err(Refusal::Invalid(violations));
+pub(super) fn decide(case: &Case<'_>, new: &NewBattle<'_>) -> Result<Decision, Refusal> {
+    if case.battle.phase() != Phase::Absent {
+        return Err(Refusal::BattleExists);
     }
-    Ok(Decision::Append(vec![Event::BattleCreated(BattleCreated {
-        title: wanted.title.trim().to_owned(),
-        rules: wanted.rules.clone(),
+    let mut violations = Violations::default();
+    let title: String = new.title.trim().nfc().collect();
+    violations.line("title", &title, 1, TITLE_CHARS_MAX);
+    check_rules(&mut violations, new.rules);
+    let questions = questions(case, &mut violations, new.questions);
+    check_schedule(case, &mut violations, new);
+    check_join_code(&mut violations, new.join_code);
+    violations.refuse()?;
+    let event = Event::BattleCreated(BattleCreated {
+        title,
+        rules: new.rules.clone(),
         questions,
-        starts_at: *wanted.starts_at,
-        ends_at: *wanted.ends_at,
-        join_code: wanted.join_code.to_owned(),
-    })]))
+        starts_at: new.starts_at,
+        ends_at: new.ends_at,
+        join_code: new.join_code.to_owned(),
+    });
+    check_size(&event)?;
+    Ok(Decision::Append(vec![event]))
 }
 
-fn check_title(title: &str, violations: &mut Vec<Violation>) {
-    let chars = title.trim().chars().count();
-    if chars == 0 {
-        violations.push(violation("title", "is empty; at least one visible character"));
-    } else if chars > TITLE_CHARS_MAX {
-        violations.push(violation("title", format!("{chars} characters long; at most {TITLE_CHARS_MAX}")));
-    } else if title.chars().any(char::is_control) {
-        violations.push(violation("title", "holds a control character"));
-    }
+fn check_rules(violations: &mut Violations, rules: &Rules) {
+    let (participants, points) = (rules.participants_max.into(), rules.points_per_attack.into());
+    violations.within("rules.participants_max", participants, 1, PARTICIPANTS_MAX.into());
+    violations.within("rules.points_per_attack", points, 1, POINTS_MAX.into());
+    check_balance(violations, "rules.initial", rules.initial);
 }
 
-fn check_rules(rules: &Rules, violations: &mut Vec<Violation>) {
-    let most = rules.participants_max;
-    if !(1..=PARTICIPANTS_MAX).contains(&most) {
-        let description = format!("is {most}; from 1 to {PARTICIPANTS_MAX}");
-        violations.push(violation("rules.participants_max", description));
-    }
-    let lost = rules.points_per_attack;
-    if !(1..=POINTS_MAX).contains(&lost) {
-        violations.push(violation("rules.points_per_attack", format!("is {lost}; from 1 to {POINTS_MAX}")));
-    }
-    check_balance("rules.initial", rules.initial, violations);
+fn check_balance(violations: &mut Violations, path: &str, balance: Balance) {
+    let Balance { points, shields, arrows } = balance;
+    violations.within(format!("{path}.points"), points.into(), 0, POINTS_MAX.into());
+    violations.within(format!("{path}.shields"), shields.into(), 0, ITEMS_MAX.into());
+    violations.within(format!("{path}.arrows"), arrows.into(), 0, ITEMS_MAX.into());
 }
 
-fn check_balance(field: &str, balance: Balance, violations: &mut Vec<Violation>) {
-    let parts = [
-        ("points", balance.points, POINTS_MAX),
-        ("shields", balance.shields, ITEMS_MAX),
-        ("arrows", balance.arrows, ITEMS_MAX),
-    ];
-    for (part, value, most) in parts {
-        if value > most {
-            violations.push(violation(format!("{field}.{part}"), format!("is {value}; at most {most}")));
-        }
-    }
-}
-
-fn check_schedule(case: &Case<'_>, wanted: &Wanted<'_>, violations: &mut Vec<Violation>) {
-    let Some(ends_at) = wanted.ends_at else { return };
-    let earliest = wanted.starts_at.unwrap_or(case.context.received_at);
-    if *ends_at <= earliest {
-        let description = format!("is {ends_at}, not after {earliest}");
-        violations.push(violation("schedule.ends_at", description));
-    }
-}
-
-fn check_join_code(code: &str, violations: &mut Vec<Violation>) {
-    if !JOIN_CODE_CHARS.contains(&code.len()) || !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        violations.push(violation("join_code", format!("'{code}' is not 4 to 16 letters and digits")));
-    }
-}
-
-fn questions(case: &Case<'_>, wanted: &[NewQuestion], violations: &mut Vec<Violation>) -> Vec<Question> {
-    if wanted.len() > QUESTIONS_MAX {
-        let description = format!("{} questions; at most {QUESTIONS_MAX}", wanted.len());
-        violations.push(violation("questions", description));
+fn questions(case: &Case<'_>, violations: &mut Violations, new: &[NewQuestion]) -> Vec<Question> {
+    if new.len() > QUESTIONS_MAX {
+        // Ids would run out of bounds below, and a list of ten thousand mistakes helps nobody.
+        violations
+            .push("questions", format!("{} are too many; at most {QUESTIONS_MAX} are possible", new.len()));
         return Vec::new();
     }
-    let numbered = (1..).map(QuestionId).zip(wanted);
-    numbered.map(|(id, wanted)| question(case, id, wanted, violations)).collect()
+    (1..).zip(new).map(|(number, new)| question(case, violations, QuestionId(number), new)).collect()
 }
 
 fn question(
     case: &Case<'_>,
-    id: QuestionId,
-    wanted: &NewQuestion,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
+    question_id: QuestionId,
+    new: &NewQuestion,
 ) -> Question {
-    let field = format!("questions[{}]", id.0 - 1);
-    check_prompt(&field, &wanted.prompt, violations);
-    check_choices(&field, wanted, violations);
-    check_balance(&format!("{field}.reward"), wanted.reward, violations);
-    if !(1..=ATTEMPTS_MAX).contains(&wanted.attempts_max) {
-        let description = format!("is {}; from 1 to {ATTEMPTS_MAX}", wanted.attempts_max);
-        violations.push(violation(format!("{field}.attempts_max"), description));
-    }
+    let path = format!("questions[{}]", question_id.0.saturating_sub(1));
+    check_prompt(violations, &path, &new.prompt);
+    check_choices(violations, &path, new);
+    check_balance(violations, &format!("{path}.reward"), new.reward);
+    violations.within(format!("{path}.attempts_max"), new.attempts_max.into(), 1, ATTEMPTS_MAX.into());
+    violations.within(format!("{path}.opens_after_ms"), new.opens_after_ms, 0, QUESTION_TIME_MS_MAX);
+    violations.within(format!("{path}.answering_time_ms"), new.answering_time_ms, 0, QUESTION_TIME_MS_MAX);
     Question {
-        id,
-        kind: wanted.kind,
-        prompt: wanted.prompt.clone(),
-        choices: wanted.choices.clone(),
-        answer_hashes: answer_hashes(case, id, &field, wanted, violations),
-        reward: wanted.reward,
-        attempts_max: wanted.attempts_max,
-        opens_after_ms: wanted.opens_after_ms,
-        answering_time_ms: wanted.answering_time_ms,
+        id: question_id,
+        kind: new.kind,
+        prompt: new.prompt.clone(),
+        choices: new.choices.clone(),
+        answer_hashes: answer_hashes(case, violations, &path, question_id, new),
+        reward: new.reward,
+        attempts_max: new.attempts_max,
+        opens_after_ms: new.opens_after_ms,
+        answering_time_ms: new.answering_time_ms,
     }
 }
 
-fn check_prompt(field: &str, prompt: &str, violations: &mut Vec<Violation>) {
+fn check_prompt(violations: &mut Violations, path: &str, prompt: &str) {
+    let field = format!("{path}.prompt");
     let bytes = prompt.len();
     if prompt.trim().is_empty() {
-        violations.push(violation(format!("{field}.prompt"), "is empty"));
+        violations.push(field, "it is empty");
     } else if bytes > PROMPT_BYTES_MAX {
-        let description = format!("{bytes} bytes long; at most {PROMPT_BYTES_MAX}");
-        violations.push(violation(format!("{field}.prompt"), description));
+        violations.push(field, format!("it has {bytes} bytes; at most {PROMPT_BYTES_MAX} are possible"));
+    } else if let Some(bad) = prompt.chars().find(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        violations.push(field, format!("it has the control character U+{:04X}", bad as u32));
     }
 }
 
-fn check_choices(field: &str, wanted: &NewQuestion, violations: &mut Vec<Violation>) {
-    let count = wanted.choices.len();
-    let fits = match wanted.kind {
-        QuestionKind::Choice => (CHOICES_MIN..=CHOICES_MAX).contains(&count),
-        QuestionKind::Text | QuestionKind::Number | QuestionKind::External => count == 0,
-    };
-    if !fits {
-        let description =
-            format!("{count} choices; {CHOICES_MIN} to {CHOICES_MAX} for a choice, none for other kinds");
-        violations.push(violation(format!("{field}.choices"), description));
-    }
-    for (index, choice) in wanted.choices.iter().enumerate().take(CHOICES_MAX) {
-        let chars = choice.chars().count();
-        if choice.trim().is_empty() || chars > CHOICE_CHARS_MAX {
-            let description =
-                format!("{chars} characters long; 1 to {CHOICE_CHARS_MAX}, not all of them spaces");
-            violations.push(violation(format!("{field}.choices[{index}]"), description));
+fn check_choices(violations: &mut Violations, path: &str, new: &NewQuestion) {
+    let (count, field) = (new.choices.len(), format!("{path}.choices"));
+    match new.kind {
+        QuestionKind::Choice if !(CHOICES_MIN..=CHOICES_MAX).contains(&count) => {
+            violations.push(field, format!("{count} choices; {CHOICES_MIN} to {CHOICES_MAX} are possible"));
         }
+        QuestionKind::Choice => {
+            for (index, choice) in new.choices.iter().enumerate() {
+                violations.line(&format!("{field}[{index}]"), choice, 1, CHOICE_CHARS_MAX);
+            }
+        }
+        QuestionKind::Text | QuestionKind::Number | QuestionKind::External if count > 0 => {
+            violations.push(field, "only a question of the kind choice has choices");
+        }
+        QuestionKind::Text | QuestionKind::Number | QuestionKind::External => {}
     }
 }
 
 fn answer_hashes(
     case: &Case<'_>,
-    id: QuestionId,
-    field: &str,
-    wanted: &NewQuestion,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
+    path: &str,
+    question_id: QuestionId,
+    new: &NewQuestion,
 ) -> Vec<String> {
-    let count = wanted.accepted_answers.len();
-    let fits = match wanted.kind {
-        QuestionKind::External => count == 0,
-        QuestionKind::Choice | QuestionKind::Text | QuestionKind::Number => {
-            (1..=ACCEPTED_ANSWERS_MAX).contains(&count)
+    let (count, field) = (new.accepted_answers.len(), format!("{path}.accepted_answers"));
+    if new.kind == QuestionKind::External {
+        if count > 0 {
+            violations.push(field, "the judge of an external question knows its answers; leave them out");
         }
-    };
-    if !fits {
-        let description =
-            format!("{count} answers; 1 to {ACCEPTED_ANSWERS_MAX}, none where an external judge decides");
-        violations.push(violation(format!("{field}.accepted_answers"), description));
+        return Vec::new();
+    }
+    if !(1..=ACCEPTED_ANSWERS_MAX).contains(&count) {
+        violations.push(field, format!("{count} answers; 1 to {ACCEPTED_ANSWERS_MAX} are possible"));
         return Vec::new();
     }
     let mut hashes = Vec::with_capacity(count);
-    for (index, answer) in wanted.accepted_answers.iter().enumerate() {
-        match normalise(wanted.kind, wanted.choices.len(), answer) {
-            Ok(normal) => hashes.push(case.key.hash(case.battle_id, id, &normal)),
-            // The value is an answer key and stays out of messages.
-            Err(_) => violations.push(violation(
-                format!("{field}.accepted_answers[{index}]"),
-                "is no possible answer to a question of this kind",
-            )),
-        }
+    for (index, raw) in new.accepted_answers.iter().enumerate() {
+        let normalised = normalise(new.kind, new.choices.len(), raw, &format!("{field}[{index}]"));
+        hashes.push(case.key.hash(case.battle_id, question_id, &violations.take(normalised)));
     }
     hashes
+}
+
+fn check_schedule(case: &Case<'_>, violations: &mut Violations, new: &NewBattle<'_>) {
+    let Some(ends_at) = new.ends_at else { return };
+    if ends_at <= case.now() {
+        violations.push("schedule.ends_at", format!("{ends_at} is in the past"));
+    }
+    if let Some(starts_at) = new.starts_at
+        && ends_at <= starts_at
+    {
+        violations.push("schedule.ends_at", format!("{ends_at} is not after the start at {starts_at}"));
+    }
+}
+
+fn check_join_code(violations: &mut Violations, join_code: &str) {
+    let in_shape = join_code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    if !in_shape || !(JOIN_CODE_CHARS_MIN..=JOIN_CODE_CHARS_MAX).contains(&join_code.len()) {
+        let (min, max) = (JOIN_CODE_CHARS_MIN, JOIN_CODE_CHARS_MAX);
+        violations.push("join_code", format!("'{join_code}' is not {min} to {max} letters A-Z and digits"));
+    }
+}
+
+/// The whole battle travels in one event, and an event log takes no larger one.
+fn check_size(event: &Event) -> Result<(), Refusal> {
+    let mut violations = Violations::default();
+    let bytes = codec::encode(event).data.len();
+    if bytes > BATTLE_BYTES_MAX {
+        violations
+            .push("questions", format!("together {bytes} bytes; at most {BATTLE_BYTES_MAX} are possible"));
+    }
+    violations.refuse()
 }

@@ -1,7 +1,7 @@
-//! `Join`: under a name that nobody in the battle has, in whatever spelling.
+//! `Join`.
 
-use super::{Case, Decision};
 use crate::battle::Phase;
+use crate::decide::{Case, Decision};
 use crate::event::{Event, ParticipantJoined};
 use crate::ids::{ParticipantId, SessionId};
 use crate::refusal::Refusal;
@@ -13,22 +13,23 @@ pub(super) fn decide(
     username: &str,
     session_id: SessionId,
 ) -> Result<Decision, Refusal> {
-    case.open()?;
+    case.is_open()?;
+    case.is_before_end()?;
     let rules = case.battle.rules();
     if case.battle.phase() == Phase::Running && !rules.late_join {
         return Err(Refusal::JoinClosed);
     }
-    let name = Username::new(username).map_err(|violation| Refusal::Invalid(vec![violation]))?;
-    if case.battle.has_name(&name.folded()) {
-        return Err(Refusal::UsernameTaken { username: name.as_str().to_owned() });
+    let username = Username::new(username).map_err(|violation| Refusal::Invalid(vec![violation]))?;
+    if case.battle.is_taken(&username) {
+        return Err(Refusal::UsernameTaken { username: username.to_string() });
     }
-    if case.battle.present() >= rules.participants_max {
+    if case.battle.participants().len() >= rules.participants_max as usize {
         return Err(Refusal::BattleFull { participants_max: rules.participants_max });
     }
-    Ok(Decision::Append(vec![Event::ParticipantJoined(ParticipantJoined {
-        participant_id,
-        username: name,
-        session_id,
-        balance: rules.initial,
-    })]))
+    if case.battle.participant(participant_id).is_some() {
+        // Ids are minted for each join; one that is there already belongs to another command.
+        return Err(Refusal::CommandIdReused);
+    }
+    let joined = ParticipantJoined { participant_id, username, session_id, balance: rules.initial };
+    Ok(Decision::Append(vec![Event::ParticipantJoined(joined)]))
 }

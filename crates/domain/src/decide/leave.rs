@@ -1,12 +1,12 @@
-//! `Leave`: for good; the score stays on the board and the name stays taken.
+//! `Leave`.
 
-use super::{Case, Decision};
+use crate::decide::{Case, Decision, own};
 use crate::event::{Event, ParticipantLeft};
 use crate::ids::ParticipantId;
 use crate::refusal::Refusal;
 
 pub(super) fn decide(case: &Case<'_>, participant_id: ParticipantId) -> Result<Decision, Refusal> {
-    case.acting(participant_id)?;
-    case.open()?;
-    Ok(Decision::Append(vec![Event::ParticipantLeft(ParticipantLeft { participant_id })]))
+    case.is_open()?;
+    let participant = case.acting(participant_id)?;
+    Ok(own(participant, Event::ParticipantLeft(ParticipantLeft { participant_id })))
 }

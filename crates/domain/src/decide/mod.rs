@@ -1,7 +1,12 @@
-//! State and command in, events or a refusal out. One file for each command; what they share is here.
+//! What comes of a command: events, the answer of before, nothing, or a refusal. One file per command.
+//!
+//! Every command is looked at in the same order: may this actor give it, was it carried out before, is the battle in
+//! the right phase, may the participant act, and then the rule itself. `decide` is total and looks at nothing but its
+//! arguments.
 
 mod answer;
 mod attack;
+mod authority;
 mod create;
 mod join;
 mod judge;
@@ -10,44 +15,40 @@ mod leave;
 mod lifecycle;
 mod remove;
 mod session;
+mod shape;
+
+#[cfg(test)]
+mod tests;
 
 use crate::answer::AnswerKey;
-use crate::battle::{Battle, CommandKind, Participant, Phase, Status};
+use crate::battle::{Battle, CommandKind, Participant, Phase, Remembered, Status};
 use crate::command::{Actor, Command, CommandContext};
 use crate::event::{Event, ParticipantReturned};
 use crate::ids::{BattleId, ParticipantId};
-use crate::refusal::{Refusal, Violation};
+use crate::refusal::Refusal;
 use crate::rules::{Balance, ITEMS_MAX, POINTS_MAX};
-
-/// The longest reason for a cancellation or a removal, in characters.
-const REASON_CHARS_MAX: usize = 200;
+use crate::time::Timestamp;
 
 /// What comes of a command that is not refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// These events, at least one; the last one answers the command.
+    /// These events are to be appended, all or none. There is at least one.
     Append(Vec<Event>),
-    /// The command was accepted before: the event that answers it is at this revision.
+    /// The command was carried out before; its last event has this revision, and [`crate::Outcome::of`] that event is the
+    /// answer.
     Repeat {
-        /// The event's number in the stream.
+        /// The revision of the command's last event.
         revision: u64,
     },
-    /// There is nothing to record.
+    /// There is nothing to record: nobody lapsed, or nobody returned.
     Nothing,
 }
 
-/// What `decide` looks at, for each command's own file.
-struct Case<'a> {
-    battle_id: BattleId,
-    battle: &'a Battle,
-    key: &'a AnswerKey,
-    context: &'a CommandContext,
-}
-
-/// Decides a command. Total and deterministic: it reads nothing but its arguments.
+/// Decides what comes of `command`, given as `context` says to the battle `battle_id` in the state `battle`. Answers are
+/// hashed under `key`.
 ///
 /// # Errors
-/// A [`Refusal`] when the rules say no; then nothing is to be appended.
+/// [`Refusal`] says which rule is against it; nothing is to be appended then.
 pub fn decide(
     battle_id: BattleId,
     battle: &Battle,
@@ -55,16 +56,22 @@ pub fn decide(
     command: &Command,
     context: &CommandContext,
 ) -> Result<Decision, Refusal> {
-    let case = Case { battle_id, battle, key, context };
-    case.allow(command)?;
-    if let Some(repeat) = case.repeat(command)? {
-        return Ok(repeat);
+    authority::check(command, &context.actor)?;
+    if let Some(revision) = carried_out_before(battle, command, context)? {
+        return Ok(Decision::Repeat { revision });
     }
-    case.exists(command)?;
+    let case = Case { battle_id, battle, key, context };
     match command {
         Command::CreateBattle { title, rules, questions, starts_at, ends_at, join_code } => {
-            let wanted = create::Wanted { title, rules, questions, starts_at, ends_at, join_code };
-            create::decide(&case, &wanted)
+            let new = create::NewBattle {
+                title,
+                rules,
+                questions,
+                starts_at: *starts_at,
+                ends_at: *ends_at,
+                join_code,
+            };
+            create::decide(&case, &new)
         }
         Command::StartBattle => lifecycle::start(&case),
         Command::FinishBattle => lifecycle::finish(&case),
@@ -86,178 +93,121 @@ pub fn decide(
         Command::RemoveParticipant { participant_id, reason } => {
             remove::decide(&case, *participant_id, reason)
         }
-        Command::RecordLapse { participant_ids } => Ok(lapse::lapse(&case, participant_ids)),
-        Command::RecordReturn { participant_id } => lapse::back(&case, *participant_id),
+        Command::RecordLapse { participant_ids } => lapse::lapse(&case, participant_ids),
+        Command::RecordReturn { participant_id } => lapse::come_back(&case, *participant_id),
     }
 }
 
-/// What a command is called, what kind it is, and whose own it is.
-struct Nature {
-    action: &'static str,
-    kind: CommandKind,
-    by: By,
+fn carried_out_before(
+    battle: &Battle,
+    command: &Command,
+    context: &CommandContext,
+) -> Result<Option<u64>, Refusal> {
+    let (kind, participant_id) = CommandKind::of(command);
+    match battle.remembered(context.command_id, participant_id) {
+        None => Ok(None),
+        Some(Remembered(_, revision, of_kind)) if of_kind == kind => Ok(Some(revision)),
+        Some(_) => Err(Refusal::CommandIdReused),
+    }
 }
 
-/// Who may give a command.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
-    Admin,
-    AdminOrSystem,
-    System,
-    Anybody,
-    Participant(ParticipantId),
+/// What a command is decided by, besides the command itself.
+struct Case<'a> {
+    battle_id: BattleId,
+    battle: &'a Battle,
+    key: &'a AnswerKey,
+    context: &'a CommandContext,
 }
 
-fn nature(command: &Command) -> Nature {
-    let (action, kind, by) = match command {
-        Command::CreateBattle { .. } => ("create a battle", CommandKind::Create, By::Admin),
-        Command::StartBattle => ("start a battle", CommandKind::Start, By::AdminOrSystem),
-        Command::FinishBattle => ("finish a battle", CommandKind::Finish, By::AdminOrSystem),
-        Command::CancelBattle { .. } => ("cancel a battle", CommandKind::Cancel, By::Admin),
-        Command::Join { .. } => ("join", CommandKind::Join, By::Anybody),
-        Command::ReplaceSession { participant_id, .. } => {
-            ("sign this participant in", CommandKind::ReplaceSession, By::Participant(*participant_id))
-        }
-        Command::SubmitAnswer { participant_id, .. } => {
-            ("answer for this participant", CommandKind::Answer, By::Participant(*participant_id))
-        }
-        Command::Attack { attacker_id, .. } => {
-            ("attack as this participant", CommandKind::Attack, By::Participant(*attacker_id))
-        }
-        Command::Leave { participant_id } => {
-            ("leave as this participant", CommandKind::Leave, By::Participant(*participant_id))
-        }
-        Command::JudgeAnswer { .. } => ("judge answers", CommandKind::Judge, By::Admin),
-        Command::RemoveParticipant { .. } => ("remove participants", CommandKind::Remove, By::Admin),
-        Command::RecordLapse { .. } => ("record a lapse", CommandKind::Lapse, By::System),
-        Command::RecordReturn { .. } => ("record a return", CommandKind::Return, By::System),
-    };
-    Nature { action, kind, by }
-}
-
-impl Case<'_> {
-    /// Whether the actor may give this command at all.
-    fn allow(&self, command: &Command) -> Result<(), Refusal> {
-        let Nature { action, by, .. } = nature(command);
-        let (actor, allowed) = match self.context.actor {
-            Actor::Admin => ("an admin", matches!(by, By::Admin | By::AdminOrSystem | By::Anybody)),
-            Actor::System => ("the system", matches!(by, By::System | By::AdminOrSystem)),
-            Actor::Guest => ("a guest", by == By::Anybody),
-            Actor::Participant(id, _) => ("a participant", by == By::Anybody || by == By::Participant(id)),
-        };
-        if allowed { Ok(()) } else { Err(Refusal::NotAllowed { actor, action }) }
+impl<'a> Case<'a> {
+    /// When the server received the command.
+    fn now(&self) -> Timestamp {
+        self.context.received_at
     }
 
-    /// What the command was answered before, if it was.
-    fn repeat(&self, command: &Command) -> Result<Option<Decision>, Refusal> {
-        let Nature { kind, by, .. } = nature(command);
-        let participant = match by {
-            By::Participant(id) => Some(id),
-            By::Admin | By::AdminOrSystem | By::System | By::Anybody => None,
-        };
-        match self.battle.answered(self.context.command_id, participant) {
-            Some(answered) if answered.kind == kind => {
-                Ok(Some(Decision::Repeat { revision: answered.revision }))
-            }
-            Some(_) => Err(Refusal::CommandIdReused),
-            None => Ok(None),
-        }
-    }
-
-    /// Every command but the creation needs a battle.
-    fn exists(&self, command: &Command) -> Result<(), Refusal> {
-        let creates = matches!(command, Command::CreateBattle { .. });
-        match (self.battle.phase(), creates) {
-            (Phase::Absent, false) => Err(Refusal::BattleUnknown),
-            (Phase::Created | Phase::Running | Phase::Finished | Phase::Cancelled, true) => {
-                Err(Refusal::BattleExists)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Answers and attacks are taken while the battle runs.
-    fn running(&self) -> Result<(), Refusal> {
+    /// The battle exists.
+    fn exists(&self) -> Result<(), Refusal> {
         match self.battle.phase() {
-            Phase::Running => Ok(()),
             Phase::Absent => Err(Refusal::BattleUnknown),
-            Phase::Created => Err(Refusal::BattleNotStarted),
-            Phase::Finished => Err(Refusal::BattleFinished),
-            Phase::Cancelled => Err(Refusal::BattleCancelled),
+            Phase::Created | Phase::Running | Phase::Finished | Phase::Cancelled => Ok(()),
         }
     }
 
-    /// Neither finished nor cancelled.
-    fn open(&self) -> Result<(), Refusal> {
+    /// The battle is not over.
+    fn is_open(&self) -> Result<(), Refusal> {
         match self.battle.phase() {
+            Phase::Absent => Err(Refusal::BattleUnknown),
             Phase::Created | Phase::Running => Ok(()),
-            Phase::Absent => Err(Refusal::BattleUnknown),
             Phase::Finished => Err(Refusal::BattleFinished),
             Phase::Cancelled => Err(Refusal::BattleCancelled),
         }
     }
 
-    fn known(&self, id: ParticipantId) -> Result<&Participant, Refusal> {
-        self.battle.participant(id).ok_or(Refusal::ParticipantUnknown { participant_id: id })
+    /// The battle runs.
+    fn is_running(&self) -> Result<(), Refusal> {
+        match self.battle.phase() {
+            Phase::Created => Err(Refusal::BattleNotStarted),
+            Phase::Absent | Phase::Running | Phase::Finished | Phase::Cancelled => self.is_open(),
+        }
     }
 
-    /// The participant that acts: still there. Its session may be an old one.
-    fn signed_in(&self, id: ParticipantId) -> Result<&Participant, Refusal> {
-        let participant = self.known(id)?;
-        match participant.status {
+    /// Players may still do something: the scheduled end has not come, though the event that ends the battle may be late.
+    fn is_before_end(&self) -> Result<(), Refusal> {
+        match self.battle.ends_at() {
+            Some(ends_at) if ends_at <= self.now() => Err(Refusal::BattleFinished),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The participant with this id.
+    fn participant(&self, participant_id: ParticipantId) -> Result<&'a Participant, Refusal> {
+        self.battle.participant(participant_id).ok_or(Refusal::ParticipantUnknown { participant_id })
+    }
+
+    /// The participant that gives the command, if it may act in this session.
+    fn acting(&self, participant_id: ParticipantId) -> Result<&'a Participant, Refusal> {
+        let participant = self.present(participant_id)?;
+        match self.context.actor {
+            Actor::Participant(_, session_id) if session_id != participant.session_id() => {
+                Err(Refusal::SessionReplaced)
+            }
+            Actor::Participant(..) | Actor::Admin | Actor::Guest | Actor::System => Ok(participant),
+        }
+    }
+
+    /// The participant that gives the command, in whatever session.
+    fn present(&self, participant_id: ParticipantId) -> Result<&'a Participant, Refusal> {
+        let participant = self.participant(participant_id)?;
+        match participant.status() {
             Status::Active | Status::Lapsed => Ok(participant),
             Status::Left => Err(Refusal::ParticipantGone),
             Status::Removed => Err(Refusal::ParticipantBanned),
         }
     }
+}
 
-    /// The participant that acts: still there, and in its newest session.
-    fn acting(&self, id: ParticipantId) -> Result<&Participant, Refusal> {
-        let participant = self.signed_in(id)?;
-        match self.context.actor {
-            Actor::Participant(_, session) if session == participant.session_id => Ok(participant),
-            Actor::Participant(..) | Actor::Admin | Actor::Guest | Actor::System => {
-                Err(Refusal::SessionReplaced)
-            }
+/// What a participant's own command appends: its return first, if it had lapsed.
+fn own(participant: &Participant, event: Event) -> Decision {
+    match participant.status() {
+        Status::Lapsed => {
+            let returned = ParticipantReturned { participant_id: participant.id() };
+            Decision::Append(vec![Event::ParticipantReturned(returned), event])
         }
+        Status::Active | Status::Left | Status::Removed => Decision::Append(vec![event]),
     }
 }
 
-/// The events of a participant's own command: one that was lapsed is back first.
-fn by_participant(participant: &Participant, event: Event) -> Decision {
-    if participant.status == Status::Lapsed {
-        let back = ParticipantReturned { participant_id: participant.id };
-        Decision::Append(vec![Event::ParticipantReturned(back), event])
-    } else {
-        Decision::Append(vec![event])
-    }
-}
-
-/// What `earning` really adds to `balance`, and the balance after it: nobody holds more than the most.
-fn earn(balance: Balance, earning: Balance) -> (Balance, Balance) {
-    let after = Balance {
-        points: balance.points.saturating_add(earning.points).min(POINTS_MAX),
-        shields: balance.shields.saturating_add(earning.shields).min(ITEMS_MAX),
-        arrows: balance.arrows.saturating_add(earning.arrows).min(ITEMS_MAX),
-    };
+/// What is really earned by whom holds `balance` already, and what it holds then: nothing goes beyond its limit.
+fn earn(balance: Balance, reward: Balance) -> (Balance, Balance) {
     let earned = Balance {
-        points: after.points.saturating_sub(balance.points),
-        shields: after.shields.saturating_sub(balance.shields),
-        arrows: after.arrows.saturating_sub(balance.arrows),
+        points: reward.points.min(POINTS_MAX.saturating_sub(balance.points)),
+        shields: reward.shields.min(ITEMS_MAX.saturating_sub(balance.shields)),
+        arrows: reward.arrows.min(ITEMS_MAX.saturating_sub(balance.arrows)),
+    };
+    let after = Balance {
+        points: balance.points.saturating_add(earned.points),
+        shields: balance.shields.saturating_add(earned.shields),
+        arrows: balance.arrows.saturating_add(earned.arrows),
     };
     (earned, after)
-}
-
-fn violation(field: impl Into<String>, description: impl Into<String>) -> Violation {
-    Violation { field: field.into(), description: description.into() }
-}
-
-/// A reason, short enough to be kept.
-fn reason(text: &str) -> Result<String, Refusal> {
-    let chars = text.chars().count();
-    if chars > REASON_CHARS_MAX {
-        let description = format!("{chars} characters long; at most {REASON_CHARS_MAX}");
-        return Err(Refusal::Invalid(vec![violation("reason", description)]));
-    }
-    Ok(text.trim().to_owned())
 }

@@ -1,17 +1,18 @@
-//! `ReplaceSession`: any session of the participant may ask for a new one, an old one too.
+//! `ReplaceSession`.
 
-use super::{Case, Decision, by_participant};
+use crate::decide::{Case, Decision, own};
 use crate::event::{Event, SessionReplaced};
 use crate::ids::{ParticipantId, SessionId};
 use crate::refusal::Refusal;
 
+/// Any session of the participant may do it, also one that was replaced: whoever signed in on a second device gets back
+/// to the first. It works after the end too, to read what one has done.
 pub(super) fn decide(
     case: &Case<'_>,
     participant_id: ParticipantId,
     session_id: SessionId,
 ) -> Result<Decision, Refusal> {
-    let participant = case.signed_in(participant_id)?;
-    case.open()?;
-    let replaced = SessionReplaced { participant_id, session_id };
-    Ok(by_participant(participant, Event::SessionReplaced(replaced)))
+    case.exists()?;
+    let participant = case.present(participant_id)?;
+    Ok(own(participant, Event::SessionReplaced(SessionReplaced { participant_id, session_id })))
 }

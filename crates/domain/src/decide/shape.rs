@@ -1,0 +1,57 @@
+//! Limits of a command's own shape, collected so that its author hears of all mistakes at once.
+
+use crate::refusal::{Refusal, Violation};
+
+/// The longest reason of a cancellation or removal, in characters.
+pub(super) const REASON_CHARS_MAX: usize = 200;
+
+/// The violations found so far.
+#[derive(Default)]
+pub(super) struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Notes a violation.
+    pub(super) fn push(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.0.push(Violation { field: field.into(), description: description.into() });
+    }
+
+    /// Keeps the value, or notes the violation and goes on with the value's default.
+    pub(super) fn take<T: Default>(&mut self, checked: Result<T, Violation>) -> T {
+        checked.unwrap_or_else(|violation| {
+            self.0.push(violation);
+            T::default()
+        })
+    }
+
+    /// Notes a violation unless `value` lies within the limits.
+    pub(super) fn within(&mut self, field: impl Into<String>, value: u64, min: u64, max: u64) {
+        if value < min || value > max {
+            self.push(field, format!("{value} is not between {min} and {max}"));
+        }
+    }
+
+    /// Notes a violation unless `text` has an allowed number of characters and none of them is a control character.
+    pub(super) fn line(&mut self, field: &str, text: &str, chars_min: usize, chars_max: usize) {
+        let chars = text.chars().count();
+        if chars < chars_min || chars > chars_max {
+            let description = format!("it has {chars} characters; {chars_min} to {chars_max} are possible");
+            self.push(field, description);
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control()) {
+            self.push(field, format!("it has the control character U+{:04X}", bad as u32));
+        }
+    }
+
+    /// Refuses the command if anything was noted.
+    pub(super) fn refuse(self) -> Result<(), Refusal> {
+        if self.0.is_empty() { Ok(()) } else { Err(Refusal::Invalid(self.0)) }
+    }
+}
+
+/// Checks the reason of a cancellation or removal, and answers it trimmed.
+pub(super) fn reason(raw: &str) -> Result<String, Refusal> {
+    let mut violations = Violations::default();
+    violations.line("reason", raw.trim(), 0, REASON_CHARS_MAX);
+    violations.refuse()?;
+    Ok(raw.trim().to_owned())
+}
