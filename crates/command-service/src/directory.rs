@@ -99,9 +99,9 @@ impl Directory {
         self.battles.contains_key(&battle_id)
     }
 
-    /// The battles that run.
-    pub(crate) fn running(&self) -> impl Iterator<Item = BattleId> {
-        self.battles.iter().filter(|(_, entry)| entry.running).map(|(battle_id, _)| *battle_id)
+    /// The battles that are not over, and whether each runs.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (BattleId, bool)> {
+        self.battles.iter().map(|(battle_id, entry)| (*battle_id, entry.running))
     }
 }
 
@@ -145,11 +145,11 @@ mod tests {
         assert_eq!(directory.take_due(at(300), 9), [start]);
         assert_eq!(directory.take_due(at(300), 9), []);
         directory.apply(battle(1), &started());
-        assert_eq!(directory.running().collect::<Vec<_>>(), [battle(1)]);
+        assert_eq!(directory.open().collect::<Vec<_>>(), [(battle(1), true)]);
         let end = Due { at: at(200), battle_id: battle(1), kind: Kind::End };
         assert_eq!(directory.take_due(at(300), 9), [end]);
         directory.apply(battle(1), &Event::BattleFinished(BattleFinished { finished_at: at(300) }));
-        assert_eq!(directory.running().count(), 0);
+        assert_eq!(directory.open().count(), 0);
     }
 
     #[test]

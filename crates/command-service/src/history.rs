@@ -25,11 +25,10 @@ impl Folded {
         log: &dyn EventLog,
         battle_id: BattleId,
     ) -> Result<u64, CommandError> {
-        let stream = battle_id.stream();
         let mut applied = 0;
         loop {
             let from = self.head.map_or(0, |head| head + 1);
-            let page = log.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS).await?;
+            let page = page(log, battle_id, from).await?;
             if page.is_empty() {
                 return Ok(applied);
             }
@@ -46,6 +45,15 @@ impl Folded {
         self.head = Some(event.revision);
         Ok(())
     }
+}
+
+/// The next events of a battle, from this revision on; none at its end.
+pub(crate) async fn page(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    from: Revision,
+) -> Result<Vec<RecordedEvent>, CommandError> {
+    Ok(log.read_stream(&battle_id.stream(), from, Direction::Forwards, PAGE_EVENTS).await?)
 }
 
 /// The answer to the command whose last event has this revision.
@@ -70,10 +78,9 @@ pub(crate) async fn answers_from(
     battle_id: BattleId,
     mut from: Revision,
 ) -> Result<HashMap<CommandId, Answer, RandomState>, CommandError> {
-    let stream = battle_id.stream();
     let mut found: HashMap<CommandId, Answer, RandomState> = HashMap::default();
     loop {
-        let page = log.read_stream(&stream, from, Direction::Forwards, PAGE_EVENTS).await?;
+        let page = page(log, battle_id, from).await?;
         let Some(last) = page.last() else { return Ok(found) };
         from = last.revision + 1;
         for event in &page {
@@ -104,6 +111,6 @@ fn recorded(event: &RecordedEvent, envelope: envelope::Envelope) -> Result<Recor
     })
 }
 
-fn damaged(error: impl std::fmt::Display) -> CommandError {
+pub(crate) fn damaged(error: impl std::fmt::Display) -> CommandError {
     CommandError::LogDamaged { reason: error.to_string() }
 }

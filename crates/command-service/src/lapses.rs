@@ -7,33 +7,32 @@ use std::time::Duration;
 use ahash::RandomState;
 use nimaora_domain::{BattleId, Command, CommandId};
 use nimaora_runtime::Shutdown;
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::error::CommandError;
 use crate::ids;
 use crate::metrics;
 use crate::service::Core;
-use crate::timers::Running;
 
 /// How many participants lapse in one command; the others do with the next check.
 const LAPSES_MAX: usize = 1_000;
 
 /// Checks all running battles from time to time, until `shutdown` is requested.
-pub(crate) async fn run(core: Arc<Core>, running: watch::Receiver<Running>, shutdown: Shutdown) {
+pub(crate) async fn run(core: Arc<Core>, shutdown: Shutdown) {
     let every = Duration::from_millis(core.config.lapse_check_ms);
     let mut watched: HashSet<BattleId, RandomState> = HashSet::default();
     let check = async {
         loop {
             sleep(every).await;
-            let now_running = Arc::clone(&running.borrow());
-            for battle_id in now_running.iter() {
+            let open = Arc::clone(&core.open.borrow());
+            let running: HashSet<_, _> = open.iter().filter(|(_, runs)| **runs).map(|(id, _)| *id).collect();
+            for battle_id in &running {
                 let new = !watched.contains(battle_id);
                 if let Err(error) = check_battle(&core, *battle_id, new).await {
                     tracing::debug!(%battle_id, %error, "lapses were not recorded; they will be with the next check");
                 }
             }
-            watched = now_running.iter().copied().collect();
+            watched = running;
         }
     };
     tokio::select! {

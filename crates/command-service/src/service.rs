@@ -10,7 +10,7 @@ use nimaora_domain::{
 use nimaora_event_log::log::SharedLog;
 use nimaora_runtime::{Clock, Health, Shutdown};
 use nimaora_sessions::{Presence, TokenSigner, TokenVerifier};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Config, REQUEST_BYTES_MAX};
@@ -20,7 +20,7 @@ use crate::history;
 use crate::lapses;
 use crate::metrics;
 use crate::snapshot::Snapshots;
-use crate::timers::Timers;
+use crate::timers::{OpenBattles, Timers};
 use crate::writer::order::{Answer, Decided, Order};
 use crate::writer::registry::{Parts, Writers};
 
@@ -54,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
+    /// The battles that are not over, as far as the log has been followed.
+    pub(crate) open: watch::Receiver<OpenBattles>,
 }
 
 /// What a command brings along besides itself.
@@ -82,6 +84,7 @@ impl CommandService {
             snapshots,
             shutdown: shutdown.clone(),
         });
+        let (open_sender, open) = watch::channel(OpenBattles::default());
         let core = Arc::new(Core {
             writers,
             presence: deps.presence,
@@ -89,12 +92,12 @@ impl CommandService {
             verifier: deps.verifier,
             clock: deps.clock,
             config,
+            open,
         });
-        let (running, running_seen) = tokio::sync::watch::channel(Arc::default());
         let health = health.clone();
-        let timers = Timers::new(Arc::clone(&core), running, move || health.ready(HEALTH_PART));
+        let timers = Timers::new(Arc::clone(&core), open_sender, move || health.ready(HEALTH_PART));
         shutdown.spawn(timers.run(shutdown.clone()));
-        shutdown.spawn(lapses::run(Arc::clone(&core), running_seen, shutdown.clone()));
+        shutdown.spawn(lapses::run(Arc::clone(&core), shutdown.clone()));
         Self { core }
     }
 
@@ -173,6 +176,10 @@ impl Core {
         battle_id: BattleId,
         participant_id: ParticipantId,
     ) -> Result<(), CommandError> {
+        if !self.open.borrow().contains_key(&battle_id) {
+            // Nobody is waited for in a battle that is over, and what is kept of its participants would never be forgotten.
+            return Ok(());
+        }
         let now_ms = self.clock.now_ms();
         let known = match self.presence.last_seen_ms(battle_id, participant_id).await {
             Ok(seen) => seen.is_some(),

@@ -1,9 +1,11 @@
 //! Scheduled starts and ends. The log says what is scheduled, so nothing is forgotten in a restart, and what was missed while
 //! the server was down happens as soon as it is up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ahash::RandomState;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -29,8 +31,8 @@ const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// The events of a battle's life, which is what the directory is made of.
 const LIFE_EVENTS: [&str; 4] = ["BattleCreated", "BattleStarted", "BattleFinished", "BattleCancelled"];
 
-/// The battles that run, for those who look after them.
-pub(crate) type Running = Arc<[BattleId]>;
+/// The battles that are not over, and whether each runs, for those who look after them.
+pub(crate) type OpenBattles = Arc<HashMap<BattleId, bool, RandomState>>;
 
 /// Follows the lifecycle of all battles in the log and gives the commands that they schedule.
 pub(crate) struct Timers<F> {
@@ -38,19 +40,19 @@ pub(crate) struct Timers<F> {
     directory: Directory,
     /// The position up to which the directory knows the log.
     position: Position,
-    running: watch::Sender<Running>,
+    open: watch::Sender<OpenBattles>,
     /// Called once, when the directory has caught up with the log. Nothing is fired before: it may be done already.
     when_caught_up: Option<F>,
     firing: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 impl<F: FnOnce() + Send> Timers<F> {
-    pub(crate) fn new(core: Arc<Core>, running: watch::Sender<Running>, when_caught_up: F) -> Self {
+    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<OpenBattles>, when_caught_up: F) -> Self {
         Self {
             core,
             directory: Directory::default(),
             position: 0,
-            running,
+            open,
             when_caught_up: Some(when_caught_up),
             firing: FuturesUnordered::new(),
         }
@@ -107,13 +109,13 @@ impl<F: FnOnce() + Send> Timers<F> {
                     self.position = event.position;
                 }
                 if self.has_caught_up() {
-                    self.tell_running();
+                    self.tell_open();
                 }
             }
             SubscriptionMessage::Checkpoint(position) => self.position = position,
             SubscriptionMessage::CaughtUp(position) => {
                 self.position = position;
-                self.tell_running();
+                self.tell_open();
                 if let Some(tell) = self.when_caught_up.take() {
                     tell();
                 }
@@ -142,8 +144,8 @@ impl<F: FnOnce() + Send> Timers<F> {
         self.when_caught_up.is_none()
     }
 
-    fn tell_running(&self) {
-        self.running.send_replace(self.directory.running().collect());
+    fn tell_open(&self) {
+        self.open.send_replace(Arc::new(self.directory.open().collect()));
     }
 
     fn fire_due(&mut self) {

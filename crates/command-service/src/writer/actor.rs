@@ -17,9 +17,10 @@ use crate::error::CommandError;
 use crate::history;
 use crate::metrics;
 use crate::writer::batch::{Batch, Then, Waiting};
-use crate::writer::live::{AppendResult, Folded, InFlight, Live};
+use crate::writer::live::{AppendResult, Folded, InFlight, Live, repeats_old_command};
 use crate::writer::order::{Decided, Order};
 use crate::writer::registry::Shared;
+use crate::writer::seen::Seen;
 
 /// How many orders are taken from the mailbox at a time; between two takings a finished append is seen to.
 const TAKE_ORDERS: usize = 256;
@@ -34,6 +35,8 @@ pub(crate) struct Writer {
     mailbox: mpsc::Receiver<Order>,
     /// Orders taken from the mailbox and not decided yet.
     taken: Vec<Order>,
+    /// Whether somebody repeated a command that the state has forgotten.
+    keeps_seen: bool,
     /// The revision of the newest snapshot, written or being written.
     snapshot_revision: Option<Revision>,
     /// The snapshot that is being written.
@@ -50,7 +53,15 @@ enum End {
 
 impl Writer {
     pub(crate) fn new(battle_id: BattleId, shared: Arc<Shared>, mailbox: mpsc::Receiver<Order>) -> Self {
-        Self { battle_id, shared, mailbox, taken: Vec::new(), snapshot_revision: None, saving: None }
+        Self {
+            battle_id,
+            shared,
+            mailbox,
+            taken: Vec::new(),
+            keeps_seen: false,
+            snapshot_revision: None,
+            saving: None,
+        }
     }
 
     /// Serves until the battle is idle or the server stops.
@@ -68,7 +79,11 @@ impl Writer {
                     End::Quiet(folded) => self.save_last(&folded).await,
                     End::Lost(error, from, waiting) => {
                         self.settle_lost(&error, from, waiting).await;
-                        self.cool_down(&lost(&error)).await;
+                        if repeats_old_command(&error, from) && !self.keeps_seen {
+                            self.keeps_seen = true;
+                        } else {
+                            self.cool_down(&lost(&error)).await;
+                        }
                     }
                 },
                 Err(error) => self.cool_down(&error).await,
@@ -100,7 +115,11 @@ impl Writer {
         let events = folded.catch_up(&*shared.log, self.battle_id).await?;
         metrics::loaded(events, began.elapsed());
         shared.expect_presence(self.battle_id, &folded.battle).await;
-        Ok(Live::new(self.battle_id, Arc::clone(&shared.log), shared.answer_key.clone(), folded))
+        let seen = match self.keeps_seen {
+            true => Some(Seen::read(&*shared.log, self.battle_id, folded.head).await?),
+            false => None,
+        };
+        Ok(Live::new(self.battle_id, Arc::clone(&shared.log), shared.answer_key.clone(), folded, seen))
     }
 
     async fn serve(&mut self, mut live: Live) -> End {
@@ -263,9 +282,9 @@ async fn append_result(in_flight: &mut Option<InFlight>) -> AppendResult {
 fn lost(error: &AppendError) -> CommandError {
     match error {
         AppendError::Invalid { .. } => CommandError::Internal { reason: error.to_string() },
-        AppendError::WrongExpectedRevision { .. } => {
-            CommandError::LogUnavailable { reason: "another server writes this battle".to_owned() }
-        }
+        AppendError::WrongExpectedRevision { .. } => CommandError::LogUnavailable {
+            reason: "the battle was changed by somebody else, or an old command was repeated".to_owned(),
+        },
         AppendError::Unavailable { reason } | AppendError::UnknownOutcome { reason } => {
             CommandError::LogUnavailable { reason: reason.clone() }
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use nimaora_domain::{Actor, AnswerKey, Battle, BattleId, Decision, Event, Outcome, Recorded, codec, decide};
+use nimaora_domain::{
+    Actor, AnswerKey, Battle, BattleId, CommandId, Decision, Event, Outcome, Recorded, Refusal, codec, decide,
+};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::EVENT_BYTES_MAX;
 use nimaora_event_log::{
@@ -16,6 +18,7 @@ use crate::error::CommandError;
 use crate::metrics;
 use crate::writer::batch::{Batch, Then, WAITING_FULL, Waiting};
 use crate::writer::order::{Decided, Order, Reply};
+use crate::writer::seen::Seen;
 
 /// A battle as it was read from the log, or as it is ahead of it.
 #[derive(Clone)]
@@ -52,6 +55,8 @@ pub(crate) struct Live {
     log: SharedLog,
     answer_key: AnswerKey,
     folded: Folded,
+    /// Kept once somebody repeated a command that the state has forgotten.
+    seen: Option<Seen>,
     gathering: Batch,
     /// At most one: the next batch gathers while it runs.
     pub(crate) in_flight: Option<InFlight>,
@@ -59,9 +64,24 @@ pub(crate) struct Live {
 
 impl Live {
     /// The battle as it was read from the log.
-    pub(crate) fn new(battle_id: BattleId, log: SharedLog, answer_key: AnswerKey, folded: Folded) -> Self {
+    pub(crate) fn new(
+        battle_id: BattleId,
+        log: SharedLog,
+        answer_key: AnswerKey,
+        folded: Folded,
+        seen: Option<Seen>,
+    ) -> Self {
         let stream = battle_id.stream().into();
-        Self { battle_id, stream, log, answer_key, folded, gathering: Batch::default(), in_flight: None }
+        Self {
+            battle_id,
+            stream,
+            log,
+            answer_key,
+            folded,
+            seen,
+            gathering: Batch::default(),
+            in_flight: None,
+        }
     }
 
     /// The state, which may be ahead of the log.
@@ -93,6 +113,9 @@ impl Live {
         }
         let Order { context, command, traceparent, reply, .. } = order;
         match decide(self.battle_id, &self.folded.battle, &self.answer_key, &command, &context) {
+            Ok(Decision::Append(_)) if self.has_seen(context.command_id) => {
+                self.answer_when_durable(reply, Err(Refusal::CommandIdReused.into()));
+            }
             Ok(Decision::Append(events)) => {
                 let envelope = Envelope {
                     command_id: context.command_id,
@@ -112,10 +135,14 @@ impl Live {
         }
     }
 
+    fn has_seen(&self, command_id: CommandId) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.has(command_id))
+    }
+
     /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
     fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, reply: oneshot::Sender<Reply>) {
         let encoded: Vec<_> = events.iter().map(codec::encode).collect();
-        let largest = encoded.iter().map(|(_, data)| data.len()).max().unwrap_or(0);
+        let largest = encoded.iter().map(|encoded| encoded.data.len()).max().unwrap_or(0);
         if largest > DATA_BYTES_MAX {
             let error = CommandError::TooLarge { event_bytes: largest, event_bytes_max: DATA_BYTES_MAX };
             return self.answer_when_durable(reply, Err(error));
@@ -158,8 +185,8 @@ impl Live {
             &self.stream,
             recorded.revision,
             recorded.event_id,
-            event_type,
-            data,
+            encoded.event_type,
+            encoded.data,
             envelope,
             &mut self.folded.chain,
         );
@@ -167,6 +194,9 @@ impl Live {
         self.gathering.events.push(event);
         self.folded.battle.evolve(recorded);
         self.folded.head = Some(recorded.revision);
+        if let Some(seen) = &mut self.seen {
+            seen.push(recorded.command_id);
+        }
     }
 
     fn next_revision(&self) -> Revision {
@@ -190,13 +220,14 @@ impl Live {
             return false;
         }
         let batch = std::mem::take(&mut self.gathering);
-        let expected = batch.first_revision.checked_sub(1).map_or(Expected::NoStream, Expected::Exact);
+        let first_revision = batch.first_revision;
+        let expected = first_revision.checked_sub(1).map_or(Expected::NoStream, Expected::Exact);
         let append = Append { stream: Arc::clone(&self.stream), expected, events: batch.events };
         let events = append.events.len();
         let log = Arc::clone(&self.log);
         self.in_flight = Some(InFlight {
-            append: Box::pin(async move { log.append(append).await }),
-            first_revision: batch.first_revision,
+            append: Box::pin(async move { as_meant(log.append(append).await, first_revision, events) }),
+            first_revision,
             events,
             waiting: batch.waiting,
             began: Instant::now(),
@@ -210,6 +241,23 @@ impl Live {
         waiting.extend(self.gathering.waiting);
         (failed.first_revision, waiting)
     }
+}
+
+/// An append that was answered with another place than it was meant for has met events that the log held before under the same ids;
+/// it was not written.
+fn as_meant(result: AppendResult, first_revision: Revision, events: usize) -> AppendResult {
+    match result {
+        Ok(appended) if appended.last_revision + 1 != first_revision + events as u64 => {
+            Err(AppendError::WrongExpectedRevision { actual: first_revision.checked_sub(1) })
+        }
+        result => result,
+    }
+}
+
+/// Whether an append failed although the stream is as it expects: then one of its commands is in the log already.
+pub(crate) fn repeats_old_command(error: &AppendError, first_revision: Revision) -> bool {
+    let head = first_revision.checked_sub(1);
+    matches!(error, AppendError::WrongExpectedRevision { actual } if *actual == head)
 }
 
 /// The largest event data, in bytes; the rest is for its type and metadata.

@@ -5,6 +5,7 @@
 //! | [`order`] | a command on its way, and what comes back |
 //! | [`batch`] | decided commands that wait for their events to be durable |
 //! | [`live`] | a battle in memory: deciding, gathering, appending |
+//! | [`seen`] | more command ids than the state remembers, where somebody repeats old ones |
 //! | [`actor`] | the task around it: mailbox, loading, failing, idling, snapshots |
 //! | [`registry`] | finding, opening and letting go of writers |
 
@@ -13,3 +14,4 @@ pub(crate) mod batch;
 pub(crate) mod live;
 pub(crate) mod order;
 pub(crate) mod registry;
+pub(crate) mod seen;

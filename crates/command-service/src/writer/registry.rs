@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
-use nimaora_domain::{AnswerKey, Battle, BattleId, Command, Phase};
+use nimaora_domain::{AnswerKey, Battle, BattleId, Command, Phase, Status};
 use nimaora_event_log::Direction;
 use nimaora_event_log::log::SharedLog;
 use nimaora_runtime::{Clock, Shutdown};
@@ -88,10 +88,9 @@ impl Writers {
             if self.0.shutdown.is_requested() {
                 return Err(CommandError::Draining);
             }
-            order = match self.0.try_send(battle_id, order) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(_)) => return Err(CommandError::MailboxFull),
-                Err(TrySendError::Closed(order)) => order,
+            order = match self.0.offer(battle_id, order)? {
+                None => return Ok(()),
+                Some(order) => order,
             };
             // Whoever makes up ids does not get a writer for each.
             if !matches!(order.command, Command::CreateBattle { .. }) {
@@ -130,10 +129,15 @@ impl Shared {
         &self.mailboxes[(self.hasher.hash_one(battle_id) % SHARDS as u64) as usize]
     }
 
-    fn try_send(&self, battle_id: BattleId, order: Order) -> Result<(), TrySendError<Order>> {
-        match self.shard(battle_id).read().get(&battle_id) {
-            Some(mailbox) => mailbox.try_send(order),
-            None => Err(TrySendError::Closed(order)),
+    /// Puts an order in its battle's mailbox. It comes back if the battle is not live.
+    fn offer(&self, battle_id: BattleId, order: Order) -> Result<Option<Order>, CommandError> {
+        match self.shard(battle_id).read().get(&battle_id).map(mpsc::Sender::try_reserve) {
+            Some(Ok(place)) => {
+                place.send(order);
+                Ok(None)
+            }
+            Some(Err(TrySendError::Full(()))) => Err(CommandError::MailboxFull),
+            Some(Err(TrySendError::Closed(()))) | None => Ok(Some(order)),
         }
     }
 
@@ -171,8 +175,8 @@ impl Shared {
             return;
         }
         let now_ms = self.clock.now_ms();
-        for participant in battle.participants().iter().filter(|participant| participant.is_active()) {
-            if let Err(error) = self.presence.touch(battle_id, participant.id, now_ms).await {
+        for participant in battle.participants().iter().filter(|p| p.status() == Status::Active) {
+            if let Err(error) = self.presence.touch(battle_id, participant.id(), now_ms).await {
                 tracing::debug!(%battle_id, %error, "presence was not recorded");
                 return metrics::presence_failed();
             }
