@@ -1,0 +1,33 @@
+//! What queries are answered from: the leaderboard and the tables, each a port with its adapters.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
+//! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
+//! | [`rows`] | what the tables hold |
+//! | [`error`] | [`StoreError`] |
+//! | [`memory`] | the leaderboard in memory |
+//! | [`sqlite`] | the tables in a SQLite file |
+//! | [`contract`] | the suites that every adapter passes |
+//!
+//! Only the projection-service writes here. Nothing here reads the log or knows the rules.
+
+pub mod contract;
+pub mod error;
+pub mod leaderboard;
+pub mod memory;
+mod metrics;
+pub mod rows;
+pub mod sqlite;
+pub mod tables;
+
+pub use error::StoreError;
+pub use leaderboard::{Board, BoardBatch, BoardChange, BoardEntry, Leaderboard};
+pub use rows::{
+    AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
+    ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
+};
+pub use tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
+
+/// A place in the log; see the event log's own words. 0 is before the first event.
+pub type Position = u64;

@@ -1,0 +1,217 @@
+//! The tables in a SQLite file.
+//!
+//! One connection writes and a few read; with a write-ahead log neither waits for the other. The file is synced when the
+//! write-ahead log is copied into it, and not at each commit: what a power cut takes away is read from the log again,
+//! because the rows and their checkpoint go together.
+
+mod config;
+mod decode;
+mod fault;
+mod keys;
+mod read;
+mod words;
+mod write;
+
+use std::path::Path;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use tokio::sync::Mutex;
+
+pub use config::SqliteConfig;
+
+use self::fault::{migrate_error, store_error};
+use self::keys::Keys;
+use crate::error::StoreError;
+use crate::leaderboard::Board;
+use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
+use crate::{Position, metrics};
+
+/// The name of the checkpoint up to which the tables hold the log.
+const TABLES: &str = "tables";
+/// The name of the checkpoint up to which changes have been published.
+const CHANGES: &str = "changes";
+
+/// The tables in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteReadModels {
+    /// One connection; whoever writes holds `keys` too.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    keys: Mutex<Keys>,
+}
+
+impl SqliteReadModels {
+    /// Opens the file, or makes it, and brings its tables to this version.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be used now; [`StoreError::Damaged`] when it is no such file or its
+    /// tables were made by a newer version.
+    pub async fn open(path: &Path, config: SqliteConfig) -> Result<Self, StoreError> {
+        let options = options(path, &config);
+        let writing = options
+            .clone()
+            .create_if_missing(true)
+            .pragma("cache_size", format!("-{}", config::WRITER_CACHE_KIB))
+            .pragma("wal_autocheckpoint", config::CHECKPOINT_PAGES.to_string())
+            .pragma("journal_size_limit", config::JOURNAL_BYTES_MAX.to_string());
+        let writer = pool(1, &config).connect_with(writing).await.map_err(store_error)?;
+        sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(migrate_error)?;
+        let reading = options.read_only(true).pragma("cache_size", format!("-{}", config::READER_CACHE_KIB));
+        let readers = pool(config.readers_max, &config).connect_with(reading).await.map_err(store_error)?;
+        Ok(Self { writer, readers, keys: Mutex::default() })
+    }
+
+    /// Waits for what is running and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+    }
+
+    /// Writes the batch in one transaction. Answers how many rows were written; `None` for a repeat.
+    async fn write(&self, batch: &TableBatch) -> Result<Option<usize>, StoreError> {
+        let mut keys = self.keys.lock().await;
+        let mut transaction = self.begin().await?;
+        if !move_checkpoint(&mut transaction, TABLES, batch.checkpoint).await? {
+            transaction.rollback().await.map_err(store_error)?;
+            return Ok(None);
+        }
+        if let Some(position) = batch.changes_checkpoint {
+            move_checkpoint(&mut transaction, CHANGES, position).await?;
+        }
+        let batch_keys = keys.for_batch(&mut transaction, batch).await?;
+        let rows = write::rows(&mut transaction, batch, &batch_keys).await?;
+        let new_keys = batch_keys.into_new();
+        transaction.commit().await.map_err(store_error)?;
+        keys.committed(new_keys);
+        Ok(Some(rows))
+    }
+}
+
+fn options(path: &Path, config: &SqliteConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(config.busy_timeout)
+        .statement_cache_capacity(config::STATEMENTS_MAX)
+}
+
+fn pool(connections: u32, config: &SqliteConfig) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(config.acquire_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection to a file does not break while nobody uses it.
+        .test_before_acquire(false)
+}
+
+/// Answers whether the checkpoint moved: not when the position is not past it.
+async fn move_checkpoint(
+    connection: &mut SqliteConnection,
+    name: &'static str,
+    position: Position,
+) -> Result<bool, StoreError> {
+    let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(read::as_i64(position));
+    let done = query.execute(connection).await.map_err(store_error)?;
+    Ok(done.rows_affected() > 0)
+}
+
+#[async_trait]
+impl ReadModels for SqliteReadModels {
+    async fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
+        read::checkpoints(&self.readers).await
+    }
+
+    async fn apply(&self, batch: &TableBatch) -> Result<(), StoreError> {
+        // Nothing is before the first event, so such a batch is a repeat.
+        if batch.checkpoint == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        if let Some(rows) = self.write(batch).await? {
+            metrics::tables_written(rows, began.elapsed());
+        }
+        Ok(())
+    }
+
+    async fn save_changes_checkpoint(&self, position: Position) -> Result<(), StoreError> {
+        let _writing = self.keys.lock().await;
+        let mut transaction = self.begin().await?;
+        move_checkpoint(&mut transaction, CHANGES, position).await?;
+        transaction.commit().await.map_err(store_error)
+    }
+
+    async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
+        read::parked(&self.readers, after, limit).await
+    }
+
+    async fn battle(&self, id: BattleId) -> Result<Option<BattleView>, StoreError> {
+        read::battle(&self.readers, id).await
+    }
+
+    async fn battle_by_join_code(&self, join_code: &str) -> Result<Option<BattleView>, StoreError> {
+        read::battle_by_join_code(&self.readers, join_code).await
+    }
+
+    async fn battles(
+        &self,
+        phase: Option<Phase>,
+        before: Option<Position>,
+        limit: u32,
+    ) -> Result<BattlePage, StoreError> {
+        read::battles(&self.readers, phase, before, limit).await
+    }
+
+    async fn questions(&self, battle_id: BattleId) -> Result<Vec<Question>, StoreError> {
+        read::questions(&self.readers, battle_id).await
+    }
+
+    async fn participant(
+        &self,
+        battle_id: BattleId,
+        id: ParticipantId,
+    ) -> Result<Option<ParticipantView>, StoreError> {
+        read::participant(&self.readers, battle_id, id).await
+    }
+
+    async fn usernames(&self, battle_id: BattleId) -> Result<Vec<(ParticipantId, String)>, StoreError> {
+        read::usernames(&self.readers, battle_id).await
+    }
+
+    async fn attacks_on(
+        &self,
+        battle_id: BattleId,
+        target_id: ParticipantId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackView>, StoreError> {
+        read::attacks_on(&self.readers, battle_id, target_id, after, limit).await
+    }
+
+    async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
+        read::top(&self.readers, battle_id, limit).await
+    }
+
+    async fn around(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+        range: u32,
+    ) -> Result<Board, StoreError> {
+        read::around(&self.readers, battle_id, participant_id, range).await
+    }
+}

@@ -1,0 +1,202 @@
+//! Answering queries.
+
+use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row, SqliteConnection};
+
+use super::decode::{self, column, number};
+use super::fault::store_error;
+use super::words::phase_word;
+use crate::Position;
+use crate::error::StoreError;
+use crate::leaderboard::Board;
+use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::tables::{BattlePage, Checkpoints};
+
+pub(super) async fn checkpoints(readers: &SqlitePool) -> Result<Checkpoints, StoreError> {
+    let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(readers).await;
+    let mut found = Checkpoints::default();
+    for row in rows.map_err(store_error)? {
+        found.begun = true;
+        match column::<&str>(&row, "name")? {
+            super::TABLES => found.tables = number(&row, "position")?,
+            super::CHANGES => found.changes = number(&row, "position")?,
+            other => return Err(super::fault::misfit("checkpoint", other)),
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn parked(
+    readers: &SqlitePool,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<ParkedEvent>, StoreError> {
+    let query = sqlx::query(include_str!("sql/parked.sql")).bind(as_i64(after)).bind(limit);
+    let rows = query.fetch_all(readers).await.map_err(store_error)?;
+    rows.iter().map(decode::parked).collect()
+}
+
+pub(super) async fn battle(readers: &SqlitePool, id: BattleId) -> Result<Option<BattleView>, StoreError> {
+    let query = sqlx::query(include_str!("sql/battle.sql")).bind(id.to_string());
+    one(query.fetch_optional(readers).await)?.as_ref().map(decode::battle).transpose()
+}
+
+pub(super) async fn battle_by_join_code(
+    readers: &SqlitePool,
+    join_code: &str,
+) -> Result<Option<BattleView>, StoreError> {
+    let query = sqlx::query(include_str!("sql/battle_by_join_code.sql")).bind(join_code.to_owned());
+    one(query.fetch_optional(readers).await)?.as_ref().map(decode::battle).transpose()
+}
+
+pub(super) async fn battles(
+    readers: &SqlitePool,
+    phase: Option<Phase>,
+    before: Option<Position>,
+    limit: u32,
+) -> Result<BattlePage, StoreError> {
+    let mut snapshot = readers.begin().await.map_err(store_error)?;
+    let as_of = table_position(&mut snapshot).await?;
+    let before = before.map_or(i64::MAX, as_i64);
+    // One more than asked tells whether there are more.
+    let limit_and_one = i64::from(limit) + 1;
+    let query = match phase {
+        Some(phase) => sqlx::query(include_str!("sql/battles_in_phase.sql"))
+            .bind(before)
+            .bind(limit_and_one)
+            .bind(phase_word(phase)),
+        None => sqlx::query(include_str!("sql/battles.sql")).bind(before).bind(limit_and_one),
+    };
+    let rows = query.fetch_all(&mut *snapshot).await.map_err(store_error)?;
+    let mut battles = rows.iter().map(decode::battle).collect::<Result<Vec<_>, _>>()?;
+    let more = battles.len() > limit as usize;
+    battles.truncate(limit as usize);
+    let next = battles.last().filter(|_| more).map(|last| last.battle.created_position);
+    Ok(BattlePage { battles, next, as_of })
+}
+
+pub(super) async fn questions(readers: &SqlitePool, id: BattleId) -> Result<Vec<Question>, StoreError> {
+    let query = sqlx::query(include_str!("sql/questions.sql")).bind(id.to_string());
+    let rows = query.fetch_all(readers).await.map_err(store_error)?;
+    rows.iter().map(decode::question).collect()
+}
+
+pub(super) async fn participant(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+    id: ParticipantId,
+) -> Result<Option<ParticipantView>, StoreError> {
+    let query =
+        sqlx::query(include_str!("sql/participant.sql")).bind(id.to_string()).bind(battle_id.to_string());
+    let row = one(query.fetch_optional(readers).await)?;
+    row.as_ref().map(|row| decode::participant(row, battle_id)).transpose()
+}
+
+pub(super) async fn usernames(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+) -> Result<Vec<(ParticipantId, String)>, StoreError> {
+    let query = sqlx::query(include_str!("sql/usernames.sql")).bind(battle_id.to_string());
+    let rows = query.fetch_all(readers).await.map_err(store_error)?;
+    let name =
+        |row: &SqliteRow| Ok((ParticipantId(decode::uuid(row, "participant_id")?), column(row, "username")?));
+    rows.iter().map(name).collect()
+}
+
+pub(super) async fn attacks_on(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = sqlx::query(include_str!("sql/attacks_on.sql"))
+        .bind(target_id.to_string())
+        .bind(battle_id.to_string())
+        .bind(as_i64(after))
+        .bind(limit);
+    let rows = query.fetch_all(readers).await.map_err(store_error)?;
+    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+}
+
+pub(super) async fn top(readers: &SqlitePool, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
+    let mut snapshot = readers.begin().await.map_err(store_error)?;
+    let head = BoardHead::of(&mut snapshot, battle_id).await?;
+    head.lines(&mut snapshot, 0, limit).await
+}
+
+pub(super) async fn around(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+    participant_id: ParticipantId,
+    range: u32,
+) -> Result<Board, StoreError> {
+    let mut snapshot = readers.begin().await.map_err(store_error)?;
+    let head = BoardHead::of(&mut snapshot, battle_id).await?;
+    let query = sqlx::query(include_str!("sql/place.sql")).bind(head.key).bind(participant_id.to_string());
+    let Some(row) = one(query.fetch_optional(&mut *snapshot).await)? else {
+        return Ok(head.without_lines());
+    };
+    let place: u32 = number(&row, "place")?;
+    let from = place.saturating_sub(range);
+    let limit = (place - from).saturating_add(range).saturating_add(1);
+    head.lines(&mut snapshot, from, limit).await
+}
+
+/// What all reads of a board begin with.
+struct BoardHead {
+    key: i64,
+    total: u32,
+    as_of: Position,
+}
+
+impl BoardHead {
+    async fn of(snapshot: &mut SqliteConnection, battle_id: BattleId) -> Result<Self, StoreError> {
+        let query = sqlx::query(include_str!("sql/battle.sql")).bind(battle_id.to_string());
+        let row = one(query.fetch_optional(snapshot).await)?.ok_or(StoreError::NotHeld(battle_id))?;
+        Ok(Self {
+            key: column(&row, "id")?,
+            total: number(&row, "participants")?,
+            as_of: number(&row, "position")?,
+        })
+    }
+
+    /// The lines from the place `from` (from 0) on.
+    async fn lines(
+        self,
+        snapshot: &mut SqliteConnection,
+        from: u32,
+        limit: u32,
+    ) -> Result<Board, StoreError> {
+        let query = sqlx::query(include_str!("sql/board.sql")).bind(self.key).bind(limit).bind(from);
+        let rows = query.fetch_all(snapshot).await.map_err(store_error)?;
+        let ranks = from.saturating_add(1)..;
+        let entries = rows.iter().zip(ranks).map(|(row, rank)| decode::board_entry(row, rank));
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        Ok(Board { entries, ..self.without_lines() })
+    }
+
+    fn without_lines(&self) -> Board {
+        Board { entries: Vec::new(), total: self.total, as_of: self.as_of }
+    }
+}
+
+async fn table_position(snapshot: &mut SqliteConnection) -> Result<Position, StoreError> {
+    let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(snapshot).await;
+    for row in rows.map_err(store_error)? {
+        if row.try_get::<&str, _>("name").map_err(store_error)? == super::TABLES {
+            return number(&row, "position");
+        }
+    }
+    Ok(0)
+}
+
+fn one(row: Result<Option<SqliteRow>, sqlx::Error>) -> Result<Option<SqliteRow>, StoreError> {
+    row.map_err(store_error)
+}
+
+/// SQLite's integers are signed; no log has so many events that it matters.
+pub(super) fn as_i64(position: Position) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
