@@ -4,11 +4,12 @@
 //! revision, the event's id, type and data, and of the metadata before `,"hash":`, each with its length. So every byte
 //! that is stored is covered, by the event's own hash and through `prevHash` by all later ones.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use nimaora_domain::{CommandId, Timestamp};
+use nimaora_domain::codec::{self, CodecError};
+use nimaora_domain::{CommandId, Recorded, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -16,23 +17,19 @@ use uuid::Uuid;
 use crate::types::{NewEvent, Position, RecordedEvent, Revision};
 
 /// What surrounds a battle's event.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// The command that appended the event.
     pub command_id: CommandId,
     /// What all that follows from one request has in common.
-    #[serde(rename = "$correlationId")]
     pub correlation_id: Uuid,
     /// What the event directly follows from.
-    #[serde(rename = "$causationId")]
     pub causation_id: Uuid,
     /// Who did it: `admin`, `participant:{id}`, `guest` or `system`.
     pub actor: String,
     /// When it was decided.
     pub time: Timestamp,
     /// The W3C trace that it belongs to.
-    #[serde(default)]
     pub traceparent: Option<String>,
 }
 
@@ -78,6 +75,24 @@ pub enum Broken {
     },
 }
 
+/// An event is none of the domain's.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordedError {
+    /// Its metadata is no envelope.
+    #[error(transparent)]
+    Metadata(#[from] ChainError),
+    /// Its data is no event that this program knows.
+    #[error("{stream}, revision {revision}: {source}")]
+    Data {
+        /// The stream.
+        stream: Arc<str>,
+        /// The event's number in it.
+        revision: Revision,
+        /// What the data lacks.
+        source: CodecError,
+    },
+}
+
 const HASH_BYTES: usize = 32;
 const HASH_FIELD: &[u8] = b",\"hash\":\"";
 const METADATA_END: &[u8] = b"\"}";
@@ -96,26 +111,18 @@ pub fn seal(
     envelope: &Envelope,
     chain: &mut ChainHead,
 ) -> NewEvent {
-    seal_named(stream, revision, event_id, event_type.into(), data.into(), envelope, chain)
-}
-
-/// Like [`seal`], for callers that keep the type's name shared.
-pub fn seal_named(
-    stream: &str,
-    revision: Revision,
-    event_id: Uuid,
-    event_type: Arc<str>,
-    data: Bytes,
-    envelope: &Envelope,
-    chain: &mut ChainHead,
-) -> NewEvent {
     let mut metadata = metadata_before_hash(envelope, chain);
-    let hash = hash(stream, revision, event_id, &event_type, &data, metadata.as_bytes());
+    let hash = hash(stream, revision, event_id, event_type, &data, metadata.as_bytes());
     metadata.push_str(",\"hash\":\"");
     push_hex(&mut metadata, &hash);
     metadata.push_str("\"}");
     *chain = ChainHead(hash);
-    NewEvent { id: event_id, event_type, data, metadata: metadata.into_bytes().into() }
+    NewEvent {
+        id: event_id,
+        event_type: event_type.into(),
+        data: data.into(),
+        metadata: metadata.into_bytes().into(),
+    }
 }
 
 /// Reads the envelope of an event and checks that it is what was sealed and follows `chain`; then moves the chain on.
@@ -123,26 +130,21 @@ pub fn seal_named(
 /// # Errors
 /// [`ChainError`] with the place and what differs; the chain stays where it is.
 pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, ChainError> {
-    let broken = |broken| ChainError {
-        stream: Arc::clone(&event.stream),
-        revision: event.revision,
-        position: event.position,
-        broken,
-    };
+    let broken = |broken| ChainError::at(event, broken);
     let (before, stored) = split_hash(&event.metadata).map_err(broken)?;
     let computed = hash(&event.stream, event.revision, event.id, &event.event_type, &event.data, before);
     if computed != stored {
         return Err(broken(Broken::Hash { stored: hex::encode(stored), computed: hex::encode(computed) }));
     }
-    let sealed: Sealed = parse_json(&event.metadata).map_err(broken)?;
-    if sealed.prev_hash != *chain {
+    let fields: Fields<'_> = parse_json(&event.metadata).map_err(broken)?;
+    if fields.prev_hash != *chain {
         return Err(broken(Broken::Previous {
-            stored: hex::encode(sealed.prev_hash.0),
+            stored: hex::encode(fields.prev_hash.0),
             expected: hex::encode(chain.0),
         }));
     }
     *chain = ChainHead(stored);
-    Ok(sealed.envelope)
+    Ok(fields.into_envelope())
 }
 
 /// Reads the envelope of an event without checking its hash, for readers that trust the log and need only its content.
@@ -150,12 +152,35 @@ pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, Ch
 /// # Errors
 /// [`ChainError`] when the metadata is no envelope.
 pub fn peek(event: &RecordedEvent) -> Result<Envelope, ChainError> {
-    parse_json(&event.metadata).map_err(|broken| ChainError {
+    let fields: Fields<'_> = parse_json(&event.metadata).map_err(|broken| ChainError::at(event, broken))?;
+    Ok(fields.into_envelope())
+}
+
+/// Reads what `evolve` needs of a battle's event, without checking its hash: the cheapest way to a battle's state.
+///
+/// # Errors
+/// [`RecordedError`] when the metadata is no envelope or the data no event of the domain.
+pub fn to_recorded(event: &RecordedEvent) -> Result<Recorded, RecordedError> {
+    let metadata = &event.metadata;
+    let needed: Needed = parse_json(metadata).map_err(|broken| ChainError::at(event, broken))?;
+    let decoded = codec::decode(&event.event_type, &event.data).map_err(|source| RecordedError::Data {
         stream: Arc::clone(&event.stream),
         revision: event.revision,
-        position: event.position,
-        broken,
+        source,
+    })?;
+    Ok(Recorded {
+        revision: event.revision,
+        event_id: event.id,
+        command_id: needed.command_id,
+        time: needed.time,
+        event: decoded,
     })
+}
+
+impl ChainError {
+    fn at(event: &RecordedEvent, broken: Broken) -> Self {
+        Self { stream: Arc::clone(&event.stream), revision: event.revision, position: event.position, broken }
+    }
 }
 
 impl ChainHead {
@@ -164,12 +189,8 @@ impl ChainHead {
     /// # Errors
     /// [`ChainError`] when the metadata holds no hash.
     pub fn after(event: &RecordedEvent) -> Result<Self, ChainError> {
-        split_hash(&event.metadata).map(|(_, hash)| Self(hash)).map_err(|broken| ChainError {
-            stream: Arc::clone(&event.stream),
-            revision: event.revision,
-            position: event.position,
-            broken,
-        })
+        let (_, hash) = split_hash(&event.metadata).map_err(|broken| ChainError::at(event, broken))?;
+        Ok(Self(hash))
     }
 }
 
@@ -187,19 +208,49 @@ impl Serialize for ChainHead {
 
 impl<'de> Deserialize<'de> for ChainHead {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
         parse_hash(text.as_bytes())
             .map(Self)
             .ok_or_else(|| serde::de::Error::custom("no hash of 64 hex digits"))
     }
 }
 
+/// Metadata as it is stored.
 #[derive(Deserialize)]
-struct Sealed {
-    #[serde(flatten)]
-    envelope: Envelope,
-    #[serde(rename = "prevHash")]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(rename = "$correlationId")]
+    correlation_id: Uuid,
+    #[serde(rename = "$causationId")]
+    causation_id: Uuid,
+    command_id: CommandId,
+    #[serde(borrow)]
+    actor: Cow<'a, str>,
+    time: Timestamp,
+    #[serde(borrow, default)]
+    traceparent: Option<Cow<'a, str>>,
     prev_hash: ChainHead,
+}
+
+impl Fields<'_> {
+    fn into_envelope(self) -> Envelope {
+        Envelope {
+            command_id: self.command_id,
+            correlation_id: self.correlation_id,
+            causation_id: self.causation_id,
+            actor: self.actor.into_owned(),
+            time: self.time,
+            traceparent: self.traceparent.map(Cow::into_owned),
+        }
+    }
+}
+
+/// The part of the metadata that the domain needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Needed {
+    command_id: CommandId,
+    time: Timestamp,
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(metadata: &'a [u8]) -> Result<T, Broken> {

@@ -2,9 +2,12 @@
 //!
 //! The process is this test binary again, running one test that does nothing unless it is told a folder.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test's helpers fail the test")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
@@ -19,7 +22,7 @@ const DIR_VARIABLE: &str = "NIMAORA_TEST_LOG_DIR";
 /// No file of the child on the full disk grows beyond so many blocks of 512 bytes.
 const FULL_AT_BLOCKS: u32 = 600;
 
-fn open(dir: &Path) -> std::sync::Arc<EmbeddedLog> {
+fn open(dir: &Path) -> Arc<EmbeddedLog> {
     let config = EmbeddedConfig { segment_bytes: 256 * 1024, ..EmbeddedConfig::new(Clock::system()) };
     EmbeddedLog::open(dir, config).unwrap()
 }
@@ -54,6 +57,14 @@ fn child(name: &str, dir: &Path, before: &str) -> Child {
         .unwrap()
 }
 
+async fn write(log: Arc<EmbeddedLog>, task: usize) {
+    loop {
+        let id = Uuid::new_v4();
+        let appended = log.append(append(format!("s{task}"), id, 300)).await.unwrap();
+        println!("acknowledged {id} {}", appended.last_position);
+    }
+}
+
 /// The child: appends as fast as it can and prints each id that was acknowledged.
 #[test]
 fn appends_until_killed() {
@@ -61,20 +72,9 @@ fn appends_until_killed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(async {
         let log = open(Path::new(&dir));
-        let writer = |task: usize| {
-            let log = std::sync::Arc::clone(&log);
-            tokio::spawn(async move {
-                loop {
-                    let id = Uuid::new_v4();
-                    let appended = log.append(append(format!("s{task}"), id, 300)).await.unwrap();
-                    println!("acknowledged {id} {}", appended.last_position);
-                }
-            })
-        };
-        let writers: Vec<_> = (0..16).map(writer).collect();
-        for writer in writers {
-            writer.await.unwrap();
-        }
+        let mut writers: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
+        (0..16).for_each(|task| drop(writers.spawn(write(Arc::clone(&log), task))));
+        writers.join_all().await;
     });
 }
 

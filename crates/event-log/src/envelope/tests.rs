@@ -1,3 +1,7 @@
+use bytes::Bytes;
+use nimaora_domain::Event;
+use nimaora_domain::event::BattleStarted;
+
 use super::*;
 
 fn envelope() -> Envelope {
@@ -147,4 +151,21 @@ fn metadata_of_others_is_refused() {
         assert!(matches!(verify(&[event.clone()]).unwrap_err().broken, Broken::Metadata(_)), "{metadata}");
         assert!(peek(&event).is_err());
     }
+}
+
+#[test]
+fn a_battles_event_is_read_back_as_the_domain_wrote_it() {
+    let event = Event::BattleStarted(BattleStarted { started_at: Timestamp::from_millis(7_000) });
+    let encoded = codec::encode(&event);
+    let mut chain = ChainHead::default();
+    let id = envelope().command_id.event_id(0);
+    let sealed = seal("battle-1", 4, id, encoded.event_type, encoded.data, &envelope(), &mut chain);
+    let Envelope { command_id, time, .. } = envelope();
+    let mut stored = record(4, sealed);
+    let promised = Recorded { revision: 4, event_id: id, command_id, time, event };
+    assert_eq!(to_recorded(&stored).unwrap(), promised);
+
+    stored.event_type = "NeverWas".into();
+    let error = to_recorded(&stored).unwrap_err();
+    assert!(error.to_string().starts_with("battle-1, revision 4: there is no event type"), "{error}");
 }
