@@ -172,12 +172,7 @@ impl Live {
         self.gathering.waiting.push(Waiting { reply, then });
     }
 
-    fn push(
-        &mut self,
-        recorded: &Recorded,
-        (event_type, data): (&'static str, Vec<u8>),
-        envelope: &Envelope,
-    ) {
+    fn push(&mut self, recorded: &Recorded, encoded: codec::Encoded, envelope: &Envelope) {
         if self.gathering.is_empty() {
             self.gathering.first_revision = recorded.revision;
         }
