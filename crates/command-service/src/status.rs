@@ -83,6 +83,3 @@ fn refusal_code(refusal: &Refusal) -> Code {
         | Refusal::NothingToJudge { .. } => Code::FailedPrecondition,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -66,22 +66,25 @@ impl Writer {
 
     /// Serves until the battle is idle or the server stops.
     pub(crate) async fn run(mut self) {
+        // Whether the battle is read again although nobody waits, so that what was learnt of it is not forgotten.
+        let mut stays = false;
         loop {
             self.take_waiting();
-            if self.taken.is_empty() {
+            if self.taken.is_empty() && !stays {
                 if self.shared.leave(self.battle_id, &self.mailbox) {
                     return;
                 }
                 continue;
             }
+            stays = false;
             match self.load().await {
                 Ok(live) => match self.serve(live).await {
                     End::Quiet(folded) => self.save_last(&folded).await,
                     End::Lost(error, from, waiting) => {
                         self.settle_lost(&error, from, waiting).await;
-                        if repeats_old_command(&error, from) && !self.keeps_seen {
-                            self.keeps_seen = true;
-                        } else {
+                        stays = repeats_old_command(&error, from) && !self.keeps_seen;
+                        self.keeps_seen |= stays;
+                        if !stays {
                             self.cool_down(&lost(&error)).await;
                         }
                     }

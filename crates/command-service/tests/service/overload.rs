@@ -1,0 +1,120 @@
+//! Too much at once is shed with a retry delay; a server that stops finishes what it took.
+
+use nimaora_api::v1;
+use nimaora_command_service::Config;
+use tonic::Code;
+
+use crate::support::faulty_log::Fault;
+use crate::support::{PATIENCE, Server, admin, battle, bearer, id, passes, refused};
+
+#[tokio::test]
+async fn a_full_mailbox_sheds_and_recovers() {
+    const MAILBOX: usize = 4;
+    /// What the batches in flight and gathering, and the mailbox, can hold, and some more.
+    const MANY: usize = 20_000;
+    let config = Config { mailbox_commands_max: MAILBOX, ..Config::default() };
+    let server = Server::with(config).await;
+    let duel = server.duel().await;
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let mut attacks = tokio::task::JoinSet::new();
+    let mut client = server.client.clone();
+    for _ in 0..MANY {
+        let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id.clone() };
+        let request = bearer(request, &duel.ann.token);
+        let mut client = client.clone();
+        attacks.spawn(async move { client.attack(request).await });
+    }
+    server.log.wait_for_appends(appends + 1).await;
+    let shed = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let answer = attacks.join_next().await.expect("somebody is shed").unwrap();
+            if let Err(status) = answer
+                && status.code() == Code::ResourceExhausted
+            {
+                return status;
+            }
+        }
+    });
+    let shed =
+        refused::<()>(Err(shed.await.expect("nobody was shed")), Code::ResourceExhausted, "MAILBOX_FULL");
+    passes(&shed);
+    server.log.set(Fault::None);
+    while let Some(answer) = attacks.join_next().await {
+        if let Err(status) = answer.unwrap() {
+            assert!(
+                matches!(status.code(), Code::ResourceExhausted | Code::FailedPrecondition),
+                "{status:?}"
+            );
+        }
+    }
+    client
+        .finish_battle(admin(v1::FinishBattleRequest { command_id: id(), battle_id: duel.battle_id }))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_more_battles_are_live_than_allowed() {
+    let server = Server::with(Config { writers_max: 1, ..Config::default() }).await;
+    server.create().await;
+    let second = server.client.clone().create_battle(admin(battle())).await;
+    passes(&refused(second, Code::ResourceExhausted, "WRITERS_FULL"));
+}
+
+#[tokio::test]
+async fn whoever_makes_up_battles_takes_no_room() {
+    let server = Server::with(Config { writers_max: 1, ..Config::default() }).await;
+    for _ in 0..100 {
+        refused(server.try_join(&id(), "Ann").await, Code::NotFound, "BATTLE_UNKNOWN");
+        let mut invalid = battle();
+        invalid.title = String::new();
+        let answer = server.client.clone().create_battle(admin(invalid)).await;
+        let status = answer.unwrap_err();
+        assert!(matches!(status.code(), Code::InvalidArgument | Code::ResourceExhausted), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_caller_has_gone_is_not_carried_out() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let first = server.attack(&duel.ann.token, &duel.bob.participant_id);
+    let late = async {
+        server.log.wait_for_appends(appends + 1).await;
+        let request = v1::AttackRequest { command_id: id(), target_id: duel.ann.participant_id.clone() };
+        let mut request = bearer(request, &duel.bob.token);
+        request.metadata_mut().insert("grpc-timeout", "0n".parse().unwrap());
+        let late = server.client.clone().attack(request).await;
+        server.log.set(Fault::None);
+        late
+    };
+    let (first, late) = tokio::join!(first, late);
+    first.unwrap();
+    refused(late, Code::DeadlineExceeded, "DEADLINE_PASSED");
+    server.finish(&duel.battle_id).await;
+    let types = server.event_types().await;
+    assert_eq!(types[types.len() - 2..], ["AttackLanded", "BattleFinished"]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_finishes_what_it_took_and_takes_no_more() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let first = server.attack(&duel.ann.token, &duel.bob.participant_id);
+    let stop = async {
+        server.log.wait_for_appends(appends + 1).await;
+        server.request_stop();
+        let refused_now = server.attack(&duel.bob.token, &duel.ann.participant_id).await;
+        passes(&refused(refused_now, Code::Unavailable, "DRAINING"));
+        server.log.set(Fault::None);
+        server.stop().await;
+    };
+    let (first, ()) = tokio::join!(first, stop);
+    first.unwrap();
+    assert_eq!(server.event_types().await.last().unwrap(), "AttackLanded");
+}
