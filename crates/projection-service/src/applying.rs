@@ -1,0 +1,389 @@
+//! Writes what was folded, parks what cannot be projected, and hands on what followers are told.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nimaora_domain::{BattleId, Event, Timestamp};
+use nimaora_read_models::{Position, StoreError};
+use nimaora_runtime::{Health, Shutdown};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{
+    Config, DECODED_MESSAGES_MAX, PARKED_EVENTS_MAX, PARKED_PAGE_EVENTS, UNPUBLISHED_BATCHES_MAX,
+};
+use crate::fold::{Fold, Folded, Marks};
+use crate::inbox::{Batch, Inbox};
+use crate::metrics;
+use crate::names::Names;
+use crate::projection::{Deps, PART};
+use crate::publisher::{Publisher, Written};
+use crate::retry::Backoff;
+use crate::source::{Content, Decoded, Source};
+use crate::status::Status;
+use crate::stores::{End, Stores};
+
+/// The writing task.
+pub(crate) struct Applying {
+    deps: Deps,
+    config: Config,
+    shutdown: Shutdown,
+    health: Health,
+    status: watch::Sender<Status>,
+    stores: Stores,
+    marks: Marks,
+    names: Names,
+    /// The positions of all events that are parked.
+    parked: HashSet<Position>,
+    /// The position up to which changes were published, as the tables have it.
+    changes_saved: Position,
+}
+
+impl Applying {
+    pub(crate) fn new(
+        deps: Deps,
+        config: Config,
+        shutdown: Shutdown,
+        health: Health,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        let stores = Stores::new(&config, shutdown.clone(), health.clone());
+        Self {
+            deps,
+            config,
+            shutdown,
+            health,
+            status,
+            stores,
+            marks: Marks::default(),
+            names: Names::default(),
+            parked: HashSet::new(),
+            changes_saved: 0,
+        }
+    }
+
+    /// Projects until the server stops or something is broken for good.
+    pub(crate) async fn run(mut self) {
+        let reason = match self.project().await {
+            Ok(()) | Err(End::Stopping) => "the server stops".to_owned(),
+            Err(End::Failed(reason)) => {
+                tracing::error!(reason, "the projection has stopped");
+                reason
+            }
+        };
+        self.health.not_ready(PART, reason.clone());
+        self.status.send_modify(|status| status.stopped = Some(reason));
+    }
+
+    async fn project(&mut self) -> Result<(), End> {
+        self.prepare().await?;
+        let mut inbox = self.follow_log();
+        let (to_publish, queue) = mpsc::channel(UNPUBLISHED_BATCHES_MAX);
+        let publisher = self.start_publisher(queue);
+        let projected = self.apply_all(&mut inbox, &to_publish).await;
+        drop(to_publish);
+        self.end_publishing(publisher).await;
+        projected
+    }
+
+    /// Reads where the stores stand, and from where changes are news.
+    async fn prepare(&mut self) -> Result<(), End> {
+        let tables = Arc::clone(&self.deps.read_models);
+        let boards = Arc::clone(&self.deps.leaderboard);
+        let found = self.stores.call("tables", false, || tables.checkpoints()).await??;
+        self.marks.tables = found.tables;
+        self.marks.boards = self.stores.call("leaderboard", false, || boards.checkpoint()).await??;
+        self.marks.changes = found.changes;
+        if !found.begun {
+            // New tables: what is in the log by now is history, and nobody waits to be told of it.
+            self.marks.changes = self.log_head().await?;
+            let position = self.marks.changes;
+            self.stores.call("tables", false, || tables.save_changes_checkpoint(position)).await??;
+        }
+        self.changes_saved = self.marks.changes;
+        self.load_parked().await?;
+        let (applied, published) = (self.marks.tables.min(self.marks.boards), self.marks.changes);
+        let parked = self.parked.len();
+        self.status.send_modify(|status| {
+            *status = Status { applied, published, parked, ..Status::default() };
+        });
+        Ok(())
+    }
+
+    async fn log_head(&mut self) -> Result<Position, End> {
+        let log = Arc::clone(&self.deps.log);
+        let head = || async {
+            let unavailable = |error: nimaora_event_log::ReadError| match error {
+                nimaora_event_log::ReadError::Unavailable { reason } => StoreError::Unavailable { reason },
+                other => StoreError::Damaged { reason: other.to_string() },
+            };
+            log.status().await.map(|status| status.head).map_err(unavailable)
+        };
+        Ok(self.stores.call("log", false, head).await??)
+    }
+
+    async fn load_parked(&mut self) -> Result<(), End> {
+        let tables = Arc::clone(&self.deps.read_models);
+        let mut after = 0;
+        loop {
+            let page = self.stores.call("tables", false, || tables.parked(after, PARKED_PAGE_EVENTS));
+            let page = page.await??;
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            self.note_parked(page.iter().map(|event| event.position))?;
+        }
+        Ok(())
+    }
+
+    fn follow_log(&self) -> Inbox {
+        let (steps, received) = mpsc::channel(DECODED_MESSAGES_MAX);
+        let source = Source {
+            log: Arc::clone(&self.deps.log),
+            after: self.marks.tables.min(self.marks.boards).min(self.marks.changes),
+            steps,
+            backoff: Backoff::new(&self.config, 2),
+            shutdown: self.shutdown.clone(),
+        };
+        self.shutdown.spawn(source.run());
+        Inbox::new(received, self.config.batch_events_max)
+    }
+
+    fn start_publisher(&self, queue: mpsc::Receiver<Written>) -> JoinHandle<()> {
+        let publisher = Publisher {
+            bus: Arc::clone(&self.deps.bus),
+            queue,
+            status: self.status.clone(),
+            timeout: self.config.publish_timeout,
+            backoff: Backoff::new(&self.config, 3),
+            shutdown: self.shutdown.clone(),
+        };
+        self.shutdown.spawn(publisher.run())
+    }
+
+    async fn apply_all(&mut self, inbox: &mut Inbox, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
+        loop {
+            let unsaved = self.status.borrow().published > self.changes_saved;
+            let batch = tokio::select! {
+                batch = inbox.next() => batch,
+                () = self.shutdown.requested() => return Ok(()),
+                () = tokio::time::sleep(self.config.quiet_time), if unsaved => {
+                    self.save_changes_checkpoint().await?;
+                    continue;
+                }
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            self.apply(&batch, to_publish).await?;
+            if let Some(reason) = batch.failed {
+                return Err(End::Failed(reason));
+            }
+            if inbox.is_empty() {
+                self.status.send_modify(|status| status.pending_since_ms = None);
+            }
+        }
+    }
+
+    /// Everything that was written is given a last chance to be published, so that a restart has little to repeat.
+    async fn end_publishing(&mut self, publisher: JoinHandle<()>) {
+        if tokio::time::timeout(self.config.publish_timeout, publisher).await.is_err() {
+            tracing::warn!(
+                "the bus has not taken all changes; they are published again after the next start"
+            );
+        }
+        let position = self.status.borrow().published;
+        if position > self.changes_saved {
+            let saving = self.deps.read_models.save_changes_checkpoint(position);
+            if let Ok(Err(error)) = tokio::time::timeout(self.config.store_timeout, saving).await {
+                tracing::warn!(%error, "some changes are published again after the next start");
+            }
+        }
+    }
+
+    async fn save_changes_checkpoint(&mut self) -> Result<(), End> {
+        let tables = Arc::clone(&self.deps.read_models);
+        let position = self.status.borrow().published;
+        let ready_after = self.status.borrow().caught_up;
+        self.stores.call("tables", ready_after, || tables.save_changes_checkpoint(position)).await??;
+        self.changes_saved = position;
+        Ok(())
+    }
+
+    async fn apply(&mut self, batch: &Batch, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
+        let began = Instant::now();
+        let oldest_ms = batch.events.first().map(|event| event.created_ms);
+        self.status.send_modify(|status| status.pending_since_ms = oldest_ms);
+        self.names.make_room();
+        self.write_in_pieces(&batch.events, batch.checkpoint, to_publish).await?;
+        if batch.caught_up {
+            self.health.ready(PART);
+        }
+        self.status.send_modify(|status| {
+            status.applied = status.applied.max(batch.checkpoint);
+            status.caught_up |= batch.caught_up;
+        });
+        self.measure(batch, oldest_ms, began).await;
+        Ok(())
+    }
+
+    async fn measure(&self, batch: &Batch, oldest_ms: Option<i64>, began: Instant) {
+        let now_ms = self.config.clock.now_ms();
+        let age_ms = oldest_ms.and_then(|oldest_ms| u64::try_from(now_ms - oldest_ms).ok());
+        metrics::applied(batch.events.len(), began.elapsed(), age_ms.unwrap_or(0));
+        if let Ok(log) = self.deps.log.status().await {
+            metrics::behind(log.head.saturating_sub(batch.checkpoint));
+        }
+    }
+
+    /// Writes events as one piece if the tables take them; else in ever smaller pieces, until those that the tables refuse are
+    /// alone and can be parked.
+    async fn write_in_pieces(
+        &mut self,
+        events: &[Decoded],
+        checkpoint: Position,
+        to_publish: &mpsc::Sender<Written>,
+    ) -> Result<(), End> {
+        let mut pieces: Vec<Range<usize>> = vec![0..events.len()];
+        while let Some(piece) = pieces.pop() {
+            let last = piece.end == events.len();
+            let upto = if last { checkpoint } else { events[piece.end - 1].position };
+            let Err(refused) = self.write(&events[piece.clone()], upto, None, to_publish).await? else {
+                continue;
+            };
+            match piece.len() {
+                0 => return Err(refused.into()),
+                1 => {
+                    let reason = refused.to_string();
+                    self.write(&events[piece], upto, Some(&reason), to_publish).await??;
+                }
+                many => {
+                    let middle = piece.start + many / 2;
+                    pieces.push(middle..piece.end);
+                    pieces.push(piece.start..middle);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes events to the tables, then to the boards, then hands on what followers are told. With `parking`, the events are
+    /// parked for that reason. The inner error is the tables' refusal; then nothing was written.
+    async fn write(
+        &mut self,
+        events: &[Decoded],
+        upto: Position,
+        parking: Option<&str>,
+        to_publish: &mpsc::Sender<Written>,
+    ) -> Result<Result<(), StoreError>, End> {
+        self.load_names(events).await?;
+        let mut folded = self.fold(events, parking);
+        let parked: Vec<_> = folded.tables.parked.iter().map(|event| event.position).collect();
+        if upto > self.marks.tables {
+            if let Err(refused) = self.write_tables(&mut folded, upto).await? {
+                return Ok(Err(refused));
+            }
+            log_parked(&folded);
+            self.note_parked(parked.into_iter())?;
+        }
+        self.write_boards(&folded, upto).await?;
+        for board in folded.boards.iter().filter(|board| board.ended) {
+            self.names.forget(board.battle_id);
+        }
+        if upto > self.marks.changes {
+            let written = Written { changes: folded.changes, position: upto };
+            // The publisher ends before this task only when the server stops.
+            to_publish.send(written).await.map_err(|_| End::Stopping)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn fold(&mut self, events: &[Decoded], parking: Option<&str>) -> Folded {
+        let now = Timestamp::from_millis(self.config.clock.now_ms());
+        let mut fold = Fold::new(self.marks, &mut self.names, now);
+        for event in events {
+            let parked_before = self.parked.contains(&event.position).then_some("it is parked");
+            fold.event(event, parking.or(parked_before));
+        }
+        fold.finish()
+    }
+
+    /// The inner error is the tables' refusal; then nothing was written.
+    async fn write_tables(
+        &mut self,
+        folded: &mut Folded,
+        upto: Position,
+    ) -> Result<Result<(), StoreError>, End> {
+        let published = self.status.borrow().published;
+        folded.tables.checkpoint = upto;
+        folded.tables.changes_checkpoint = (published > self.changes_saved).then_some(published);
+        let (tables, batch) = (Arc::clone(&self.deps.read_models), &folded.tables);
+        let ready_after = self.status.borrow().caught_up;
+        match self.stores.call("tables", ready_after, || tables.apply(batch)).await? {
+            Ok(()) => {
+                self.marks.tables = upto;
+                self.changes_saved = self.changes_saved.max(published);
+                Ok(Ok(()))
+            }
+            Err(refused @ StoreError::Constraint { .. }) => Ok(Err(refused)),
+            Err(broken) => Err(broken.into()),
+        }
+    }
+
+    async fn write_boards(&mut self, folded: &Folded, upto: Position) -> Result<(), End> {
+        if upto > self.marks.boards {
+            let (boards, batches) = (Arc::clone(&self.deps.leaderboard), &folded.boards);
+            let ready_after = self.status.borrow().caught_up;
+            self.stores.call("leaderboard", ready_after, || boards.apply(batches, upto)).await??;
+            self.marks.boards = upto;
+        }
+        Ok(())
+    }
+
+    /// Reads the names of battles in which somebody was attacked, where followers are to be told and the names are not here.
+    async fn load_names(&mut self, events: &[Decoded]) -> Result<(), End> {
+        let tables = Arc::clone(&self.deps.read_models);
+        for battle_id in self.battles_without_names(events) {
+            let ready_after = self.status.borrow().caught_up;
+            let names = self.stores.call("tables", ready_after, || tables.usernames(battle_id)).await??;
+            self.names.hold(battle_id, names.into_iter());
+        }
+        Ok(())
+    }
+
+    fn battles_without_names(&self, events: &[Decoded]) -> Vec<BattleId> {
+        let news = events.iter().filter(|event| event.position > self.marks.changes);
+        let mut missing: Vec<_> = news
+            .filter(|event| matches!(event.content, Content::Event(_, Event::AttackLanded(_))))
+            .filter_map(|event| event.battle_id)
+            .filter(|&battle_id| !self.names.holds(battle_id))
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+
+    fn note_parked(&mut self, positions: impl Iterator<Item = Position>) -> Result<(), End> {
+        self.parked.extend(positions);
+        let parked = self.parked.len();
+        metrics::parked(parked);
+        self.status.send_modify(|status| status.parked = parked);
+        match parked > PARKED_EVENTS_MAX {
+            true => Err(End::Failed(format!(
+                "more than {PARKED_EVENTS_MAX} events are parked: this program does not understand this log"
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+fn log_parked(folded: &Folded) {
+    for event in &folded.tables.parked {
+        tracing::error!(
+            position = event.position,
+            stream = event.stream,
+            event_type = event.event_type,
+            reason = event.reason,
+            "an event cannot be projected and is parked"
+        );
+    }
+}

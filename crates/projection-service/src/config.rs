@@ -1,0 +1,54 @@
+//! Settings of the projection, and its fixed limits.
+
+use std::time::Duration;
+
+use nimaora_runtime::Clock;
+
+/// Settings of the projection.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The most events in one transaction. What is more waits for the next one.
+    pub batch_events_max: usize,
+    /// How long one write or read of a store may take; then it counts as unavailable and is tried again.
+    pub store_timeout: Duration,
+    /// How long publishing a batch may take; then it is tried again.
+    pub publish_timeout: Duration,
+    /// After so long without an event, the position up to which changes were published is saved on its own.
+    pub quiet_time: Duration,
+    /// How long to wait before the first retry, on average half of it; it doubles with each one.
+    pub retry_first: Duration,
+    /// The longest wait before a retry.
+    pub retry_max: Duration,
+    /// What time it is, for how far behind the projection is.
+    pub clock: Clock,
+    /// The seed of the jitter of retries.
+    pub jitter_seed: u64,
+}
+
+impl Config {
+    /// The defaults, with this clock and seed.
+    pub fn new(clock: Clock, jitter_seed: u64) -> Self {
+        Self {
+            batch_events_max: 16_384,
+            store_timeout: Duration::from_secs(30),
+            publish_timeout: Duration::from_secs(10),
+            quiet_time: Duration::from_millis(250),
+            retry_first: Duration::from_millis(100),
+            retry_max: Duration::from_secs(5),
+            clock,
+            jitter_seed,
+        }
+    }
+}
+
+/// Messages of the log that are decoded ahead of the writer. When it is reached, the log is not read further.
+pub(crate) const DECODED_MESSAGES_MAX: usize = 4;
+/// Written batches that wait to be published. When it is reached, nothing more is written until the bus takes them.
+pub(crate) const UNPUBLISHED_BATCHES_MAX: usize = 64;
+/// Names of participants that are remembered, about 100 bytes each. Past it, the battles untouched for longest are forgotten
+/// and their names read again from the tables when they are needed.
+pub(crate) const NAMES_MAX: usize = 500_000;
+/// Parked events in all. With more, the projection stops: this program does not understand this log.
+pub(crate) const PARKED_EVENTS_MAX: usize = 10_000;
+/// How many parked events are read at once.
+pub(crate) const PARKED_PAGE_EVENTS: u32 = 1_000;

@@ -1,0 +1,35 @@
+//! From the log to the leaderboard, the tables and the change bus: the only writer of a read model.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`projection`] | [`Projection::start`]: three tasks and the queues between them |
+//! | [`config`] | [`Config`] and the fixed limits |
+//! | [`status`] | [`Handle`]: how far it is, how far behind, what it had to park |
+//! | `source` | follows the log and decodes its events |
+//! | `inbox` | gathers what has arrived into batches |
+//! | `fold` | what a run of events does to boards, tables and followers |
+//! | `names` | who is called what, for alerts |
+//! | `applying` | writes what was folded, parks what cannot be projected |
+//! | `publisher` | publishes what was written |
+//! | `stores` | the stores behind their deadlines |
+//! | `retry` | trying again for as long as a store or the bus cannot be used |
+//!
+//! While one batch is written the next one gathers: a busy log is projected in large batches, an idle one at once. Nothing is
+//! published before it can be read. Nothing here appends to the log or knows a rule of the game.
+
+mod applying;
+pub mod config;
+mod fold;
+mod inbox;
+mod metrics;
+mod names;
+pub mod projection;
+mod publisher;
+mod retry;
+mod source;
+pub mod status;
+mod stores;
+
+pub use config::Config;
+pub use projection::{Deps, Projection};
+pub use status::{Handle, Lag, Status, Stopped};

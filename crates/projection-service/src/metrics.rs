@@ -1,0 +1,31 @@
+//! What the projection counts and measures.
+
+use std::time::Duration;
+
+/// A batch was written: how many events, how long it took, and how old its oldest event was then.
+pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
+    metrics::counter!("nimaora_projection_events_total").increment(events as u64);
+    metrics::counter!("nimaora_projection_batches_total").increment(1);
+    metrics::histogram!("nimaora_projection_batch_seconds").record(took.as_secs_f64());
+    metrics::histogram!("nimaora_projection_lag_seconds").record(age_ms as f64 / 1_000.0);
+}
+
+/// How many positions of the log are not applied yet. Growing: look at the stores.
+pub(crate) fn behind(positions: u64) {
+    metrics::gauge!("nimaora_projection_behind_positions").set(positions as f64);
+}
+
+/// How many events could not be projected. Alert on any: the table `parked_events` says why.
+pub(crate) fn parked(events: usize) {
+    metrics::gauge!("nimaora_projection_parked_events").set(events as f64);
+}
+
+/// Changes were published.
+pub(crate) fn published(changes: usize) {
+    metrics::counter!("nimaora_projection_changes_published_total").increment(changes as u64);
+}
+
+/// A store, the log or the bus could not be used and is tried again.
+pub(crate) fn retried(what: &'static str) {
+    metrics::counter!("nimaora_projection_retries_total", "what" => what).increment(1);
+}

@@ -1,0 +1,52 @@
+//! Starts the projection's tasks and the queues between them.
+
+use std::sync::Arc;
+
+use nimaora_change_bus::ChangeBus;
+use nimaora_event_log::log::SharedLog;
+use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_runtime::{Health, Shutdown};
+use tokio::sync::watch;
+
+use crate::applying::Applying;
+use crate::config::Config;
+use crate::status::{Handle, Status};
+
+/// The name of the projection among the parts whose readiness is told.
+pub(crate) const PART: &str = "projection";
+
+/// What the projection reads from and writes to.
+#[derive(Clone)]
+pub struct Deps {
+    /// The only source.
+    pub log: SharedLog,
+    /// The boards.
+    pub leaderboard: Arc<dyn Leaderboard>,
+    /// The tables, which hold the checkpoints too.
+    pub read_models: Arc<dyn ReadModels>,
+    /// Where changes go once they can be read.
+    pub bus: Arc<dyn ChangeBus>,
+}
+
+/// From the log to the leaderboard, the tables and the change bus.
+///
+/// - **Equal**: tables and boards are a fold of the log up to their checkpoint, whether it was followed live or read again.
+/// - **Readable first**: a change is published after tables and boards hold it.
+/// - **Never lost**: a crash between writing and publishing repeats a change; receivers drop repeats by position.
+/// - **Quiet in rebuild**: what was published before, and what was in the log before new tables were begun, is not published.
+/// - **Never skipped**: an event that cannot be projected is parked with its reason, live and in rebuild alike.
+/// - **Patient**: while a store cannot be used, it is tried again, and the log goes on growing without it.
+pub struct Projection;
+
+impl Projection {
+    /// Starts projecting until the server stops. It is ready when all that is in the log is applied.
+    pub fn start(deps: Deps, config: Config, shutdown: &Shutdown, health: &Health) -> Handle {
+        health.register(PART);
+        let status = watch::Sender::new(Status::default());
+        let handle =
+            Handle { status: status.subscribe(), log: Arc::clone(&deps.log), clock: config.clock.clone() };
+        let applying = Applying::new(deps, config, shutdown.clone(), health.clone(), status);
+        shutdown.spawn(applying.run());
+        handle
+    }
+}
