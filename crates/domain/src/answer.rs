@@ -116,3 +116,101 @@ fn shortened(raw: &str) -> String {
         None => raw.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CAPITAL, HALF, battle_id, key};
+
+    fn number_of(raw: &str) -> Result<String, Violation> {
+        normalise(QuestionKind::Number, 0, raw, "answer")
+    }
+
+    #[test]
+    fn equal_numbers_and_only_those_have_the_same_form() {
+        let equal = [
+            ("1.5", "+1.50"),
+            ("1.5", "01.5"),
+            ("1.5", "150e-2"),
+            ("1.5", "0.15E1"),
+            ("100", "1e2"),
+            ("100", "1e+2"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("0", "-0.000"),
+            ("0", "0e99"),
+            ("-3", "\u{2212}3"),
+            ("42", "４２"),
+            ("1000000000000000000000000000001", "1000000000000000000000000000001.0"),
+        ];
+        for (a, b) in equal {
+            assert_eq!(number_of(a).unwrap(), number_of(b).unwrap(), "{a} and {b}");
+        }
+        let different = [("1", "-1"), ("1", "10"), ("1.05", "1.5"), ("100", "1"), ("1e400", "1e401")];
+        for (a, b) in different {
+            assert_ne!(number_of(a).unwrap(), number_of(b).unwrap(), "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for bad in
+            ["abc", "1,5", "1 5", "--1", "+-1", "1e", "e5", ".", "-", "1.2.3", "0x10", "1e99999999999", "NaN"]
+        {
+            let said = number_of(bad).unwrap_err();
+            assert_eq!(said.field, "answer");
+            assert!(said.description.contains(bad), "{}", said.description);
+        }
+        let long = number_of(&"x".repeat(1_000)).unwrap_err();
+        assert!(long.description.len() < 200, "{}", long.description);
+    }
+
+    #[test]
+    fn a_choice_is_a_number_of_one() {
+        let choice = |raw| normalise(QuestionKind::Choice, 3, raw, "answer");
+        assert_eq!(choice(" 03 ").unwrap(), "3");
+        for bad in ["0", "4", "-1", "1.0", "a", "99999999999999999999999"] {
+            assert!(choice(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_composed_and_trimmed_and_nothing_else() {
+        let text = |raw| normalise(QuestionKind::Text, 0, raw, "answer").unwrap();
+        assert_eq!(text(" Zoe\u{308} \n"), "Zoë");
+        assert_ne!(text("oslo"), text("Oslo"));
+        assert_ne!(text("a  b"), text("a b"));
+    }
+
+    #[test]
+    fn a_hash_belongs_to_one_key_battle_question_and_answer() {
+        let hash = key().hash(battle_id(), CAPITAL, "Oslo");
+        assert_eq!(hash.len(), 64);
+        assert_eq!(hash, key().hash(battle_id(), CAPITAL, "Oslo"));
+        let other_battle = BattleId(uuid::Uuid::nil());
+        let others = [
+            AnswerKey::new([8; 32]).hash(battle_id(), CAPITAL, "Oslo"),
+            key().hash(other_battle, CAPITAL, "Oslo"),
+            key().hash(battle_id(), HALF, "Oslo"),
+            key().hash(battle_id(), CAPITAL, "oslo"),
+        ];
+        assert!(!others.contains(&hash));
+    }
+
+    #[test]
+    fn a_hash_is_the_hmac_of_the_parts_with_their_lengths() {
+        let mut parts = Vec::new();
+        for part in [battle_id().0.as_bytes().as_slice(), &1_u32.to_be_bytes(), b"Oslo"] {
+            parts.extend((part.len() as u64).to_be_bytes());
+            parts.extend(part);
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap();
+        mac.update(&parts);
+        assert_eq!(hex::encode(mac.finalize().into_bytes()), key().hash(battle_id(), CAPITAL, "Oslo"));
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        assert_eq!(format!("{:?}", AnswerKey::new([7; 32])), "AnswerKey(secret)");
+    }
+}

@@ -185,3 +185,77 @@ fn upcast(schema: &Schema, upcasts: &[Upcast], mut value: Value) -> Result<Value
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ADA, BOB, balance, created, joined, lapsed, started};
+
+    fn landed() -> Event {
+        Event::AttackLanded(event::AttackLanded {
+            attacker_id: ADA,
+            target_id: BOB,
+            blocked: false,
+            points_deducted: 1,
+            attacker_balance: balance(3, 1, 1),
+            target_balance: balance(1, 0, 1),
+        })
+    }
+
+    #[test]
+    fn reads_back_what_it_wrote() {
+        let ada = joined(ADA, "Ada \"the\" Ö\u{1F600}", balance(1, 2, 3));
+        for event in [created(), started(), ada, landed(), lapsed(ADA)] {
+            let encoded = encode(&event);
+            assert_eq!(encoded.event_type, event_type(&event));
+            assert!(encoded.data.starts_with(b"{\"v\":1,\""));
+            assert_eq!(decode(encoded.event_type, &encoded.data).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn reads_json_that_was_written_by_another_hand() {
+        let json = format!("{{ \"participantId\": \"{}\",\n \"new\": null, \"v\": 1 }}", ADA.0);
+        let left = Event::ParticipantLeft(event::ParticipantLeft { participant_id: ADA });
+        assert_eq!(decode("ParticipantLeft", json.as_bytes()).unwrap(), left);
+    }
+
+    #[test]
+    fn says_what_it_cannot_read() {
+        let said = |event_type, data: &str| decode(event_type, data.as_bytes()).unwrap_err().to_string();
+        assert!(said("ParticipantFlew", "{\"v\":1}").contains("'ParticipantFlew'"));
+        assert!(said("ParticipantLeft", "{\"v\":2}").contains("up to 1; upgrade"));
+        assert!(said("ParticipantLeft", "{\"v\":0}").contains("never had a schema version 0"));
+        assert!(said("ParticipantLeft", "{\"v\":1}").contains("participantId"));
+        assert!(said("ParticipantLeft", "{\"v\":1,\"participantId\":7}").contains("ParticipantLeft"));
+        assert!(said("ParticipantLeft", "{\"v\":1,").contains("column"));
+        assert!(said("ParticipantLeft", "{").contains("column"));
+        assert!(said("ParticipantLeft", "{}").contains("'v' is missing"));
+        assert!(said("ParticipantLeft", "{\"v\":99999999999}").contains("'v' is missing or no number"));
+    }
+
+    /// Steps from a version that never was, in which an attack said `pointsLost`.
+    const STEPS: &[Upcast] = &[
+        Upcast { event_type: "AttackLanded", from_version: 0, apply: with_name_of_today },
+        Upcast { event_type: "ParticipantLeft", from_version: 0, apply: |value| value },
+    ];
+
+    fn with_name_of_today(mut value: Value) -> Value {
+        if let Some(fields) = value.as_object_mut()
+            && let Some(points) = fields.remove("pointsLost")
+        {
+            fields.insert("pointsDeducted".to_owned(), points);
+        }
+        value
+    }
+
+    #[test]
+    fn brings_an_old_version_into_the_shape_of_today() {
+        let today = String::from_utf8(encode(&landed()).data).unwrap();
+        let old = today.replace("\"v\":1", "\"v\":0").replace("pointsDeducted", "pointsLost");
+        assert_ne!(old, today);
+        assert_eq!(decode_with(STEPS, "AttackLanded", old.as_bytes()).unwrap(), landed());
+        let other = decode_with(STEPS, "ParticipantRemoved", b"{\"v\":0}");
+        assert!(matches!(other, Err(CodecError::VersionUnknown { version: 0, .. })));
+    }
+}

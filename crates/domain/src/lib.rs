@@ -31,6 +31,9 @@ pub mod rules;
 pub mod time;
 pub mod username;
 
+#[cfg(test)]
+mod testing;
+
 pub use answer::AnswerKey;
 pub use battle::{Battle, Participant, Phase, Status};
 pub use command::{Actor, Command, CommandContext};

@@ -14,8 +14,8 @@ pub struct Timestamp(i64);
 #[error("'{0}' is no RFC 3339 time such as 2026-11-24T01:47:14.123Z")]
 pub struct TimestampError(String);
 
-/// The largest time: one that stays in the year 9999, the last that RFC 3339 can write, in every time zone.
-const MAX_MILLIS: i64 = 253_402_207_200_999;
+/// The last millisecond before 9999-12-30T22:00:00Z, the largest time that is in the year 9999 in every time zone.
+const MAX_MILLIS: i64 = 253_402_207_199_999;
 
 impl Timestamp {
     /// The time `millis` after the Unix epoch, held within the years 1970 to 9999.
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn never_leaves_what_can_be_written() {
         let last = Timestamp::from_millis(i64::MAX);
-        assert_eq!(last.to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(last.to_string(), "9999-12-30T21:59:59.999Z");
         assert_eq!(last.plus_millis(u64::MAX), last);
     }
 }

@@ -53,8 +53,8 @@ impl Username {
     /// characters without a shape of their own make no difference.
     pub fn folded(&self) -> String {
         let visible: String = self.0.nfkc().filter(|&c| !is_shapeless(c)).collect();
-        // Upper case first unfolds what lower case alone would keep apart: ß and SS, ς and σ.
-        let lower: String = visible.to_uppercase().chars().flat_map(char::to_lowercase).collect();
+        // Upper case in between unfolds what lower case alone would keep apart: ß and SS, ς and σ.
+        let lower = lower_case(&lower_case(&visible).to_uppercase());
         joined_by_single_spaces(&lower.nfkc().collect::<String>())
     }
 }
@@ -63,6 +63,11 @@ impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Character by character, because the lower case of a whole text depends on where its words end.
+fn lower_case(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 fn joined_by_single_spaces(text: &str) -> String {
@@ -142,6 +147,7 @@ mod tests {
         let same = [
             ("Ada", "aDA"),
             ("Straße", "STRASSE"),
+            ("STRAẞE", "strasse"),
             ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
             ("ſam", "Sam"),
             ("Ａｄａ", "ada"),
@@ -159,7 +165,8 @@ mod tests {
 
     #[test]
     fn folding_is_stable_for_every_character() {
-        for c in ('\u{21}'..=char::MAX).filter(|&c| !is_refused(c)) {
+        // Behind U+1FBFF come ideographs and what is not assigned, none of which has cases.
+        for c in ('\u{21}'..='\u{1FBFF}').filter(|&c| !is_refused(c)) {
             let Ok(typed) = Username::new(&c.to_string()) else { continue };
             let folded = typed.folded();
             assert_eq!(Username(folded.clone().into()).folded(), folded, "U+{:04X}", c as u32);
