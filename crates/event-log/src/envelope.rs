@@ -4,6 +4,8 @@
 //! revision, the event's id, type and data, and of the metadata before `,"hash":`, each with its length. So every byte
 //! that is stored is covered, by the event's own hash and through `prevHash` by all later ones.
 
+mod fields;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use nimaora_domain::{CommandId, Recorded, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use fields::Fields;
 
 use crate::types::{NewEvent, Position, RecordedEvent, Revision};
 
@@ -130,21 +134,17 @@ pub fn seal(
 /// # Errors
 /// [`ChainError`] with the place and what differs; the chain stays where it is.
 pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, ChainError> {
-    let broken = |broken| ChainError::at(event, broken);
-    let (before, stored) = split_hash(&event.metadata).map_err(broken)?;
-    let computed = hash(&event.stream, event.revision, event.id, &event.event_type, &event.data, before);
-    if computed != stored {
-        return Err(broken(Broken::Hash { stored: hex::encode(stored), computed: hex::encode(computed) }));
-    }
-    let fields: Fields<'_> = parse_json(&event.metadata).map_err(broken)?;
-    if fields.prev_hash != *chain {
-        return Err(broken(Broken::Previous {
-            stored: hex::encode(fields.prev_hash.0),
-            expected: hex::encode(chain.0),
-        }));
-    }
-    *chain = ChainHead(stored);
+    let fields = check(event, chain).map_err(|broken| ChainError::at(event, broken))?;
     Ok(fields.into_envelope())
+}
+
+/// Like [`open`], and reads what `evolve` needs of a battle's event.
+///
+/// # Errors
+/// [`RecordedError`] when the event is not what was sealed, or is none of the domain's.
+pub fn open_recorded(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Recorded, RecordedError> {
+    let fields = check(event, chain).map_err(|broken| ChainError::at(event, broken))?;
+    recorded(event, &fields)
 }
 
 /// Reads the envelope of an event without checking its hash, for readers that trust the log and need only its content.
@@ -152,7 +152,7 @@ pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, Ch
 /// # Errors
 /// [`ChainError`] when the metadata is no envelope.
 pub fn peek(event: &RecordedEvent) -> Result<Envelope, ChainError> {
-    let fields: Fields<'_> = parse_json(&event.metadata).map_err(|broken| ChainError::at(event, broken))?;
+    let fields = Fields::parse(&event.metadata).map_err(|broken| ChainError::at(event, broken))?;
     Ok(fields.into_envelope())
 }
 
@@ -161,8 +161,11 @@ pub fn peek(event: &RecordedEvent) -> Result<Envelope, ChainError> {
 /// # Errors
 /// [`RecordedError`] when the metadata is no envelope or the data no event of the domain.
 pub fn to_recorded(event: &RecordedEvent) -> Result<Recorded, RecordedError> {
-    let metadata = &event.metadata;
-    let needed: Needed = parse_json(metadata).map_err(|broken| ChainError::at(event, broken))?;
+    let fields = Fields::parse(&event.metadata).map_err(|broken| ChainError::at(event, broken))?;
+    recorded(event, &fields)
+}
+
+fn recorded(event: &RecordedEvent, fields: &Fields<'_>) -> Result<Recorded, RecordedError> {
     let decoded = codec::decode(&event.event_type, &event.data).map_err(|source| RecordedError::Data {
         stream: Arc::clone(&event.stream),
         revision: event.revision,
@@ -171,10 +174,28 @@ pub fn to_recorded(event: &RecordedEvent) -> Result<Recorded, RecordedError> {
     Ok(Recorded {
         revision: event.revision,
         event_id: event.id,
-        command_id: needed.command_id,
-        time: needed.time,
+        command_id: fields.command_id,
+        time: fields.time,
         event: decoded,
     })
+}
+
+/// The metadata of an event that is what was sealed and follows `chain`, which is moved on.
+fn check<'a>(event: &'a RecordedEvent, chain: &mut ChainHead) -> Result<Fields<'a>, Broken> {
+    let (before, stored) = split_hash(&event.metadata)?;
+    let computed = hash(&event.stream, event.revision, event.id, &event.event_type, &event.data, before);
+    if computed != stored {
+        return Err(Broken::Hash { stored: hex::encode(stored), computed: hex::encode(computed) });
+    }
+    let fields = Fields::parse(&event.metadata)?;
+    if fields.prev_hash != *chain {
+        return Err(Broken::Previous {
+            stored: hex::encode(fields.prev_hash.0),
+            expected: hex::encode(chain.0),
+        });
+    }
+    *chain = ChainHead(stored);
+    Ok(fields)
 }
 
 impl ChainError {
@@ -213,48 +234,6 @@ impl<'de> Deserialize<'de> for ChainHead {
             .map(Self)
             .ok_or_else(|| serde::de::Error::custom("no hash of 64 hex digits"))
     }
-}
-
-/// Metadata as it is stored.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(rename = "$correlationId")]
-    correlation_id: Uuid,
-    #[serde(rename = "$causationId")]
-    causation_id: Uuid,
-    command_id: CommandId,
-    #[serde(borrow)]
-    actor: Cow<'a, str>,
-    time: Timestamp,
-    #[serde(borrow, default)]
-    traceparent: Option<Cow<'a, str>>,
-    prev_hash: ChainHead,
-}
-
-impl Fields<'_> {
-    fn into_envelope(self) -> Envelope {
-        Envelope {
-            command_id: self.command_id,
-            correlation_id: self.correlation_id,
-            causation_id: self.causation_id,
-            actor: self.actor.into_owned(),
-            time: self.time,
-            traceparent: self.traceparent.map(Cow::into_owned),
-        }
-    }
-}
-
-/// The part of the metadata that the domain needs.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Needed {
-    command_id: CommandId,
-    time: Timestamp,
-}
-
-fn parse_json<'a, T: Deserialize<'a>>(metadata: &'a [u8]) -> Result<T, Broken> {
-    serde_json::from_slice(metadata).map_err(|error| Broken::Metadata(error.to_string()))
 }
 
 /// The metadata before the hash field, and the hash.
