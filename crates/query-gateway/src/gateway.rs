@@ -1,0 +1,81 @@
+//! The query gateway put together: what it is made from, and what every query works with.
+
+use std::sync::Arc;
+
+use nimaora_api::v1::query_service_server::QueryServiceServer;
+use nimaora_change_bus::ChangeBus;
+use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_runtime::{Clock, Shutdown};
+use nimaora_sessions::TokenVerifier;
+use tokio::sync::Semaphore;
+
+use crate::boards::Boards;
+use crate::config::{Config, REQUEST_BYTES_MAX};
+use crate::grpc::Queries;
+use crate::watch::Watches;
+
+/// What the query gateway stands on.
+pub struct Deps {
+    /// Answers for boards, as long as it can.
+    pub leaderboard: Arc<dyn Leaderboard>,
+    /// Answers everything else, and for boards when the leaderboard cannot.
+    pub read_models: Arc<dyn ReadModels>,
+    /// Tells when a battle changed.
+    pub bus: Arc<dyn ChangeBus>,
+    /// Checks tokens.
+    pub verifier: Arc<TokenVerifier>,
+    /// What time it is: it says which questions are open.
+    pub clock: Clock,
+}
+
+/// Answers queries. Cheap to clone.
+#[derive(Clone)]
+pub struct QueryGateway {
+    core: Arc<Core>,
+}
+
+/// What every query works with.
+pub(crate) struct Core {
+    pub(crate) tables: Arc<dyn ReadModels>,
+    pub(crate) boards: Arc<Boards>,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) bus: Arc<dyn ChangeBus>,
+    pub(crate) verifier: Arc<TokenVerifier>,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) shutdown: Shutdown,
+    /// A permit for each query that is worked on.
+    pub(crate) in_flight: Semaphore,
+    /// A permit for each query that waits for a position.
+    pub(crate) waiting: Semaphore,
+}
+
+impl QueryGateway {
+    /// A gateway that answers until its server stops. When `shutdown` is requested, waiting queries and watches end with
+    /// `UNAVAILABLE`; others are answered still.
+    pub fn new(deps: Deps, config: Config, shutdown: &Shutdown) -> Self {
+        let tables = deps.read_models;
+        let boards = Arc::new(Boards::new(deps.leaderboard, Arc::clone(&tables), &config));
+        let watches =
+            Watches::new(Arc::clone(&boards), Arc::clone(&tables), Arc::clone(&deps.bus), &config, shutdown);
+        let core = Core {
+            tables,
+            boards,
+            watches: Arc::new(watches),
+            bus: deps.bus,
+            verifier: deps.verifier,
+            clock: deps.clock,
+            in_flight: Semaphore::new(config.queries_max),
+            waiting: Semaphore::new(config.waiting_max),
+            config,
+            shutdown: shutdown.clone(),
+        };
+        Self { core: Arc::new(core) }
+    }
+
+    /// The gRPC service.
+    pub fn grpc(&self) -> QueryServiceServer<Queries> {
+        QueryServiceServer::new(Queries::new(Arc::clone(&self.core)))
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+    }
+}

@@ -1,0 +1,78 @@
+//! GetLeaderboard, GetRank and GetAroundRank.
+
+use nimaora_api::v1;
+use nimaora_domain::ParticipantId;
+use nimaora_read_models::Board;
+
+use super::fields::Fields;
+use crate::boards;
+use crate::config::{AROUND_LINES, BOARD_LINES};
+use crate::error::QueryError;
+use crate::freshness::Seen;
+use crate::gateway::Core;
+
+pub(super) async fn top(
+    core: &Core,
+    request: v1::GetLeaderboardRequest,
+) -> Result<v1::GetLeaderboardResponse, QueryError> {
+    let mut fields = Fields::default();
+    let battle_id = fields.battle_id(&request.battle_id);
+    let limit = fields.bounded("limit", request.limit, BOARD_LINES);
+    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    fields.done()?;
+    let read = || async move {
+        let top = core.boards.top(battle_id, limit).await?;
+        Ok(Seen { as_of: top.as_of, value: top })
+    };
+    let top = core.read(Some(battle_id), wanted, read).await?.value;
+    Ok(v1::GetLeaderboardResponse { entries: top.first(limit).to_vec(), total: top.total, as_of: top.as_of })
+}
+
+pub(super) async fn rank(
+    core: &Core,
+    request: v1::GetRankRequest,
+) -> Result<v1::GetRankResponse, QueryError> {
+    let mut fields = Fields::default();
+    let battle_id = fields.battle_id(&request.battle_id);
+    let participant_id = fields.participant_id(&request.participant_id);
+    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    fields.done()?;
+    let read = || async move { core.boards.rank(battle_id, participant_id).await.map(seen) };
+    let board = on_it(core.read(Some(battle_id), wanted, read).await?.value, participant_id)?;
+    Ok(v1::GetRankResponse {
+        entry: boards::entries(&board.entries).pop(),
+        total: board.total,
+        as_of: board.as_of,
+    })
+}
+
+pub(super) async fn around(
+    core: &Core,
+    request: v1::GetAroundRankRequest,
+) -> Result<v1::GetAroundRankResponse, QueryError> {
+    let mut fields = Fields::default();
+    let battle_id = fields.battle_id(&request.battle_id);
+    let participant_id = fields.participant_id(&request.participant_id);
+    let range = fields.bounded("range", request.range, AROUND_LINES);
+    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    fields.done()?;
+    let read = || async move { core.boards.around(battle_id, participant_id, range).await.map(seen) };
+    let board = on_it(core.read(Some(battle_id), wanted, read).await?.value, participant_id)?;
+    Ok(v1::GetAroundRankResponse {
+        entries: boards::entries(&board.entries),
+        total: board.total,
+        as_of: board.as_of,
+    })
+}
+
+fn seen(board: Board) -> Seen<Board> {
+    Seen { as_of: board.as_of, value: board }
+}
+
+/// The board, if the participant is on it.
+fn on_it(board: Board, participant_id: ParticipantId) -> Result<Board, QueryError> {
+    if board.entries.is_empty() {
+        return Err(QueryError::ParticipantUnknown { asked: participant_id.to_string() });
+    }
+    Ok(board)
+}

@@ -1,0 +1,75 @@
+//! Who asks, and what they may see.
+
+use nimaora_domain::{BattleId, ParticipantId, SessionId};
+use nimaora_read_models::ParticipantView;
+use nimaora_sessions::{Role, TokenError};
+use tonic::metadata::MetadataMap;
+
+use crate::error::QueryError;
+use crate::gateway::Core;
+
+/// Who asks, as the token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Viewer {
+    /// No token was sent.
+    Anybody,
+    Admin,
+    Participant {
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+        session_id: SessionId,
+    },
+}
+
+impl Viewer {
+    /// Reads the token, if one was sent. A bad one is refused even where none is needed.
+    pub(super) fn of(core: &Core, metadata: &MetadataMap) -> Result<Self, QueryError> {
+        let Some(value) = metadata.get("authorization") else { return Ok(Self::Anybody) };
+        // A value that is no text is no token either.
+        let value = value.to_str().unwrap_or_default();
+        let claims = core.verifier.verify_bearer(Some(value), core.clock.now_ms())?;
+        Ok(match claims.role {
+            Role::Admin => Self::Admin,
+            Role::Participant { battle_id, participant_id, session_id } => {
+                Self::Participant { battle_id, participant_id, session_id }
+            }
+        })
+    }
+
+    /// Refuses everybody but the participant itself and admins.
+    pub(super) fn require(
+        self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+    ) -> Result<(), QueryError> {
+        match self {
+            Self::Anybody => Err(TokenError::Missing.into()),
+            Self::Admin => Ok(()),
+            Self::Participant { battle_id: battle, participant_id: participant, .. } => {
+                let own = battle == battle_id && participant == participant_id;
+                if own { Ok(()) } else { Err(QueryError::NotAllowed) }
+            }
+        }
+    }
+
+    /// Whether what only the participant itself and admins may see is shown.
+    ///
+    /// # Errors
+    /// [`QueryError::SessionReplaced`] when the token is the participant's own but it has signed in again since. Session ids
+    /// are ordered by time, so a token that is newer than the tables is taken.
+    pub(super) fn sees_private(self, participant: &ParticipantView) -> Result<bool, QueryError> {
+        match self {
+            Self::Anybody => Ok(false),
+            Self::Admin => Ok(true),
+            Self::Participant { battle_id, participant_id, session_id } => {
+                if battle_id != participant.battle_id || participant_id != participant.id {
+                    Ok(false)
+                } else if session_id < participant.session_id {
+                    Err(QueryError::SessionReplaced)
+                } else {
+                    Ok(true)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Answers queries from the read models over gRPC, and streams boards as they change.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`gateway`] | [`QueryGateway`]: the parts put together |
+//! | [`config`] | [`Config`]: bounds and delays |
+//! | [`error`] | [`QueryError`]: why a question has no answer |
+//! | `status` | the one table from an error to a gRPC status |
+//! | [`grpc`] | the gRPC calls, one file for each group |
+//! | `freshness` | waiting until an answer has reached the position that its caller asked for |
+//! | `boards` | reading boards: the leaderboard first, the tables when it cannot answer, and a small cache |
+//! | `watch` | boards that are watched: one reader for each battle, however many watch it |
+//!
+//! Nothing here writes a read model, and nothing here opens the log.
+
+mod boards;
+pub mod config;
+pub mod error;
+mod freshness;
+pub mod gateway;
+pub mod grpc;
+mod metrics;
+mod status;
+mod watch;
+
+pub use config::Config;
+pub use error::QueryError;
+pub use gateway::{Deps, QueryGateway};

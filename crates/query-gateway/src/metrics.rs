@@ -1,0 +1,75 @@
+//! What the query gateway counts and measures.
+
+use std::time::Duration;
+
+/// A kind of question, as metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Query {
+    Battle,
+    Battles,
+    Questions,
+    Participant,
+    Attacks,
+    Leaderboard,
+    Rank,
+    AroundRank,
+    Watch,
+}
+
+impl Query {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Battle => "battle",
+            Self::Battles => "battles",
+            Self::Questions => "questions",
+            Self::Participant => "participant",
+            Self::Attacks => "attacks",
+            Self::Leaderboard => "leaderboard",
+            Self::Rank => "rank",
+            Self::AroundRank => "around_rank",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+/// A query was answered, waiting for a position included. For a watch: its stream began.
+pub(crate) fn answered(query: Query, took: Duration) {
+    metrics::histogram!("nimaora_queries_seconds", "query" => query.name()).record(took.as_secs_f64());
+}
+
+/// A query was answered with an error; `reason` is one of the API's fixed names.
+pub(crate) fn turned_away(query: Query, reason: &'static str) {
+    metrics::counter!("nimaora_queries_turned_away_total", "query" => query.name(), "reason" => reason)
+        .increment(1);
+}
+
+/// A query waited for its position this long. Long waits mean that the projection lags; look at its own metrics.
+pub(crate) fn waited(time: Duration) {
+    metrics::histogram!("nimaora_queries_waits_seconds").record(time.as_secs_f64());
+}
+
+/// The tables answered for the leaderboard, which costs more. Many of them mean that the leaderboard is down or was lost.
+pub(crate) fn fell_back() {
+    metrics::counter!("nimaora_queries_fallbacks_total").increment(1);
+}
+
+/// A board was answered as it was kept, or had to be read.
+pub(crate) fn board_kept(kept: bool) {
+    let found = if kept { "kept" } else { "read" };
+    metrics::counter!("nimaora_queries_boards_total", "found" => found).increment(1);
+}
+
+/// A stream watches a board from now on.
+pub(crate) fn watcher_came() {
+    metrics::gauge!("nimaora_queries_watchers_count").increment(1.0);
+}
+
+/// A stream that watched a board is over.
+pub(crate) fn watcher_went() {
+    metrics::gauge!("nimaora_queries_watchers_count").decrement(1.0);
+}
+
+/// How many battles are watched by somebody.
+pub(crate) fn watched_battles(count: usize) {
+    metrics::gauge!("nimaora_queries_watched_battles_count").set(count as f64);
+}
