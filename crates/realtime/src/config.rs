@@ -1,0 +1,70 @@
+//! Settings of the realtime service. Each is a bound or a delay, its unit last.
+
+use serde::{Deserialize, Serialize};
+
+/// How the realtime service behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The application's public key: the last part of the path that sockets connect to, and the first of every signature.
+    pub app_key: String,
+    /// The application's secret, which channel signatures are made with. All nodes have the same one.
+    pub app_secret: String,
+    /// After how much silence client and server ping each other, in seconds. Each socket is told a value up to a sixth
+    /// shorter or longer, so that sockets which connected together do not ping together.
+    pub activity_timeout_s: u16,
+    /// How much longer than that the server waits before it pings, in seconds, so that a client that keeps time speaks first.
+    pub ping_grace_s: u16,
+    /// How long a pinged socket may stay silent before it is closed with 4201, in seconds.
+    pub pong_timeout_s: u16,
+    /// The shortest time between two boards of one battle, in milliseconds. Changes in between travel as one board.
+    pub board_tick_ms: u64,
+    /// Lines of a board that are sent.
+    pub board_top_n: u32,
+    /// Sockets that are open at a time. When it is reached, a newcomer is closed with 4100 and retries after a second.
+    pub sockets_max: usize,
+    /// Bytes that may wait for one slow socket. When it is reached, everything but the newest board is dropped, and the socket is
+    /// closed with 4100 behind it.
+    pub outbox_bytes_max: usize,
+    /// The kernel's send buffer of one socket, in bytes; 0 leaves it to the kernel, which takes up to some megabytes for
+    /// a slow client and lets it fall far behind.
+    pub send_buffer_bytes: u32,
+    /// Channels that one socket may be subscribed to. When it is reached, a subscription is refused.
+    pub channels_per_socket_max: usize,
+    /// The largest message of a client, in bytes. A larger one closes its socket with 1009.
+    pub message_bytes_max: usize,
+    /// How long a store may take to answer, in milliseconds. Then a subscription is refused, and a board is tried again.
+    pub store_timeout_ms: u64,
+    /// How long a subscription waits for a battle or participant that the read models do not show yet, in milliseconds.
+    pub appear_timeout_ms: u64,
+    /// Alerts that are sent again to one participant after changes were lost on the bus; older ones are left out.
+    pub alerts_replayed_max: u32,
+    /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
+    pub close_timeout_ms: u64,
+    /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            app_key: "nimaora".to_owned(),
+            app_secret: String::new(),
+            activity_timeout_s: 30,
+            ping_grace_s: 5,
+            pong_timeout_s: 30,
+            board_tick_ms: 250,
+            board_top_n: 10,
+            sockets_max: 20_000,
+            outbox_bytes_max: 64 * 1024,
+            send_buffer_bytes: 64 * 1024,
+            channels_per_socket_max: 20,
+            message_bytes_max: 16 * 1024,
+            store_timeout_ms: 2_000,
+            appear_timeout_ms: 1_000,
+            alerts_replayed_max: 100,
+            close_timeout_ms: 5_000,
+            drain_ms: 1_000,
+        }
+    }
+}

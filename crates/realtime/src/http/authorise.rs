@@ -1,0 +1,116 @@
+//! Signs a participant's own private channel for a socket, against the participant's token.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::extract::{Form, FromRequest, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use nimaora_sessions::{Claims, Role, TokenError};
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::error::Refusal;
+use crate::grant::Grant;
+use crate::hub::Hub;
+use crate::metrics;
+use crate::socket::id::SocketId;
+
+/// What the client library sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wish {
+    socket_id: String,
+    channel_name: String,
+}
+
+/// What the client library sends on to the socket.
+#[derive(Debug, Serialize)]
+struct Signature {
+    auth: String,
+    channel_data: String,
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AuthoriseError {
+    #[error("send socket_id and channel_name, as a form or as JSON")]
+    Form(#[from] FormRejection),
+    #[error("send socket_id and channel_name, as a form or as JSON")]
+    Json(#[from] JsonRejection),
+    #[error("socket_id is not that of a socket")]
+    SocketId,
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+}
+
+/// `POST /broadcasting/auth` and `POST /pusher/auth`.
+pub(super) async fn authorise(
+    State(hub): State<Arc<Hub>>,
+    request: Request,
+) -> Result<Response, AuthoriseError> {
+    let claims = claims(&hub, request.headers())?;
+    let wish = Wish::read(request).await?;
+    let signature = sign(&hub, &claims, &wish).await.inspect_err(|refusal| metrics::refused(*refusal))?;
+    Ok(Json(signature).into_response())
+}
+
+fn claims(hub: &Hub, headers: &HeaderMap) -> Result<Claims, TokenError> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    hub.verifier.verify_bearer(authorization, hub.clock.now_ms())
+}
+
+/// Only the channel that is the participant's own, and only while the token's session is its newest.
+async fn sign(hub: &Hub, claims: &Claims, wish: &Wish) -> Result<Signature, Refusal> {
+    let Role::Participant { battle_id, participant_id, session_id } = claims.role else {
+        return Err(Refusal::Foreign);
+    };
+    match Channel::parse(&wish.channel_name)? {
+        Channel::Participant(id) if id == participant_id => {}
+        Channel::Participant(_) | Channel::Battle(_) => return Err(Refusal::Foreign),
+    }
+    hub.verify_session(battle_id, participant_id, session_id).await?;
+    let channel_data = Grant { battle_id, session_id }.write();
+    let auth = hub.application.sign(&wish.socket_id, &wish.channel_name, Some(&channel_data));
+    Ok(Signature { auth, channel_data })
+}
+
+impl Wish {
+    async fn read(request: Request) -> Result<Self, AuthoriseError> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = content_type.is_some_and(|value| value.starts_with("application/json"));
+        let wish = if is_json {
+            Json::<Self>::from_request(request, &()).await?.0
+        } else {
+            Form::<Self>::from_request(request, &()).await?.0
+        };
+        if SocketId::is_valid(&wish.socket_id) { Ok(wish) } else { Err(AuthoriseError::SocketId) }
+    }
+}
+
+impl AuthoriseError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Form(rejection) => rejection.status(),
+            Self::Json(rejection) => rejection.status(),
+            Self::SocketId => StatusCode::BAD_REQUEST,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Refused(Refusal::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            // Client libraries know one answer to a channel that is not to be had.
+            Self::Refused(_) => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+impl IntoResponse for AuthoriseError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: String,
+        }
+        (self.status(), Json(Body { error: self.to_string() })).into_response()
+    }
+}

@@ -1,0 +1,83 @@
+//! From an HTTP request to a socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use fastwebsockets::upgrade;
+
+use crate::error::CloseReason;
+use crate::hub::Hub;
+use crate::hub::registry::Admission;
+use crate::socket;
+
+/// How long the client may take to read the answer to its upgrade. Then the connection is dropped.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The versions of the Pusher protocol that are spoken here.
+const PROTOCOLS: std::ops::RangeInclusive<u32> = 5..=7;
+
+/// Says that the node takes sockets; load balancers ask for it.
+pub(super) async fn health(State(hub): State<Arc<Hub>>) -> Response {
+    if hub.shutdown.is_requested() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response()
+    } else {
+        (StatusCode::OK, "ok").into_response()
+    }
+}
+
+/// `GET /app/{key}`: makes the connection a socket. A browser does not show the status of a refused upgrade, so whatever the
+/// protocol has a number for is said on the socket.
+pub(super) async fn connect(
+    State(hub): State<Arc<Hub>>,
+    Path(key): Path<String>,
+    request: Request,
+) -> Response {
+    let admission = admit(&hub, &key, request.uri().query().unwrap_or_default());
+    upgrade(&hub, request, admission)
+}
+
+/// A path under `/app` that is no application's.
+pub(super) async fn lost(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    upgrade(&hub, request, Err(CloseReason::PathNotFound))
+}
+
+fn admit(hub: &Hub, key: &str, query: &str) -> Result<Admission, CloseReason> {
+    if !hub.application.has_key(key) {
+        return Err(CloseReason::UnknownApp);
+    }
+    let protocol = query.split('&').find_map(|pair| pair.strip_prefix("protocol=")).unwrap_or_default();
+    if protocol.is_empty() {
+        return Err(CloseReason::NoProtocol);
+    }
+    let protocol: u32 = protocol.parse().map_err(|_| CloseReason::BadVersion)?;
+    if !PROTOCOLS.contains(&protocol) {
+        return Err(CloseReason::UnsupportedProtocol);
+    }
+    hub.sockets.admit().ok_or(CloseReason::NodeFull)
+}
+
+fn upgrade(hub: &Arc<Hub>, mut request: Request, admission: Result<Admission, CloseReason>) -> Response {
+    if hub.shutdown.is_requested() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if !upgrade::is_upgrade_request(&request) {
+        let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
+        return (StatusCode::UPGRADE_REQUIRED, upgrade, "connect with a WebSocket").into_response();
+    }
+    let upgraded = hyper::upgrade::on(&mut request);
+    let Ok((response, _)) = upgrade::upgrade(&mut request) else {
+        let version = [("sec-websocket-version", "13")];
+        return (StatusCode::BAD_REQUEST, version, "the WebSocket handshake is not valid").into_response();
+    };
+    let hub_of_socket = Arc::clone(hub);
+    hub.shutdown.spawn(async move {
+        if let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgraded).await {
+            socket::task::run(hub_of_socket, upgraded, admission).await;
+        }
+    });
+    response.map(|_| Body::empty())
+}

@@ -1,0 +1,140 @@
+//! The node's centre: its sockets, the battles that they follow, and the stores behind them.
+
+pub(crate) mod boards;
+pub(crate) mod feed;
+pub(crate) mod follower;
+pub(crate) mod inbox;
+pub(crate) mod registry;
+pub(crate) mod room;
+pub(crate) mod rooms;
+pub(crate) mod seat;
+pub(crate) mod slots;
+pub(crate) mod sweep;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_change_bus::ChangeBus;
+use nimaora_domain::{BattleId, ParticipantId, SessionId};
+use nimaora_read_models::{BattleView, Board, Leaderboard, ReadModels, StoreError};
+use nimaora_runtime::{Clock, Shutdown};
+use nimaora_sessions::TokenVerifier;
+use tokio::time::Instant;
+
+use self::boards::BoardQueue;
+use self::registry::Registry;
+use self::rooms::Rooms;
+use crate::Position;
+use crate::config::Config;
+use crate::error::Refusal;
+use crate::signature::Application;
+
+/// How long to wait before a store is asked again for what it does not show yet; each time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Shared by all that serve sockets.
+pub(crate) struct Hub {
+    pub(crate) config: Config,
+    pub(crate) application: Application,
+    pub(crate) leaderboard: Arc<dyn Leaderboard>,
+    pub(crate) read_models: Arc<dyn ReadModels>,
+    pub(crate) bus: Arc<dyn ChangeBus>,
+    pub(crate) verifier: TokenVerifier,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) sockets: Registry,
+    pub(crate) rooms: Rooms,
+    pub(crate) boards: BoardQueue,
+    pub(crate) started: Instant,
+}
+
+impl Hub {
+    /// Seconds since the hub was made.
+    pub(crate) fn now_s(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// What a store answers, if it does in time.
+    pub(crate) async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Refusal> {
+        let patience = Duration::from_millis(self.config.store_timeout_ms);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => answer.map_err(|error| {
+                tracing::debug!(%error, "a store refused");
+                Refusal::from(error)
+            }),
+            Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// The first lines of a board, from the tables when the leaderboard cannot tell.
+    pub(crate) async fn top(&self, battle_id: BattleId) -> Result<Board, Refusal> {
+        let limit = self.config.board_top_n;
+        match self.ask(self.leaderboard.top(battle_id, limit)).await {
+            Ok(board) => Ok(board),
+            Err(_) => self.ask(self.read_models.top(battle_id, limit)).await,
+        }
+    }
+
+    /// The battle, once the tables show it.
+    pub(crate) async fn battle(&self, battle_id: BattleId) -> Result<BattleView, Refusal> {
+        let mut patience = Patience::new(&self.config);
+        loop {
+            let battle = self.ask(self.read_models.battle(battle_id)).await?;
+            if let Some(battle) = battle {
+                return Ok(battle);
+            }
+            if !patience.pause().await {
+                return Err(Refusal::UnknownBattle);
+            }
+        }
+    }
+
+    /// The position at which this session was the participant's newest, once the tables show that it is.
+    pub(crate) async fn verify_session(
+        &self,
+        battle_id: BattleId,
+        id: ParticipantId,
+        session_id: SessionId,
+    ) -> Result<Position, Refusal> {
+        let mut patience = Patience::new(&self.config);
+        loop {
+            let participant = self.ask(self.read_models.participant(battle_id, id)).await?;
+            if let Some(participant) = participant
+                && participant.session_id == session_id
+                && !participant.removed
+            {
+                return Ok(participant.as_of);
+            }
+            if !patience.pause().await {
+                return Err(Refusal::SessionEnded);
+            }
+        }
+    }
+}
+
+/// Waits for tables that may be late: who has just joined is ahead of them by some milliseconds.
+struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(config: &Config) -> Self {
+        let deadline = Instant::now() + Duration::from_millis(config.appear_timeout_ms);
+        Self { deadline, pause: FIRST_PAUSE }
+    }
+
+    /// Waits twice as long as before; false when there is no time left.
+    async fn pause(&mut self) -> bool {
+        if Instant::now() + self.pause >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause *= 2;
+        true
+    }
+}

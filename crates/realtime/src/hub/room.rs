@@ -1,0 +1,176 @@
+//! A battle that somebody on this node follows: its viewers, its participants' inboxes and its newest board.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nimaora_change_bus::Lane;
+use nimaora_domain::BattleId;
+use nimaora_read_models::Board;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::feed::Feed;
+use super::follower::Follower;
+use super::inbox::Inboxes;
+use super::slots::{Slot, Slots};
+use super::{Hub, boards};
+use crate::Position;
+use crate::channel::Channel;
+use crate::error::Refusal;
+use crate::pusher::events::{self, News};
+use crate::socket::Socket;
+use crate::socket::outbox::{BoardKey, Class};
+
+/// What is looked at between two boards has lanes of its own, so that an alert never waits for a board to be read.
+const LANES_OF_FOLLOWER: [Lane; 4] = [Lane::Attacks, Lane::Broadcast, Lane::Default, Lane::Notifications];
+/// Sockets that are written to before others get their turn.
+pub(super) const SLICE_SOCKETS: usize = 256;
+
+/// A battle on this node.
+pub(crate) struct Room {
+    pub(crate) battle_id: BattleId,
+    viewers: Mutex<Slots<Viewer>>,
+    pub(super) inboxes: Mutex<Inboxes>,
+    /// The newest board that was read.
+    board: Mutex<Option<EncodedBoard>>,
+    /// Whether the board stands in the queue of those to be sent.
+    pub(super) is_queued: AtomicBool,
+    opened: OnceCell<()>,
+    closed: CancellationToken,
+}
+
+struct Viewer {
+    socket: Arc<Socket>,
+    /// The newest board that was sent to it.
+    board_as_of: Option<Position>,
+}
+
+/// A board as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct EncodedBoard {
+    pub(crate) as_of: Position,
+    pub(crate) frame: Bytes,
+}
+
+impl Room {
+    pub(super) fn new(hub: &Hub, battle_id: BattleId) -> Self {
+        Self {
+            battle_id,
+            viewers: Mutex::default(),
+            inboxes: Mutex::default(),
+            board: Mutex::default(),
+            is_queued: AtomicBool::new(false),
+            opened: OnceCell::new(),
+            closed: hub.shutdown.token().child_token(),
+        }
+    }
+
+    /// Begins to follow the battle, if nobody has before; all others wait for the one that does.
+    pub(super) async fn open(self: &Arc<Self>, hub: &Arc<Hub>) -> Result<(), Refusal> {
+        self.opened.get_or_try_init(|| self.begin(hub)).await.copied()
+    }
+
+    async fn begin(self: &Arc<Self>, hub: &Arc<Hub>) -> Result<(), Refusal> {
+        // Followed first and read then, so that nothing falls in between.
+        let patience = Duration::from_millis(hub.config.store_timeout_ms);
+        let feeds = async {
+            let news = Feed::follow(hub, self.battle_id, &LANES_OF_FOLLOWER).await?;
+            let boards = Feed::follow(hub, self.battle_id, &[Lane::Leaderboard]).await?;
+            Ok::<_, nimaora_change_bus::BusError>((news, boards))
+        };
+        let Ok(Ok((news, boards))) = tokio::time::timeout(patience, feeds).await else {
+            return Err(Refusal::Unavailable);
+        };
+        let battle = hub.battle(self.battle_id).await?;
+        let is_fresh = boards::refresh(hub, self).await.is_ok();
+        let follower = Follower::new(Arc::clone(hub), Arc::clone(self), battle.phase);
+        hub.shutdown.spawn(follower.run(news));
+        hub.shutdown.spawn(boards::follow(Arc::clone(hub), Arc::clone(self), boards, !is_fresh));
+        Ok(())
+    }
+
+    /// Ends what [`Room::open`] began.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Resolves when nobody listens any more, or the server stops.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// The key of this battle's board in a socket's outbox.
+    pub(super) fn board_key(&self) -> BoardKey {
+        self.battle_id.0.as_u128()
+    }
+
+    /// Confirms a viewer's subscription, sends it the current board, and lets it get what comes.
+    pub(super) fn add_viewer(&self, socket: &Arc<Socket>) -> Slot {
+        let mut viewers = self.viewers.lock();
+        // Sent here, under the lock, so that nothing overtakes the confirmation and no board falls in between.
+        socket.send(Class::Answer, &events::subscribed(Channel::Battle(self.battle_id)));
+        let board = self.board();
+        if let Some(board) = &board {
+            socket.send_board(self.board_key(), &board.frame);
+        }
+        viewers.insert(Viewer { socket: Arc::clone(socket), board_as_of: board.map(|board| board.as_of) })
+    }
+
+    pub(super) fn remove_viewer(&self, slot: Slot) {
+        self.viewers.lock().remove(slot);
+    }
+
+    /// The newest board.
+    pub(super) fn board(&self) -> Option<EncodedBoard> {
+        self.board.lock().clone()
+    }
+
+    /// Keeps a board that was read; answers whether it is newer than the one that was kept.
+    pub(super) fn keep_board(&self, board: &Board) -> bool {
+        let mut kept = self.board.lock();
+        if kept.as_ref().is_some_and(|kept| kept.as_of >= board.as_of) {
+            return false;
+        }
+        let frame = events::of_battle(self.battle_id, &News::Board(board));
+        *kept = Some(EncodedBoard { as_of: board.as_of, frame });
+        true
+    }
+
+    /// The next viewers, from `first` on, that do not have this board yet; `None` behind the last.
+    pub(super) fn viewers_without(&self, as_of: Position, first: Slot) -> Option<Vec<Arc<Socket>>> {
+        let mut viewers = self.viewers.lock();
+        let piece = viewers.piece(first, SLICE_SOCKETS)?;
+        let lacking = piece.filter_map(|viewer| {
+            let lacks = viewer.board_as_of.is_none_or(|sent| sent < as_of);
+            lacks.then(|| {
+                viewer.board_as_of = Some(as_of);
+                Arc::clone(&viewer.socket)
+            })
+        });
+        Some(lacking.collect())
+    }
+
+    /// Sends a frame to all viewers; answers to how many. Others get their turn in between.
+    pub(super) async fn broadcast(&self, frame: &Bytes) -> usize {
+        let mut sent = 0;
+        let mut first = 0;
+        while let Some(sockets) = self.viewers_from(first) {
+            for socket in &sockets {
+                socket.send(Class::Broadcast, frame);
+            }
+            sent += sockets.len();
+            first += SLICE_SOCKETS;
+            tokio::task::yield_now().await;
+        }
+        sent
+    }
+
+    fn viewers_from(&self, first: Slot) -> Option<Vec<Arc<Socket>>> {
+        let mut viewers = self.viewers.lock();
+        let piece = viewers.piece(first, SLICE_SOCKETS)?;
+        Some(piece.map(|viewer| Arc::clone(&viewer.socket)).collect())
+    }
+}

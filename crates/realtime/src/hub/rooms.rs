@@ -1,0 +1,63 @@
+//! The battles that somebody on this node follows. A battle is followed from its first listener to its last.
+
+use std::sync::Arc;
+
+use ahash::{AHashMap, RandomState};
+use nimaora_domain::BattleId;
+use parking_lot::Mutex;
+
+use super::Hub;
+use super::room::Room;
+use super::seat::Occupancy;
+use crate::error::Refusal;
+
+/// Enough that subscriptions to different battles seldom meet on one lock.
+const SHARDS: usize = 16;
+
+struct Entry {
+    room: Arc<Room>,
+    occupants: usize,
+}
+
+/// The node's battles.
+pub(crate) struct Rooms {
+    hasher: RandomState,
+    shards: [Mutex<AHashMap<BattleId, Entry>>; SHARDS],
+}
+
+impl Rooms {
+    pub(crate) fn new() -> Self {
+        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    /// Takes part in a battle, which is followed from then on.
+    pub(crate) async fn enter(&self, hub: &Arc<Hub>, battle_id: BattleId) -> Result<Occupancy, Refusal> {
+        let room = {
+            let mut shard = self.shard(battle_id).lock();
+            let entry = shard
+                .entry(battle_id)
+                .or_insert_with(|| Entry { room: Arc::new(Room::new(hub, battle_id)), occupants: 0 });
+            entry.occupants += 1;
+            Arc::clone(&entry.room)
+        };
+        let occupancy = Occupancy::new(Arc::clone(hub), room);
+        occupancy.room().open(hub).await?;
+        Ok(occupancy)
+    }
+
+    /// Gives back what [`Rooms::enter`] gave.
+    pub(super) fn leave(&self, battle_id: BattleId) {
+        let mut shard = self.shard(battle_id).lock();
+        if let Some(entry) = shard.get_mut(&battle_id) {
+            entry.occupants -= 1;
+            if entry.occupants == 0 {
+                entry.room.close();
+                shard.remove(&battle_id);
+            }
+        }
+    }
+
+    fn shard(&self, battle_id: BattleId) -> &Mutex<AHashMap<BattleId, Entry>> {
+        &self.shards[self.hasher.hash_one(battle_id) as usize % SHARDS]
+    }
+}

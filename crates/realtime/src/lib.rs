@@ -1,0 +1,126 @@
+//! Tells players what happens, the moment it happens, over WebSockets that speak the Pusher protocol, version 7.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | [`Config`]: every bound and delay |
+//! | [`error`] | [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
+//! | `http` | the upgrade, and the signing of private channels |
+//! | `socket` | one socket: its outbox, its requests, its life |
+//! | `hub` | the node's sockets and the battles they follow; boards, alerts, sweeps |
+//! | `pusher` | the protocol's requests and events |
+//! | `websocket` | RFC 6455 frames |
+//! | `channel`, `grant`, `signature` | names of channels and who may listen to them |
+//!
+//! It is fed by the change bus alone and reads boards and rows where it must; it never reads the log, never writes a
+//! store, and never waits for a client.
+
+pub mod config;
+pub mod error;
+
+mod channel;
+mod grant;
+mod http;
+mod hub;
+mod metrics;
+mod os;
+mod pusher;
+mod signature;
+mod socket;
+mod websocket;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use nimaora_change_bus::ChangeBus;
+use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_runtime::{Clock, Shutdown};
+use nimaora_sessions::TokenVerifier;
+use tokio::time::Instant;
+
+pub use config::Config;
+pub use error::{CloseReason, Refusal};
+
+use crate::hub::boards::BoardQueue;
+use crate::hub::registry::Registry;
+use crate::hub::rooms::Rooms;
+use crate::hub::{Hub, sweep};
+use crate::signature::Application;
+
+/// A place in the log; see the event log's own words. 0 is before the first event.
+pub type Position = u64;
+
+/// What the realtime service stands on.
+pub struct Deps {
+    /// Where boards are read.
+    pub leaderboard: Arc<dyn Leaderboard>,
+    /// Where battles, participants and missed attacks are read, and boards when the leaderboard cannot tell.
+    pub read_models: Arc<dyn ReadModels>,
+    /// What tells it that something has changed.
+    pub bus: Arc<dyn ChangeBus>,
+    /// Checks players' tokens.
+    pub verifier: TokenVerifier,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deps").finish_non_exhaustive()
+    }
+}
+
+/// The realtime service of one node. Clones are handles to the same service.
+#[derive(Clone)]
+pub struct Realtime {
+    hub: Arc<Hub>,
+}
+
+impl fmt::Debug for Realtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realtime").field("sockets", &self.sockets()).finish_non_exhaustive()
+    }
+}
+
+impl Realtime {
+    /// Starts the service within the current tokio runtime. When `shutdown` is requested, all sockets are told to connect elsewhere.
+    ///
+    /// # Errors
+    /// The system gives no thread for sending boards.
+    pub fn new(deps: Deps, config: Config, shutdown: &Shutdown) -> io::Result<Self> {
+        let hub = Arc::new(Hub {
+            application: Application::new(config.app_key.clone(), config.app_secret.clone()),
+            leaderboard: deps.leaderboard,
+            read_models: deps.read_models,
+            bus: deps.bus,
+            verifier: deps.verifier,
+            clock: deps.clock,
+            shutdown: shutdown.clone(),
+            sockets: Registry::new(config.sockets_max),
+            rooms: Rooms::new(),
+            boards: BoardQueue::default(),
+            started: Instant::now(),
+            config,
+        });
+        let thread = hub.boards.start()?;
+        let (swept, boards) = (Arc::clone(&hub), hub.boards.clone());
+        shutdown.spawn(async move {
+            sweep::run(swept).await;
+            boards.stop();
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        });
+        Ok(Self { hub })
+    }
+
+    /// The paths of the service: `/app/{key}` and `/app/websocket-health` for sockets, `/broadcasting/auth` and
+    /// `/pusher/auth` for signatures. The server must serve connections with upgrades.
+    pub fn routes(&self) -> Router {
+        http::routes(Arc::clone(&self.hub))
+    }
+
+    /// How many sockets are open.
+    pub fn sockets(&self) -> usize {
+        self.hub.sockets.count()
+    }
+}

@@ -1,0 +1,224 @@
+//! What clients are told. Each function makes one frame, ready to be written to any number of sockets.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use nimaora_domain::{BattleId, ParticipantId, SessionId, Timestamp};
+use nimaora_read_models::Board;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::requests::Misunderstood;
+use crate::channel::Channel;
+use crate::error::{CloseReason, Refusal};
+use crate::websocket::encode;
+
+type Position = u64;
+
+/// The answer to the client's ping.
+pub(crate) static PONG: LazyLock<Bytes> = LazyLock::new(|| event("pusher:pong", None, &Empty {}));
+/// Asks whether the client is there.
+pub(crate) static PING: LazyLock<Bytes> = LazyLock::new(|| event("pusher:ping", None, &Empty {}));
+
+/// An attack on the participant whose channel it goes to: the reference's four fields, and what tells repeats apart.
+#[derive(Debug, Serialize)]
+pub(crate) struct AttackReceived<'a> {
+    pub(crate) attacker: &'a str,
+    pub(crate) blocked: bool,
+    pub(crate) points_lost: u32,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) event_id: Uuid,
+    pub(crate) position: Position,
+}
+
+/// What a participant holds now.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScoreChanged {
+    pub(crate) points: u32,
+    pub(crate) shields: u32,
+    pub(crate) arrows: u32,
+    pub(crate) position: Position,
+}
+
+/// Something that a battle's or a participant's channel is told.
+pub(crate) enum News<'a> {
+    Board(&'a Board),
+    Started { started_at: Option<Timestamp>, position: Position },
+    Finished { finished_at: Option<Timestamp>, position: Position, standings: Option<&'a Board> },
+    Cancelled { reason: Option<&'a str>, position: Position },
+    Attack(AttackReceived<'a>),
+    Score(ScoreChanged),
+    SessionReplaced { session_id: SessionId, position: Position },
+    Gone { position: Position },
+}
+
+#[derive(Serialize)]
+struct Empty {}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    rank: u32,
+    participant_id: ParticipantId,
+    username: &'a str,
+    points: u32,
+}
+
+#[derive(Serialize)]
+struct Standings<'a> {
+    as_of: Position,
+    total: u32,
+    entries: Vec<Line<'a>>,
+}
+
+impl<'a> From<&'a Board> for Standings<'a> {
+    fn from(board: &'a Board) -> Self {
+        let line = |entry: &'a nimaora_read_models::BoardEntry| Line {
+            rank: entry.rank,
+            participant_id: entry.participant_id,
+            username: &entry.username,
+            points: entry.points,
+        };
+        Self { as_of: board.as_of, total: board.total, entries: board.entries.iter().map(line).collect() }
+    }
+}
+
+/// The first frame of every socket.
+pub(crate) fn established(socket_id: &str, activity_timeout_s: u16) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        socket_id: &'a str,
+        activity_timeout: u16,
+    }
+    let data = Data { socket_id, activity_timeout: activity_timeout_s };
+    event("pusher:connection_established", None, &data)
+}
+
+/// Tells why the socket will be closed.
+pub(crate) fn closing(reason: CloseReason) -> Bytes {
+    error(Some(reason.code()), reason.message())
+}
+
+/// Tells that a message was not understood.
+pub(crate) fn misunderstood(why: Misunderstood) -> Bytes {
+    error(why.code(), &why.to_string())
+}
+
+fn error(code: Option<u16>, message: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        code: Option<u16>,
+        message: &'a str,
+    }
+    event("pusher:error", None, &Data { code, message })
+}
+
+/// The socket gets what is said in the channel from now on.
+pub(crate) fn subscribed(channel: Channel) -> Bytes {
+    event("pusher_internal:subscription_succeeded", Some(&channel.to_string()), &Empty {})
+}
+
+/// The socket does not get what is said in the channel.
+pub(crate) fn refused(channel: &str, refusal: Refusal) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        error: String,
+        status: u16,
+    }
+    let data = Data { kind: refusal.kind(), error: refusal.to_string(), status: refusal.status() };
+    event("pusher:subscription_error", Some(channel), &data)
+}
+
+/// News of a battle, for its public channel.
+pub(crate) fn of_battle(battle_id: BattleId, news: &News<'_>) -> Bytes {
+    news.frame(battle_id, Channel::Battle(battle_id))
+}
+
+/// News of a participant, for its private channel.
+pub(crate) fn of_participant(battle_id: BattleId, id: ParticipantId, news: &News<'_>) -> Bytes {
+    news.frame(battle_id, Channel::Participant(id))
+}
+
+impl News<'_> {
+    fn frame(&self, battle_id: BattleId, channel: Channel) -> Bytes {
+        let channel = channel.to_string();
+        match self {
+            Self::Board(board) => {
+                #[derive(Serialize)]
+                struct Data<'a> {
+                    battle_id: BattleId,
+                    #[serde(flatten)]
+                    standings: Standings<'a>,
+                }
+                let data = Data { battle_id, standings: Standings::from(*board) };
+                event("leaderboard.updated", Some(&channel), &data)
+            }
+            Self::Started { started_at, position } => {
+                #[derive(Serialize)]
+                struct Data {
+                    battle_id: BattleId,
+                    started_at: Option<Timestamp>,
+                    position: Position,
+                }
+                let data = Data { battle_id, started_at: *started_at, position: *position };
+                event("battle.started", Some(&channel), &data)
+            }
+            Self::Finished { finished_at, position, standings } => {
+                #[derive(Serialize)]
+                struct Data<'a> {
+                    battle_id: BattleId,
+                    finished_at: Option<Timestamp>,
+                    position: Position,
+                    standings: Option<Standings<'a>>,
+                }
+                let standings = standings.map(Standings::from);
+                let data = Data { battle_id, finished_at: *finished_at, position: *position, standings };
+                event("battle.finished", Some(&channel), &data)
+            }
+            Self::Cancelled { reason, position } => {
+                #[derive(Serialize)]
+                struct Data<'a> {
+                    battle_id: BattleId,
+                    reason: Option<&'a str>,
+                    position: Position,
+                }
+                let data = Data { battle_id, reason: *reason, position: *position };
+                event("battle.cancelled", Some(&channel), &data)
+            }
+            Self::Attack(attack) => event("attack.received", Some(&channel), attack),
+            Self::Score(score) => event("score.changed", Some(&channel), score),
+            Self::SessionReplaced { session_id, position } => {
+                #[derive(Serialize)]
+                struct Data {
+                    session_id: SessionId,
+                    position: Position,
+                }
+                let data = Data { session_id: *session_id, position: *position };
+                event("session.replaced", Some(&channel), &data)
+            }
+            Self::Gone { position } => {
+                #[derive(Serialize)]
+                struct Data {
+                    position: Position,
+                }
+                event("participant.gone", Some(&channel), &Data { position: *position })
+            }
+        }
+    }
+}
+
+/// One frame. The protocol wants `data` as a string that holds JSON.
+fn event<T: Serialize>(name: &str, channel: Option<&str>, data: &T) -> Bytes {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        event: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        channel: Option<&'a str>,
+        data: &'a str,
+    }
+    // Structs of numbers, strings and lists hold nothing that JSON cannot say.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    let envelope = Envelope { event: name, channel, data: &data };
+    encode::text(&serde_json::to_string(&envelope).unwrap_or_default())
+}

@@ -1,0 +1,109 @@
+//! The life of a socket, from its upgrade to its end.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::upgrade::Upgraded;
+
+use super::requests::Listening;
+use super::wire::Wire;
+use super::{Class, Progress, Socket};
+use crate::error::CloseReason;
+use crate::hub::Hub;
+use crate::hub::registry::Admission;
+use crate::metrics;
+use crate::pusher::events;
+use crate::websocket::encode;
+use crate::websocket::read::{Message, Reader};
+
+/// Serves a connection until it ends. One that was not admitted is told why and closed.
+pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Admission, CloseReason>) {
+    let config = &hub.config;
+    let (wire, early) = Wire::of(upgraded, config.send_buffer_bytes);
+    let timeout_s = spread(config.activity_timeout_s);
+    let socket = Arc::new(Socket::new(wire, timeout_s, config.outbox_bytes_max, hub.now_s()));
+    match admission {
+        Ok(admission) => {
+            let registered = hub.sockets.register(admission, Arc::clone(&socket));
+            socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
+            serve(&hub, &socket, &early).await;
+            drop(registered);
+        }
+        Err(reason) => socket.close_with_error(reason),
+    }
+    let patience = Duration::from_millis(config.close_timeout_ms);
+    // A client that does not read or answer within this time is dropped as it is.
+    let _ = Box::pin(tokio::time::timeout(patience, linger(&socket, config.message_bytes_max))).await;
+}
+
+/// Up to a sixth shorter or longer.
+fn spread(timeout_s: u16) -> u16 {
+    let sixth = timeout_s / 6;
+    fastrand::u16(timeout_s - sixth..=timeout_s.saturating_add(sixth)).max(1)
+}
+
+/// Until the socket is closed by either side.
+async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: &[u8]) {
+    let mut reader = Reader::new(hub.config.message_bytes_max);
+    let mut listening = Listening::default();
+    let mut flow = take(hub, socket, &mut reader, &mut listening, early).await;
+    while flow.is_continue() {
+        flow = match socket.progress().await {
+            Progress::Read(bytes) => {
+                socket.heard(hub.now_s());
+                take(hub, socket, &mut reader, &mut listening, &bytes).await
+            }
+            Progress::Closing | Progress::Gone => ControlFlow::Break(()),
+        };
+    }
+}
+
+/// Does what the client says in `bytes`.
+async fn take(
+    hub: &Arc<Hub>,
+    socket: &Arc<Socket>,
+    reader: &mut Reader,
+    listening: &mut Listening,
+    mut bytes: &[u8],
+) -> ControlFlow<()> {
+    loop {
+        match reader.next(&mut bytes) {
+            Ok(None) => return ControlFlow::Continue(()),
+            // Subscribing may take a while and much room; idle sockets shall not hold it.
+            Ok(Some(Message::Text(text))) => Box::pin(listening.request(hub, socket, &text)).await,
+            Ok(Some(Message::Ping(payload))) => socket.send(Class::Answer, &encode::pong(&payload)),
+            Ok(Some(Message::Pong)) => {}
+            Ok(Some(Message::Close(_))) => {
+                socket.close(CloseReason::Answered);
+                return ControlFlow::Break(());
+            }
+            Err(reason) => {
+                metrics::misunderstood();
+                socket.close(reason);
+                return ControlFlow::Break(());
+            }
+        }
+    }
+}
+
+/// Writes what is left, and waits for the client to close too; else the kernel would throw away what the client has not read.
+async fn linger(socket: &Socket, message_bytes_max: usize) {
+    let mut reader = Reader::new(message_bytes_max);
+    while let Progress::Read(bytes) = poll_fn(|cx| socket.poll_closing(cx)).await {
+        let mut bytes = &bytes[..];
+        loop {
+            match reader.next(&mut bytes) {
+                Ok(Some(Message::Close(_))) => return,
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // After a frame that broke the rules, the next bytes may well begin a frame that does not.
+                Err(_) => {
+                    reader = Reader::new(message_bytes_max);
+                    break;
+                }
+            }
+        }
+    }
+}

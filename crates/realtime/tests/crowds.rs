@@ -1,0 +1,121 @@
+//! Many sockets, slow ones and silent ones.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::time::Duration;
+
+use nimaora_domain::Phase;
+use nimaora_realtime::Config;
+use serde_json::json;
+use support::client::{Client, in_time};
+use support::{Arena, config};
+
+const HERD: usize = 200;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_herd_gets_every_alert_and_the_last_board() {
+    let arena = Arena::start(config()).await;
+    let battle = arena.create_battle().await;
+    let mut herd = Vec::new();
+    for n in 0..HERD {
+        let player = arena.join(battle, &format!("player-{n}")).await;
+        let mut client = Client::connect(&arena).await;
+        client.listen(&arena, &player).await;
+        client.say("pusher:subscribe", json!({ "channel": format!("battle.{battle}") })).await;
+        client.event_named("pusher_internal:subscription_succeeded").await;
+        herd.push((player, client));
+    }
+    assert_eq!(arena.realtime.sockets(), HERD);
+
+    let attacker = herd[0].0.clone();
+    let mut positions = Vec::new();
+    for (player, _) in &herd {
+        positions.push(arena.attack(&attacker, player).await);
+    }
+    let last = arena.score(&attacker, 99).await;
+    for ((_, client), position) in herd.iter_mut().zip(positions) {
+        assert_eq!(client.event_named("attack.received").await.data["position"], position);
+    }
+    for (_, client) in &mut herd[1..] {
+        while client.event_named("leaderboard.updated").await.data["as_of"] != last {}
+    }
+
+    drop(herd);
+    in_time(async {
+        while arena.realtime.sockets() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_is_cut_off_and_the_others_do_not_notice() {
+    let config = Config { outbox_bytes_max: 16 * 1024, send_buffer_bytes: 4 * 1024, ..config() };
+    let arena = Arena::start(config).await;
+    let battle = arena.create_battle().await;
+    let slow_player = arena.join(battle, "slow").await;
+    let fast_player = arena.join(battle, "fast").await;
+    let mut slow = Client::connect(&arena).await;
+    slow.listen(&arena, &slow_player).await;
+    let mut fast = Client::connect(&arena).await;
+    fast.listen(&arena, &fast_player).await;
+
+    // Attacks on the slow one until the server has had enough of it; the fast one reads each of its own.
+    let mut attacks = 0;
+    while arena.realtime.sockets() == 2 {
+        for _ in 0..100 {
+            let (change, position) = arena.attack_untold(&fast_player, &slow_player).await;
+            arena.publish(battle, change, position).await;
+        }
+        attacks += 100;
+        let position = arena.attack(&slow_player, &fast_player).await;
+        assert_eq!(fast.event().await.data["position"], position);
+        assert!(attacks < 1_000_000, "the slow reader was never cut off");
+    }
+    assert_eq!(slow.close_code().await, 4100);
+}
+
+#[tokio::test]
+async fn a_silent_client_is_asked_and_then_closed() {
+    let config = Config { activity_timeout_s: 1, ping_grace_s: 0, pong_timeout_s: 1, ..config() };
+    let arena = Arena::start(config).await;
+    let mut client = Client::connect(&arena).await;
+    assert_eq!(client.activity_timeout, 1);
+    assert_eq!(client.event().await.name, "pusher:ping");
+    assert_eq!(client.close_code().await, 4201);
+}
+
+#[tokio::test]
+async fn sockets_are_told_different_times_so_that_they_do_not_ping_together() {
+    let arena = Arena::start(config()).await;
+    let mut told = std::collections::BTreeSet::new();
+    while told.len() < 3 {
+        let timeout = Client::connect(&arena).await.activity_timeout;
+        assert!((25..=35).contains(&timeout), "{timeout}");
+        told.insert(timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_sends_its_sockets_elsewhere() {
+    let arena = Arena::start(config()).await;
+    let battle = arena.create_battle().await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut client = Client::connect(&arena).await;
+        client.subscribe(&format!("battle.{battle}")).await;
+        clients.push(client);
+    }
+    arena.enter_phase(battle, Phase::Running).await;
+    let stopping = tokio::spawn({
+        let shutdown = arena.shutdown.clone();
+        async move { shutdown.finish(Duration::from_secs(20)).await }
+    });
+    for mut client in clients {
+        assert_eq!(client.close_code().await, 4200);
+    }
+    assert!(in_time(stopping).await.unwrap(), "something was left running");
+    assert_eq!(arena.realtime.sockets(), 0);
+}

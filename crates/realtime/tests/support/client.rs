@@ -1,0 +1,197 @@
+//! A client that speaks the Pusher protocol over a real connection.
+
+use std::future::Future;
+
+use axum::body::Bytes;
+use axum::http::Request;
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use fastwebsockets::{Frame, OpCode, WebSocket, handshake};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use super::{Arena, KEY, PATIENCE, Player};
+
+/// A socket as a player's page has it.
+pub struct Client {
+    socket: WebSocket<TokioIo<Upgraded>>,
+    pub socket_id: String,
+    pub activity_timeout: u64,
+}
+
+/// What a client was told; `data` is what the string in the frame holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub name: String,
+    pub channel: Option<String>,
+    pub data: Value,
+}
+
+/// What a socket says next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    Event(Event),
+    Closed(u16),
+}
+
+pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap()
+}
+
+/// Opens a socket on any path; nothing has been read from it.
+pub async fn open(arena: &Arena, path: &str) -> WebSocket<TokioIo<Upgraded>> {
+    let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
+    let request = Request::get(path)
+        .header(HOST, arena.address.to_string())
+        .header(UPGRADE, "websocket")
+        .header(CONNECTION, "Upgrade")
+        .header("Sec-WebSocket-Key", handshake::generate_key())
+        .header("Sec-WebSocket-Version", "13")
+        .body(Empty::<Bytes>::new())
+        .unwrap();
+    let (mut socket, _) = in_time(handshake::client(&TokioExecutor::new(), request, stream)).await.unwrap();
+    socket.set_auto_close(false);
+    socket
+}
+
+impl Client {
+    pub async fn connect(arena: &Arena) -> Self {
+        let path = format!("/app/{KEY}?protocol=7&client=js&version=8.6.0&flash=false");
+        let mut client = Self::of(open(arena, &path).await);
+        let established = client.event().await;
+        assert_eq!(established.name, "pusher:connection_established");
+        client.socket_id = established.data["socket_id"].as_str().unwrap().to_owned();
+        client.activity_timeout = established.data["activity_timeout"].as_u64().unwrap();
+        client
+    }
+
+    pub fn of(socket: WebSocket<TokioIo<Upgraded>>) -> Self {
+        Self { socket, socket_id: String::new(), activity_timeout: 0 }
+    }
+
+    pub async fn say(&mut self, event: &str, data: Value) {
+        self.send_text(&json!({ "event": event, "data": data }).to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.send(Frame::text(text.as_bytes().to_vec().into())).await;
+    }
+
+    pub async fn send(&mut self, frame: Frame<'_>) {
+        in_time(self.socket.write_frame(frame)).await.unwrap();
+    }
+
+    pub async fn next(&mut self) -> Next {
+        loop {
+            let frame = in_time(self.socket.read_frame()).await.unwrap();
+            match frame.opcode {
+                OpCode::Text => {
+                    let envelope: Value = serde_json::from_slice(&frame.payload).unwrap();
+                    return Next::Event(Event {
+                        name: envelope["event"].as_str().unwrap().to_owned(),
+                        channel: envelope["channel"].as_str().map(str::to_owned),
+                        data: serde_json::from_str(envelope["data"].as_str().unwrap()).unwrap(),
+                    });
+                }
+                OpCode::Close => {
+                    return Next::Closed(u16::from_be_bytes([frame.payload[0], frame.payload[1]]));
+                }
+                OpCode::Ping | OpCode::Pong | OpCode::Continuation | OpCode::Binary => {}
+            }
+        }
+    }
+
+    pub async fn event(&mut self) -> Event {
+        match self.next().await {
+            Next::Event(event) => event,
+            Next::Closed(code) => panic!("the socket was closed with {code}"),
+        }
+    }
+
+    /// The next event of this name, past all others.
+    pub async fn event_named(&mut self, name: &str) -> Event {
+        loop {
+            let event = self.event().await;
+            if event.name == name {
+                return event;
+            }
+        }
+    }
+
+    /// The code with which the server closes the socket, past all events.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Next::Closed(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    /// Subscribes to a public channel and awaits the confirmation.
+    pub async fn subscribe(&mut self, channel: &str) {
+        self.say("pusher:subscribe", json!({ "channel": channel })).await;
+        self.confirmed(channel).await;
+    }
+
+    /// Has a player's private channel signed, subscribes to it and awaits the confirmation.
+    pub async fn listen(&mut self, arena: &Arena, player: &Player) {
+        self.request_listening(arena, player).await;
+        self.confirmed(&player.channel()).await;
+    }
+
+    /// Has a player's private channel signed and asks for it.
+    pub async fn request_listening(&mut self, arena: &Arena, player: &Player) {
+        let (status, signature) =
+            authorise(arena, Some(&arena.token(player)), &self.socket_id, &player.channel()).await;
+        assert_eq!(status, 200, "{signature}");
+        let mut data = signature;
+        data["channel"] = player.channel().into();
+        self.say("pusher:subscribe", data).await;
+    }
+
+    pub async fn confirmed(&mut self, channel: &str) {
+        let event = self.event().await;
+        assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
+        assert_eq!(event.channel.as_deref(), Some(channel));
+    }
+}
+
+/// Asks for a signature, as a form.
+pub async fn authorise(arena: &Arena, token: Option<&str>, socket_id: &str, channel: &str) -> (u16, Value) {
+    let form = format!("socket_id={socket_id}&channel_name={channel}");
+    post(arena, "/broadcasting/auth", token, "application/x-www-form-urlencoded", form).await
+}
+
+pub async fn post(
+    arena: &Arena,
+    path: &str,
+    token: Option<&str>,
+    content_type: &str,
+    body: String,
+) -> (u16, Value) {
+    let mut request =
+        Request::post(path).header(HOST, arena.address.to_string()).header(CONTENT_TYPE, content_type);
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    call(arena, request.body(Full::new(Bytes::from(body))).unwrap()).await
+}
+
+pub async fn get(arena: &Arena, path: &str) -> (u16, Value) {
+    let request = Request::get(path).header(HOST, arena.address.to_string());
+    call(arena, request.body(Full::default()).unwrap()).await
+}
+
+async fn call(arena: &Arena, request: Request<Full<Bytes>>) -> (u16, Value) {
+    let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
+    let (mut sender, connection) =
+        in_time(hyper::client::conn::http1::handshake(TokioIo::new(stream))).await.unwrap();
+    tokio::spawn(connection);
+    let response = in_time(sender.send_request(request)).await.unwrap();
+    let status = response.status().as_u16();
+    let body = in_time(response.into_body().collect()).await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&body).into_owned();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::String(text)))
+}

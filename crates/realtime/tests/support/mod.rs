@@ -1,0 +1,319 @@
+//! A realtime service on a port of its own, with real stores that the test writes as the projection would.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test program uses a part of it, to assert"
+)]
+
+pub mod client;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, MemoryBus};
+use nimaora_domain::{Balance, BattleId, ParticipantId, Phase, Rules, SessionId, Timestamp};
+use nimaora_read_models::memory::MemoryLeaderboard;
+use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
+use nimaora_read_models::{
+    AttackRow, BattleRow, BattleUpdate, BoardBatch, BoardChange, Leaderboard, NewParticipant,
+    ParticipantUpdate, ReadModels, TableBatch,
+};
+use nimaora_realtime::{Config, Deps, Realtime};
+use nimaora_runtime::{Clock, Shutdown};
+use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// A test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const KEY: &str = "test-key";
+const NOW_MS: i64 = 1_795_484_834_000;
+
+/// A running service and what feeds it.
+pub struct Arena {
+    pub realtime: Realtime,
+    pub address: SocketAddr,
+    pub shutdown: Shutdown,
+    bus: MemoryBus,
+    board: Arc<MemoryLeaderboard>,
+    tables: Arc<SqliteReadModels>,
+    signer: TokenSigner,
+    position: AtomicU64,
+    _folder: TempDir,
+}
+
+/// Somebody who takes part.
+#[derive(Clone, Debug)]
+pub struct Player {
+    pub battle_id: BattleId,
+    pub id: ParticipantId,
+    pub session_id: SessionId,
+    pub username: String,
+}
+
+impl Player {
+    pub fn channel(&self) -> String {
+        format!("private-participant.{}", self.id)
+    }
+}
+
+pub fn config() -> Config {
+    Config {
+        app_key: KEY.to_owned(),
+        app_secret: "test-secret".to_owned(),
+        board_tick_ms: 20,
+        appear_timeout_ms: 200,
+        drain_ms: 10,
+        ..Config::default()
+    }
+}
+
+impl Arena {
+    pub async fn start(config: Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tables");
+        let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
+        let board = Arc::new(MemoryLeaderboard::default());
+        let bus = MemoryBus::default();
+        let signer = TokenSigner::from_seed([7; 32]);
+        let shutdown = Shutdown::new();
+        let deps = Deps {
+            leaderboard: Arc::clone(&board) as Arc<dyn Leaderboard>,
+            read_models: Arc::clone(&tables) as Arc<dyn ReadModels>,
+            bus: Arc::new(bus.clone()),
+            verifier: TokenVerifier::new([signer.verifier_key()]),
+            clock: Clock::manual(NOW_MS),
+        };
+        let realtime = Realtime::new(deps, config, &shutdown).unwrap();
+        let address = serve(&realtime).await;
+        let position = AtomicU64::new(0);
+        Self { realtime, address, shutdown, bus, board, tables, signer, position, _folder: folder }
+    }
+
+    /// A battle that has been created.
+    pub async fn create_battle(&self) -> BattleId {
+        let position = self.next_position();
+        let id = BattleId(Uuid::from_u128(0xb000 + u128::from(position)));
+        let row = BattleRow {
+            id,
+            join_code: format!("CODE{position}"),
+            title: "A battle".to_owned(),
+            rules: Rules::default(),
+            starts_at: None,
+            ends_at: None,
+            created_at: now(),
+            created_position: position,
+            questions: 0,
+        };
+        let update = BattleUpdate { phase: Some(Phase::Created), ..update(id, position) };
+        let batch = TableBatch { battles: vec![row], ..table_batch(update) };
+        self.tables.apply(&batch).await.unwrap();
+        let board = BoardBatch { battle_id: id, changes: Vec::new(), position, begins: true, ended: false };
+        self.board.apply(&[board], position).await.unwrap();
+        id
+    }
+
+    /// Somebody joins; the viewers are told of another board.
+    pub async fn join(&self, battle_id: BattleId, username: &str) -> Player {
+        let position = self.next_position();
+        let player = Player {
+            battle_id,
+            id: ParticipantId(Uuid::from_u128(0xa000 + u128::from(position))),
+            session_id: SessionId(Uuid::from_u128(0xc000 + u128::from(position))),
+            username: username.to_owned(),
+        };
+        let joined = NewParticipant {
+            battle_id,
+            id: player.id,
+            username: username.to_owned(),
+            session_id: player.session_id,
+            balance: Balance::default(),
+            reached_revision: position,
+            joined_at: now(),
+        };
+        let batch = TableBatch {
+            joined: vec![joined],
+            ..table_batch(BattleUpdate { participants_delta: 1, ..update(battle_id, position) })
+        };
+        self.tables.apply(&batch).await.unwrap();
+        let change = BoardChange::Joined {
+            participant_id: player.id,
+            username: username.into(),
+            points: 0,
+            reached_revision: position,
+        };
+        self.move_board(battle_id, change, position).await;
+        player
+    }
+
+    /// Somebody holds so many points now.
+    pub async fn score(&self, player: &Player, points: u32) -> u64 {
+        let position = self.next_position();
+        let balance = Balance { points, shields: 1, arrows: 2 };
+        let participant = ParticipantUpdate {
+            balance: Some(balance),
+            reached_revision: Some(position),
+            ..participant_update(player)
+        };
+        self.write_participant(player, participant, position).await;
+        let change = BoardChange::Scored { participant_id: player.id, points, reached_revision: position };
+        self.move_board(player.battle_id, change, position).await;
+        let change = Change::ScoreChanged {
+            position,
+            participant_id: player.id,
+            points,
+            shields: balance.shields,
+            arrows: balance.arrows,
+        };
+        self.publish(player.battle_id, change, position).await;
+        position
+    }
+
+    /// Somebody attacks somebody else.
+    pub async fn attack(&self, attacker: &Player, target: &Player) -> u64 {
+        let (change, position) = self.attack_untold(attacker, target).await;
+        self.publish(target.battle_id, change, position).await;
+        position
+    }
+
+    /// An attack that is in the tables and was not told to anybody yet.
+    pub async fn attack_untold(&self, attacker: &Player, target: &Player) -> (Change, u64) {
+        let position = self.next_position();
+        let event_id = Uuid::from_u128(u128::from(position));
+        let attack = AttackRow {
+            position,
+            event_id,
+            battle_id: target.battle_id,
+            attacker_id: attacker.id,
+            target_id: target.id,
+            blocked: false,
+            points_deducted: 1,
+            attacked_at: now(),
+        };
+        let batch = TableBatch { attacks: vec![attack], ..table_batch(update(target.battle_id, position)) };
+        self.tables.apply(&batch).await.unwrap();
+        let change = Change::AttackReceived {
+            position,
+            event_id,
+            target_id: target.id,
+            attacker_id: attacker.id,
+            attacker: attacker.username.as_str().into(),
+            blocked: false,
+            points_lost: 1,
+            timestamp: now(),
+        };
+        (change, position)
+    }
+
+    /// Somebody signs in again.
+    pub async fn replace_session(&self, player: &Player) -> Player {
+        let position = self.next_position();
+        let session_id = SessionId(Uuid::from_u128(0xc000 + u128::from(position)));
+        let participant = ParticipantUpdate { session_id: Some(session_id), ..participant_update(player) };
+        self.write_participant(player, participant, position).await;
+        let change = Change::SessionReplaced { position, participant_id: player.id, session_id };
+        self.publish(player.battle_id, change, position).await;
+        Player { session_id, ..player.clone() }
+    }
+
+    /// The battle goes on to another phase.
+    pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
+        let position = self.next_position();
+        let update = BattleUpdate { phase: Some(phase), ..update(battle_id, position) };
+        self.tables.apply(&table_batch(update)).await.unwrap();
+        let change = match phase {
+            Phase::Running => Change::BattleStarted { position, started_at: now() },
+            Phase::Finished => Change::BattleFinished { position, finished_at: now() },
+            Phase::Cancelled => Change::BattleCancelled { position, reason: "rain".to_owned() },
+            Phase::Absent | Phase::Created => panic!("no change leads to {phase:?}"),
+        };
+        self.publish(battle_id, change, position).await;
+        position
+    }
+
+    /// Says something on the bus.
+    pub async fn publish(&self, battle_id: BattleId, change: Change, position: u64) {
+        let batch = ChangeBatch { battle_id, lane: change.lane(), position, changes: vec![change] };
+        self.bus.publish(vec![batch]).await.unwrap();
+    }
+
+    pub fn token(&self, player: &Player) -> String {
+        let role = Role::Participant {
+            battle_id: player.battle_id,
+            participant_id: player.id,
+            session_id: player.session_id,
+        };
+        self.signer.issue(&Claims { role, expires_at: Timestamp::from_millis(NOW_MS + 60_000) })
+    }
+
+    pub fn admin_token(&self) -> String {
+        self.signer.issue(&Claims { role: Role::Admin, expires_at: Timestamp::from_millis(NOW_MS + 60_000) })
+    }
+
+    fn next_position(&self) -> u64 {
+        self.position.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    async fn write_participant(&self, player: &Player, participant: ParticipantUpdate, position: u64) {
+        let batch =
+            TableBatch { participants: vec![participant], ..table_batch(update(player.battle_id, position)) };
+        self.tables.apply(&batch).await.unwrap();
+    }
+
+    async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
+        let batch = BoardBatch { battle_id, changes: vec![change], position, begins: false, ended: false };
+        self.board.apply(&[batch], position).await.unwrap();
+        self.publish(battle_id, Change::Applied { board: true }, position).await;
+    }
+}
+
+async fn serve(realtime: &Realtime) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = TowerToHyperService::new(realtime.routes());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = auto::Builder::new(TokioExecutor::new());
+                // A client that goes away is no matter for the server's side of a test.
+                let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    address
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(NOW_MS)
+}
+
+fn update(id: BattleId, position: u64) -> BattleUpdate {
+    BattleUpdate { id, position, phase: None, started_at: None, ended_at: None, participants_delta: 0 }
+}
+
+fn table_batch(update: BattleUpdate) -> TableBatch {
+    TableBatch { checkpoint: update.position, updates: vec![update], ..TableBatch::default() }
+}
+
+fn participant_update(player: &Player) -> ParticipantUpdate {
+    ParticipantUpdate {
+        battle_id: player.battle_id,
+        id: player.id,
+        balance: None,
+        reached_revision: None,
+        session_id: None,
+        is_active: None,
+        removed: false,
+        last_activity_at: None,
+        updated_at: now(),
+    }
+}
