@@ -13,8 +13,8 @@ use crate::rules::{ANSWER_BYTES_MAX, EXTERNAL_ANSWER_BYTES_MAX, QuestionKind};
 /// The block of SHA-256, to which HMAC pads its key.
 const BLOCK_BYTES: usize = 64;
 
-/// The secret under which answers are hashed. Without it, the few possible answers to a question could be tried out
-/// against the hashes in the log. Every command-service of one installation has the same.
+/// The secret under which answers are hashed. Without it, the few possible answers to a question could be
+/// tried out against the hashes in the log. Every command-service of one installation has the same.
 #[derive(Clone)]
 pub struct AnswerKey(Hmac<Sha256>);
 
@@ -26,8 +26,8 @@ impl AnswerKey {
         Self(Hmac::new(&block.into()))
     }
 
-    /// The keyed hash, in hex, of a normalised answer to one question of one battle: HMAC-SHA256 over the three, each
-    /// preceded by its length, so that no answer can pass for another elsewhere.
+    /// The keyed hash, in hex, of a normalised answer to one question of one battle: HMAC-SHA256 over the
+    /// three, each preceded by its length, so that no answer can pass for another elsewhere.
     pub fn hash(&self, battle_id: BattleId, question_id: QuestionId, normalised: &str) -> String {
         let mut mac = self.0.clone();
         for part in [battle_id.0.as_bytes().as_slice(), &question_id.0.to_be_bytes(), normalised.as_bytes()] {
@@ -44,11 +44,12 @@ impl fmt::Debug for AnswerKey {
     }
 }
 
-/// Brings an answer into the one form in which answers to a question of this kind are compared. `choices` is how many
-/// choices the question has, and `field` the answer's path in the command.
+/// Brings an answer into the one form in which answers to a question of this kind are compared. `choices` is
+/// how many choices the question has, and `field` the answer's path in the command.
 ///
 /// # Errors
-/// [`Violation`] when it cannot be an answer to such a question at all: empty, too long, no number, no such choice.
+/// [`Violation`] when it cannot be an answer to such a question at all: empty, too long, no number, no such
+/// choice.
 pub fn normalise(kind: QuestionKind, choices: usize, raw: &str, field: &str) -> Result<String, Violation> {
     let violation = |description| Violation { field: field.to_owned(), description };
     let bytes_max = match kind {
@@ -80,8 +81,9 @@ fn choice(raw: &str, choices: usize) -> Result<String, String> {
     }
 }
 
-/// The number as `[-]digits` or `[-]digits e exponent`, the digits without zeros at either end, so that equal values and only those
-/// are written the same. The value itself is never computed: it may have a thousand digits.
+/// The number as `[-]digits` or `[-]digits e exponent`, the digits without zeros at either end, so that equal
+/// values and only those are written the same. The value itself is never computed: it may have a thousand
+/// digits.
 fn number(raw: &str) -> Option<String> {
     let compatible: String = raw.nfkc().map(|c| if c == '\u{2212}' { '-' } else { c }).collect();
     let (negative, unsigned) = match compatible.strip_prefix('-') {

@@ -1,8 +1,8 @@
 //! Events as JSON: `{"v":1,...}` under a stable type name.
 //!
-//! The type name is the name of the variant, the first field is the schema version, and both are pinned by the golden
-//! files in `tests/golden`. A change that an old reader would misread gets the next version and a step in [`UPCASTS`];
-//! that table is the only place that knows old shapes.
+//! The type name is the name of the variant, the first field is the schema version, and both are pinned by
+//! the golden files in `tests/golden`. A change that an old reader would misread gets the next version and a
+//! step in [`UPCASTS`]; that table is the only place that knows old shapes.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,15 +59,16 @@ pub enum CodecError {
     },
 }
 
-/// Brings the JSON of one version of one type into the shape of the next version. The field `v` is moved on by the
-/// caller.
+/// Brings the JSON of one version of one type into the shape of the next version. The field `v` is moved on
+/// by the caller.
 struct Upcast {
     event_type: &'static str,
     from_version: u32,
     apply: fn(Value) -> Value,
 }
 
-/// Every step from an old schema version to the next. Every type is at its first version, so there is none yet.
+/// Every step from an old schema version to the next. Every type is at its first version, so there is none
+/// yet.
 const UPCASTS: &[Upcast] = &[];
 
 /// The usual length of an event, so that its buffer grows once at most.
@@ -143,7 +144,8 @@ struct Schema {
     prefix: &'static str,
 }
 
-/// `opening` is `{"v":1`. Every body has at least one field, so its own brace becomes the comma after the version.
+/// `opening` is `{"v":1`. Every body has at least one field, so its own brace becomes the comma after the
+/// version.
 fn write(opening: &str, body: &impl Serialize) -> Vec<u8> {
     let mut data = Vec::with_capacity(DATA_BYTES_EXPECTED);
     data.extend_from_slice(opening.as_bytes());

@@ -1,7 +1,7 @@
 //! Every event that a battle's stream can hold.
 //!
-//! Events carry what a participant holds *after* them, so that a reader can apply each by overwriting, without
-//! knowing the rules. A participant's name stands in [`Event::ParticipantJoined`] only.
+//! Events carry what a participant holds *after* them, so that a reader can apply each by overwriting,
+//! without knowing the rules. A participant's name stands in [`Event::ParticipantJoined`] only.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,7 +23,8 @@ pub enum Verdict {
     Pending,
 }
 
-/// Something that happened in a battle. The fields are the current schema version of each; see [`crate::codec`].
+/// Something that happened in a battle. The fields are the current schema version of each; see
+/// [`crate::codec`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The battle exists.

@@ -82,7 +82,8 @@ impl BattleId {
 }
 
 impl CommandId {
-    /// The id of the `index`th event that this command appends: UUIDv5, so that the log itself refuses a repeat.
+    /// The id of the `index`th event that this command appends: UUIDv5, so that the log itself refuses a
+    /// repeat.
     pub fn event_id(self, index: u32) -> Uuid {
         let mut name = [0; 20];
         name[..16].copy_from_slice(self.0.as_bytes());

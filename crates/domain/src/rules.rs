@@ -30,8 +30,8 @@ pub const EXTERNAL_ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub const ATTEMPTS_MAX: u32 = 100;
 /// The most accepted answers to a question.
 pub const ACCEPTED_ANSWERS_MAX: usize = 100;
-/// The longest time after the start that a question may open, and the longest that it may stay open, in milliseconds: a
-/// year of 366 days.
+/// The longest time after the start that a question may open, and the longest that it may stay open, in
+/// milliseconds: a year of 366 days.
 pub const QUESTION_TIME_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 /// The largest battle, in bytes of its creation event; an event log takes no event over 1 MiB.
 pub const BATTLE_BYTES_MAX: usize = 900 * 1024;

@@ -1,4 +1,5 @@
-//! Given these events, when this command comes, then these events follow, or nothing, or a refusal. For tests only.
+//! Given these events, when this command comes, then these events follow, or nothing, or a refusal. For tests
+//! only.
 
 use uuid::Uuid;
 
@@ -52,8 +53,8 @@ pub(crate) fn balance(points: u32, shields: u32, arrows: u32) -> Balance {
     Balance { points, shields, arrows }
 }
 
-/// A battle with a question of each kind. All are open for as long as it runs, but for the one that opens after 10 s
-/// for 5 s.
+/// A battle with a question of each kind. All are open for as long as it runs, but for the one that opens
+/// after 10 s for 5 s.
 pub(crate) fn creation() -> Command {
     let question = |kind, prompt: &str, accepted: &[&str]| NewQuestion {
         kind,
@@ -122,7 +123,8 @@ pub(crate) fn lapsed(participant_id: ParticipantId) -> Event {
     Event::ParticipantsLapsed(ParticipantsLapsed { participant_ids: vec![participant_id] })
 }
 
-/// A running battle with Ada, who holds 3 points, 1 shield and 2 arrows, and Bob, who holds 2 points and 1 arrow.
+/// A running battle with Ada, who holds 3 points, 1 shield and 2 arrows, and Bob, who holds 2 points and 1
+/// arrow.
 pub(crate) fn duel() -> Vec<Event> {
     vec![created(), joined(ADA, "Ada", balance(3, 1, 2)), joined(BOB, "Bob", balance(2, 0, 1)), started()]
 }

@@ -14,7 +14,8 @@ pub struct Timestamp(i64);
 #[error("'{0}' is no RFC 3339 time such as 2026-11-24T01:47:14.123Z")]
 pub struct TimestampError(String);
 
-/// The last millisecond before 9999-12-30T22:00:00Z, the largest time that is in the year 9999 in every time zone.
+/// The last millisecond before 9999-12-30T22:00:00Z, the largest time that is in the year 9999 in every time
+/// zone.
 const MAX_MILLIS: i64 = 253_402_207_199_999;
 
 impl Timestamp {

@@ -1,6 +1,7 @@
 //! A participant's name in a battle.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -10,13 +11,16 @@ use crate::refusal::Violation;
 /// The longest username, in characters.
 pub const USERNAME_CHARS_MAX: usize = 50;
 
+/// The longest text that is looked at, in bytes: no longer one could be a name, however it is composed.
+const RAW_BYTES_MAX: usize = 64 * USERNAME_CHARS_MAX;
+
 /// A name as it is shown: trimmed, in Unicode NFC, its inner white space single spaces.
 ///
-/// Reading one from an event does not check it again: it was right when it was written, and a rule made later must not
-/// make history unreadable.
+/// Reading one from an event does not check it again: it was right when it was written, and a rule made later
+/// must not make history unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Username(Box<str>);
+pub struct Username(Arc<str>);
 
 impl Username {
     /// The name that somebody typed as `raw`.
@@ -25,6 +29,11 @@ impl Username {
     /// [`Violation`] of the field `username` when it is blank, too long, or has control or format characters.
     pub fn new(raw: &str) -> Result<Self, Violation> {
         let violation = |description| Violation { field: "username".to_owned(), description };
+        if raw.len() > RAW_BYTES_MAX {
+            let description =
+                format!("it has {} bytes; at most {USERNAME_CHARS_MAX} characters are possible", raw.len());
+            return Err(violation(description));
+        }
         if let Some(bad) = raw.trim().chars().find(|&c| is_refused(c)) {
             let description = format!("it has the invisible character U+{:04X}; leave it out", bad as u32);
             return Err(violation(description));
@@ -49,8 +58,8 @@ impl Username {
         &self.0
     }
 
-    /// What two names have in common when they count as the same: compatibility forms (NFKC), case, white space and
-    /// characters without a shape of their own make no difference.
+    /// What two names have in common when they count as the same: compatibility forms (NFKC), case, white
+    /// space and characters without a shape of their own make no difference.
     pub fn folded(&self) -> String {
         let visible: String = self.0.nfkc().filter(|&c| !is_shapeless(c)).collect();
         // Upper case in between unfolds what lower case alone would keep apart: ß and SS, ς and σ.
@@ -81,22 +90,24 @@ fn joined_by_single_spaces(text: &str) -> String {
     joined
 }
 
-/// Control characters, format characters (Unicode's category Cf: direction marks, joiners, tags) and line separators.
-/// They let two names look the same, or a name disturb the text around it.
+/// Control characters, format characters (Unicode's category Cf: direction marks, zero widths, tags) and line
+/// separators. They let two names look the same, or a name disturb the text around it. The two joiners are
+/// format characters too, but Persian names and emoji need them; see [`is_shapeless`].
 fn is_refused(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}'..='\u{891}'
-            | '\u{8E2}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{8E2}' | '\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
             | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0001}' | '\u{E0020}'..='\u{E007F}')
 }
 
-/// Characters that are allowed in a name but do not tell it from another: variation selectors and fillers.
+/// Characters that are allowed in a name but do not tell it from another: joiners, variation selectors and
+/// fillers.
 fn is_shapeless(c: char) -> bool {
     matches!(c,
-        '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}'
+        '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200C}'..='\u{200D}' | '\u{2800}'
         | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0100}'..='\u{E01EF}')
 }
 
@@ -125,12 +136,13 @@ mod tests {
     fn counts_characters_and_not_bytes() {
         assert_eq!(name(&"é".repeat(50)).as_str().len(), 100);
         assert!(said_of(&"é".repeat(51)).contains("51"));
+        assert!(said_of(&"é".repeat(5_000)).contains("10000 bytes"));
         assert_eq!(name(&"e\u{301}".repeat(50)).as_str().chars().count(), 50);
     }
 
     #[test]
     fn is_never_blank() {
-        for blank in ["", "   ", "\u{3000}", "\u{3164}", "\u{FE0F}\u{2800} \u{115F}"] {
+        for blank in ["", "   ", "\u{3000}", "\u{3164}", "\u{FE0F}\u{2800} \u{115F}", "\u{200D}"] {
             assert!(said_of(blank).contains("blank"), "{blank:?}");
         }
     }
@@ -156,6 +168,7 @@ mod tests {
             ("Ada  L", "ada l"),
             ("❤\u{FE0F}", "❤"),
             ("Ⅷ", "viii"),
+            ("\u{646}\u{200C}\u{645}", "\u{646}\u{645}"),
         ];
         for (a, b) in same {
             assert_eq!(name(a).folded(), name(b).folded(), "{a} and {b}");

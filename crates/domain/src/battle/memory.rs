@@ -6,10 +6,11 @@ use crate::command::Command;
 use crate::event::Event;
 use crate::ids::{CommandId, ParticipantId};
 
-/// How many commands are remembered of each participant. An older one that comes again is refused by the log, which
-/// has its event ids.
+/// How many commands are remembered of each participant. An older one that comes again is refused by the log,
+/// which has its event ids.
 pub const PARTICIPANT_COMMANDS_MAX: usize = 16;
-/// How many commands that concern the battle as a whole are remembered. Its creation and the joins are never forgotten.
+/// How many commands that concern the battle as a whole are remembered. Its creation and the joins are never
+/// forgotten.
 pub const BATTLE_COMMANDS_MAX: usize = 64;
 
 /// What kind of command: the same id for another kind is a mistake of the client, not a repeat.
@@ -64,7 +65,8 @@ impl TryFrom<u8> for CommandKind {
 }
 
 impl CommandKind {
-    /// The kind of a command, and the participant with whom it is remembered; the rest is remembered with the battle.
+    /// The kind of a command, and the participant with whom it is remembered; the rest is remembered with the
+    /// battle.
     pub(crate) fn of(command: &Command) -> (Self, Option<ParticipantId>) {
         match command {
             Command::CreateBattle { .. } => (Self::Create, None),
@@ -113,8 +115,8 @@ pub(crate) struct Remembered(pub(crate) CommandId, pub(crate) u64, pub(crate) Co
 pub(crate) struct Memory(Vec<Remembered>);
 
 impl Memory {
-    /// Remembers a command, and forgets the oldest when there are `max` already. The next event of the command that is
-    /// newest replaces what was remembered of it.
+    /// Remembers a command, and forgets the oldest when there are `max` already. The next event of the
+    /// command that is newest replaces what was remembered of it.
     pub(crate) fn remember(&mut self, command: Remembered, max: usize) {
         if self.0.last().is_some_and(|newest| newest.0 == command.0) {
             self.0.pop();
@@ -127,5 +129,34 @@ impl Memory {
     /// What is remembered of a command. Repeats are mostly of the newest, so it looks there first.
     pub(crate) fn find(&self, command_id: CommandId) -> Option<Remembered> {
         self.0.iter().rev().find(|remembered| remembered.0 == command_id).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::command_id;
+
+    #[test]
+    fn every_kind_is_found_by_its_number() {
+        for (number, kind) in (0..).zip(KINDS) {
+            assert_eq!((u8::from(kind), CommandKind::try_from(number)), (number, Ok(kind)));
+        }
+        assert!(CommandKind::try_from(13).is_err());
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_and_a_further_event_takes_no_place() {
+        let mut memory = Memory::default();
+        let command =
+            |number: u8, revision| Remembered(command_id(number.into()), revision, CommandKind::Attack);
+        memory.remember(command(1, 10), 2);
+        memory.remember(command(2, 11), 2);
+        memory.remember(command(2, 12), 2);
+        assert_eq!(memory.find(command_id(1)), Some(command(1, 10)));
+        assert_eq!(memory.find(command_id(2)), Some(command(2, 12)));
+        memory.remember(command(3, 13), 2);
+        assert_eq!(memory.find(command_id(1)), None);
+        assert_eq!(memory.find(command_id(3)), Some(command(3, 13)));
     }
 }

@@ -68,7 +68,7 @@ struct Core {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Index {
     by_id: AHashMap<ParticipantId, u32>,
-    by_folded_name: AHashMap<Box<str>, u32>,
+    by_folded_name: AHashMap<Arc<str>, u32>,
     by_join_command: AHashMap<CommandId, u32>,
 }
 
@@ -148,8 +148,9 @@ impl Battle {
         standings
     }
 
-    /// The revision of the last event of a command that was carried out, if it is remembered. Commands that name a
-    /// participant are remembered with that one (an attack with the attacker); all others with the battle.
+    /// The revision of the last event of a command that was carried out, if it is remembered. Commands that
+    /// name a participant are remembered with that one (an attack with the attacker); all others with the
+    /// battle.
     pub fn answered(&self, command_id: CommandId, participant_id: Option<ParticipantId>) -> Option<u64> {
         self.remembered(command_id, participant_id).map(|Remembered(_, revision, _)| revision)
     }

@@ -14,7 +14,8 @@ enum Holder {
     Themselves(ParticipantId),
 }
 
-/// Checks that `actor` may give `command`. Whether a participant's session is still the current one is looked at later.
+/// Checks that `actor` may give `command`. Whether a participant's session is still the current one is looked
+/// at later.
 pub(super) fn check(command: &Command, actor: &Actor) -> Result<(), Refusal> {
     let (holder, action) = holder_of(command);
     match (holder, actor) {

@@ -152,8 +152,13 @@ fn answer_hashes(
     }
     let mut hashes = Vec::with_capacity(count);
     for (index, raw) in new.accepted_answers.iter().enumerate() {
-        let normalised = normalise(new.kind, new.choices.len(), raw, &format!("{field}[{index}]"));
-        hashes.push(case.key.hash(case.battle_id, question_id, &violations.take(normalised)));
+        let field = format!("{field}[{index}]");
+        match normalise(new.kind, new.choices.len(), raw, &field) {
+            Ok(normalised) => hashes.push(case.key.hash(case.battle_id, question_id, &normalised)),
+            // What is wrong with it would quote it, and accepted answers stay out of messages and their logs.
+            Err(_) => violations
+                .push(field, "no answer to a question of this kind and with these choices can be so"),
+        }
     }
     hashes
 }

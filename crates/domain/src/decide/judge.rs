@@ -7,8 +7,8 @@ use crate::ids::{ParticipantId, QuestionId};
 use crate::refusal::Refusal;
 use crate::rules::Balance;
 
-/// Somebody who has left or lapsed is judged like everybody: the answer came in time, and the score is on the board. An
-/// answer of somebody who was removed waits for nothing any more.
+/// Somebody who has left or lapsed is judged like everybody: the answer came in time, and the score is on the
+/// board. An answer of somebody who was removed waits for nothing any more.
 pub(super) fn decide(
     case: &Case<'_>,
     participant_id: ParticipantId,

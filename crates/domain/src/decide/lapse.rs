@@ -1,5 +1,5 @@
-//! `RecordLapse` and `RecordReturn`. Both pass over whom they do not concern, since the system learns of silence and
-//! signs of life a little later than the battle moves on.
+//! `RecordLapse` and `RecordReturn`. Both pass over whom they do not concern, since the system learns of
+//! silence and signs of life a little later than the battle moves on.
 
 use crate::battle::{Phase, Status};
 use crate::decide::{Case, Decision};

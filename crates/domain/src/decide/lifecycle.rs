@@ -10,8 +10,8 @@ pub(super) fn start(case: &Case<'_>) -> Result<Decision, Refusal> {
     if case.battle.phase() == Phase::Running {
         return Err(Refusal::BattleStarted);
     }
-    // The time at which it really starts, and not the scheduled one: questions are open for their full time even when
-    // nobody was there to start the battle in time.
+    // The time at which it really starts, and not the scheduled one: questions are open for their full time
+    // even when nobody was there to start the battle in time.
     let started = BattleStarted { started_at: case.now() };
     Ok(Decision::Append(vec![Event::BattleStarted(started)]))
 }

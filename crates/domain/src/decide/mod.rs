@@ -1,8 +1,8 @@
 //! What comes of a command: events, the answer of before, nothing, or a refusal. One file per command.
 //!
-//! Every command is looked at in the same order: may this actor give it, was it carried out before, is the battle in
-//! the right phase, may the participant act, and then the rule itself. `decide` is total and looks at nothing but its
-//! arguments.
+//! Every command is looked at in the same order: may this actor give it, was it carried out before, is the
+//! battle in the right phase, may the participant act, and then the rule itself. `decide` is total and looks
+//! at nothing but its arguments.
 
 mod answer;
 mod attack;
@@ -34,8 +34,8 @@ use crate::time::Timestamp;
 pub enum Decision {
     /// These events are to be appended, all or none. There is at least one.
     Append(Vec<Event>),
-    /// The command was carried out before; its last event has this revision, and [`crate::Outcome::of`] that event is the
-    /// answer.
+    /// The command was carried out before; its last event has this revision, and [`crate::Outcome::of`] that
+    /// event is the answer.
     Repeat {
         /// The revision of the command's last event.
         revision: u64,
@@ -44,8 +44,8 @@ pub enum Decision {
     Nothing,
 }
 
-/// Decides what comes of `command`, given as `context` says to the battle `battle_id` in the state `battle`. Answers are
-/// hashed under `key`.
+/// Decides what comes of `command`, given as `context` says to the battle `battle_id` in the state `battle`.
+/// Answers are hashed under `key`.
 ///
 /// # Errors
 /// [`Refusal`] says which rule is against it; nothing is to be appended then.
@@ -151,7 +151,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Players may still do something: the scheduled end has not come, though the event that ends the battle may be late.
+    /// Players may still do something: the scheduled end has not come, though the event that ends the battle
+    /// may be late.
     fn is_before_end(&self) -> Result<(), Refusal> {
         match self.battle.ends_at() {
             Some(ends_at) if ends_at <= self.now() => Err(Refusal::BattleFinished),
@@ -197,7 +198,8 @@ fn own(participant: &Participant, event: Event) -> Decision {
     }
 }
 
-/// What is really earned by whom holds `balance` already, and what it holds then: nothing goes beyond its limit.
+/// What is really earned by whom holds `balance` already, and what it holds then: nothing goes beyond its
+/// limit.
 fn earn(balance: Balance, reward: Balance) -> (Balance, Balance) {
     let earned = Balance {
         points: reward.points.min(POINTS_MAX.saturating_sub(balance.points)),

@@ -15,14 +15,6 @@ impl Violations {
         self.0.push(Violation { field: field.into(), description: description.into() });
     }
 
-    /// Keeps the value, or notes the violation and goes on with the value's default.
-    pub(super) fn take<T: Default>(&mut self, checked: Result<T, Violation>) -> T {
-        checked.unwrap_or_else(|violation| {
-            self.0.push(violation);
-            T::default()
-        })
-    }
-
     /// Notes a violation unless `value` lies within the limits.
     pub(super) fn within(&mut self, field: impl Into<String>, value: u64, min: u64, max: u64) {
         if value < min || value > max {
@@ -30,7 +22,8 @@ impl Violations {
         }
     }
 
-    /// Notes a violation unless `text` has an allowed number of characters and none of them is a control character.
+    /// Notes a violation unless `text` has an allowed number of characters and none of them is a control
+    /// character.
     pub(super) fn line(&mut self, field: &str, text: &str, chars_min: usize, chars_max: usize) {
         let chars = text.chars().count();
         if chars < chars_min || chars > chars_max {

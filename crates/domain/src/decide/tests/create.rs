@@ -61,6 +61,13 @@ fn keeps_accepted_answers_as_keyed_hashes_only() {
 }
 
 #[test]
+fn says_nothing_of_an_answer_that_is_malformed() {
+    let command = new(|new| new.questions[2].accepted_answers[0] = "secret".to_owned());
+    let refusal = given([]).when(command).refusal().unwrap();
+    assert!(!refusal.to_string().contains("secret"), "{refusal}");
+}
+
+#[test]
 fn is_refused_when_there_is_another_battle() {
     given([created()]).when(creation()).refused(Refusal::BattleExists);
 }
