@@ -243,7 +243,8 @@ impl Applying {
         checkpoint: Position,
         to_publish: &mpsc::Sender<Written>,
     ) -> Result<(), End> {
-        let mut pieces: Vec<Range<usize>> = vec![0..events.len()];
+        let whole: Range<usize> = 0..events.len();
+        let mut pieces = vec![whole];
         while let Some(piece) = pieces.pop() {
             let last = piece.end == events.len();
             let upto = if last { checkpoint } else { events[piece.end - 1].position };

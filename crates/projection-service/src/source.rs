@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use nimaora_domain::codec;
 use nimaora_domain::{BattleId, Event, Timestamp};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Filter, ReadError, RecordedEvent, Subscription, SubscriptionMessage, envelope};
@@ -142,7 +141,6 @@ fn content(event: &RecordedEvent, battle_id: Option<BattleId>) -> Result<(Timest
     if battle_id.is_none() {
         return Err(format!("'{}' is not the name of a battle's stream", event.stream));
     }
-    let body = codec::decode(&event.event_type, &event.data).map_err(|error| error.to_string())?;
-    let envelope = envelope::peek(event).map_err(|error| error.to_string())?;
-    Ok((envelope.time, body))
+    let recorded = envelope::to_recorded(event).map_err(|error| error.to_string())?;
+    Ok((recorded.time, recorded.event))
 }

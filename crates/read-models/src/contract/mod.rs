@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "suites of assertions")]
 
 pub mod leaderboard;
+pub mod story;
 pub mod tables;
 
 use nimaora_domain::{BattleId, ParticipantId};

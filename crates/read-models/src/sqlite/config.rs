@@ -19,6 +19,8 @@ impl Default for SqliteConfig {
     }
 }
 
+/// How long the writer waits for its connection, which may have to be opened anew.
+pub(super) const WRITER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pages that the writing connection keeps in memory, in KiB: indexes of some battles of 20,000 participants.
 pub(super) const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// Pages that each reading connection keeps in memory, in KiB.

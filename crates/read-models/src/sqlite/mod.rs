@@ -13,7 +13,7 @@ mod words;
 mod write;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
@@ -61,10 +61,10 @@ impl SqliteReadModels {
             .pragma("cache_size", format!("-{}", config::WRITER_CACHE_KIB))
             .pragma("wal_autocheckpoint", config::CHECKPOINT_PAGES.to_string())
             .pragma("journal_size_limit", config::JOURNAL_BYTES_MAX.to_string());
-        let writer = pool(1, &config).connect_with(writing).await.map_err(store_error)?;
+        let writer = pool(1, config::WRITER_TIMEOUT).connect_with(writing).await.map_err(store_error)?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(migrate_error)?;
         let reading = options.read_only(true).pragma("cache_size", format!("-{}", config::READER_CACHE_KIB));
-        let readers = pool(config.readers_max, &config).connect_with(reading).await.map_err(store_error)?;
+        let readers = pool(config.readers_max, config.acquire_timeout).connect_with(reading).await.map_err(store_error)?;
         Ok(Self { writer, readers, keys: Mutex::default() })
     }
 
@@ -108,11 +108,11 @@ fn options(path: &Path, config: &SqliteConfig) -> SqliteConnectOptions {
         .statement_cache_capacity(config::STATEMENTS_MAX)
 }
 
-fn pool(connections: u32, config: &SqliteConfig) -> SqlitePoolOptions {
+fn pool(connections: u32, acquire_timeout: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
-        .acquire_timeout(config.acquire_timeout)
+        .acquire_timeout(acquire_timeout)
         .idle_timeout(None)
         .max_lifetime(None)
         // A connection to a file does not break while nobody uses it.
@@ -215,3 +215,6 @@ impl ReadModels for SqliteReadModels {
         read::around(&self.readers, battle_id, participant_id, range).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use sqlx::Row;
+use tempfile::TempDir;
+
+use super::*;
+use crate::contract::story::{attack, batch, opening};
+use crate::contract::{battle, participant};
+use crate::tables::TableBatch;
+
+async fn tables_in(home: &TempDir) -> Result<SqliteReadModels, StoreError> {
+    SqliteReadModels::open(&home.path().join("read-models.db"), SqliteConfig::default()).await
+}
+
+async fn tables() -> (SqliteReadModels, TempDir) {
+    let home = tempfile::tempdir().unwrap();
+    (tables_in(&home).await.unwrap(), home)
+}
+
+crate::read_models_contract!(tables().await);
+
+async fn schema_of(tables: &SqliteReadModels, name: &str) -> String {
+    let row = sqlx::query("SELECT sql FROM sqlite_schema WHERE name = ?1")
+        .bind(name.to_owned())
+        .fetch_one(&tables.readers)
+        .await
+        .unwrap();
+    row.get::<String, _>(0).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn goes_on_where_it_was_after_a_restart() {
+    let (tables, home) = tables().await;
+    tables.apply(&opening(2)).await.unwrap();
+    tables.close().await;
+    let tables = tables_in(&home).await.unwrap();
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+    let attack = attack(battle(1), 11, 1, 2);
+    tables.apply(&TableBatch { attacks: vec![attack.clone()], ..batch(11) }).await.unwrap();
+    let listed = tables.attacks_on(battle(1), participant(2), 0, 10).await.unwrap();
+    assert_eq!(listed[0].attack, attack);
+}
+
+#[tokio::test]
+async fn answers_the_reference_query_from_the_reference_table() {
+    let (tables, _home) = tables().await;
+    tables.apply(&opening(3)).await.unwrap();
+    let rows = sqlx::query(
+        "SELECT username, points, shields, arrows FROM battle_participants \
+         WHERE battle_id = $1 ORDER BY points DESC LIMIT 100",
+    )
+    .bind(1)
+    .fetch_all(&tables.readers)
+    .await
+    .unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, vec!["player 3", "player 2", "player 1"]);
+}
+
+#[tokio::test]
+async fn has_the_constraint_and_the_indexes_of_the_reference() {
+    let (tables, _home) = tables().await;
+    let table = schema_of(&tables, "battle_participants").await;
+    for part in [
+        "username VARCHAR(50) NOT NULL",
+        "session_id VARCHAR(100)",
+        "points INTEGER DEFAULT 0",
+        "is_active BOOLEAN DEFAULT TRUE",
+        "last_activity_at TIMESTAMP",
+        "CONSTRAINT unique_battle_username UNIQUE (battle_id, username)",
+    ] {
+        assert!(table.contains(part), "{part} is not in {table}");
+    }
+    for (index, on) in [
+        ("idx_participants_leaderboard", "ON battle_participants (battle_id, points DESC)"),
+        ("idx_participants_session", "ON battle_participants (battle_id, session_id) WHERE is_active = TRUE"),
+        ("idx_participants_active", "ON battle_participants (battle_id, is_active, last_activity_at)"),
+    ] {
+        assert!(schema_of(&tables, index).await.ends_with(on), "{index}");
+    }
+}
+
+#[tokio::test]
+async fn says_that_a_foreign_file_is_damaged() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("read-models.db"), [b'x'; 8_192]).unwrap();
+    let answer = tables_in(&home).await;
+    assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn says_that_tables_of_a_newer_version_are_not_for_it() {
+    let (tables, home) = tables().await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'of tomorrow', TRUE, x'00', 0)";
+    sqlx::query(newer).execute(&tables.writer).await.unwrap();
+    tables.close().await;
+    let answer = tables_in(&home).await;
+    assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn is_unavailable_while_the_disk_is_full_and_then_goes_on() {
+    let (tables, _home) = tables().await;
+    tables.apply(&opening(2)).await.unwrap();
+    let attacks = (11..5_000).map(|position| attack(battle(1), position, 1, 2)).collect();
+    let much = TableBatch { attacks, ..batch(5_000) };
+    // SQLite answers with the same code when a file system has no room.
+    sqlx::query("PRAGMA max_page_count = 30").execute(&tables.writer).await.unwrap();
+    let answer = tables.apply(&much).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&tables.writer).await.unwrap();
+    tables.apply(&much).await.unwrap();
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 5_000);
+}
+
+#[tokio::test]
+async fn is_unavailable_when_all_readers_are_taken_for_too_long() {
+    let home = tempfile::tempdir().unwrap();
+    let config = SqliteConfig { readers_max: 1, ..SqliteConfig::default() };
+    let tables = SqliteReadModels::open(&home.path().join("read-models.db"), config).await.unwrap();
+    let taken = tables.readers.acquire().await.unwrap();
+    let answer = tables.battle(battle(1)).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    drop(taken);
+}
+
+#[tokio::test]
+async fn looks_rows_up_by_their_keys() {
+    let (tables, _home) = tables().await;
+    let statements = [
+        include_str!("sql/update_participants.sql"),
+        include_str!("sql/update_actors.sql"),
+        include_str!("sql/update_targets.sql"),
+        include_str!("sql/update_verdicts.sql"),
+        include_str!("sql/update_battles.sql"),
+        include_str!("sql/attacks_on.sql"),
+        include_str!("sql/board.sql"),
+        include_str!("sql/place.sql"),
+        include_str!("sql/participant.sql"),
+        include_str!("sql/battle_keys.sql"),
+        include_str!("sql/participant_keys.sql"),
+        include_str!("sql/battles.sql"),
+        include_str!("sql/battles_in_phase.sql"),
+        include_str!("sql/battle_by_join_code.sql"),
+    ];
+    for sql in statements {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let plan = sqlx::query(explain).fetch_all(&tables.writer).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let scans = steps.iter().find(|step| {
+            step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT ROW")
+        });
+        assert_eq!(scans, None, "{sql}\n{steps:#?}");
+    }
+}
