@@ -1,0 +1,209 @@
+//! Calls to the server: a few shared connections, a deadline on each attempt, and commands that are repeated with the
+//! same id until their outcome is known.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nimaora_api::details::ERROR_DOMAIN;
+use nimaora_api::v1::command_service_client::CommandServiceClient;
+use nimaora_api::v1::query_service_client::QueryServiceClient;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt;
+
+use super::error::LoadError;
+
+/// Connections of one process, shared by all of its players.
+pub(super) const CONNECTIONS: usize = 4;
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a command is repeated while its outcome is not known. Then it counts as failed and as unresolved.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before the first repeat; it doubles up to the longest, and half of it is drawn.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A bearer token, ready to be sent.
+pub(super) type Token = MetadataValue<Ascii>;
+/// The commands over one of the connections.
+pub(super) type Commands = CommandServiceClient<Channel>;
+/// The queries over one of the connections.
+pub(super) type Queries = QueryServiceClient<Channel>;
+
+/// The server, as everybody in this process reaches it.
+#[derive(Debug)]
+pub(super) struct Api {
+    channels: Vec<Channel>,
+    turn: AtomicUsize,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum Reply<T> {
+    Accepted(T),
+    /// The rules said no.
+    Refused(String),
+    /// It failed for good, and changed nothing.
+    Failed(Status),
+    /// It failed, and whether it changed something is not known.
+    Unknown(Status),
+}
+
+impl Api {
+    /// Connects when the first call is made, and again whenever a connection was lost.
+    pub(super) fn new(target: &str) -> Result<Self, LoadError> {
+        let wrong = |reason: String| LoadError::Target { target: target.to_owned(), reason };
+        let endpoint = Endpoint::from_shared(target.to_owned())
+            .map_err(|error| wrong(error.to_string()))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true);
+        if endpoint.uri().scheme_str() != Some("http") {
+            return Err(wrong("the scheme must be http".to_owned()));
+        }
+        let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
+        Ok(Self { channels, turn: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn commands(&self) -> Commands {
+        CommandServiceClient::new(self.channel())
+    }
+
+    pub(super) fn queries(&self) -> Queries {
+        QueryServiceClient::new(self.channel())
+    }
+
+    fn channel(&self) -> Channel {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.channels[turn % self.channels.len()].clone()
+    }
+
+    /// Gives a command, again and again with the same id while its outcome is not known, each time over another
+    /// connection. Adds the repeats to `retries`.
+    pub(super) async fn command<T, F>(&self, retries: &mut u64, attempt: impl Fn(Commands) -> F) -> Reply<T>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let give_up = Instant::now() + OUTCOME_TIMEOUT;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let status = match within_deadline(attempt(self.commands())).await {
+                Ok(response) => return Reply::Accepted(response),
+                Err(status) => status,
+            };
+            match Failure::of(&status) {
+                Failure::Refusal(reason) => return Reply::Refused(reason),
+                Failure::Final => return Reply::Failed(status),
+                Failure::Passing(_) if Instant::now() >= give_up => return Reply::Unknown(status),
+                Failure::Passing(asked) => {
+                    *retries += 1;
+                    let drawn = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+                    sleep(asked.unwrap_or_default().max(drawn)).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+}
+
+/// A request with the token's bearer.
+pub(super) fn with_token<T>(message: T, token: &Token) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", token.clone());
+    request
+}
+
+/// The token as it is sent.
+pub(super) fn bearer(token: &str) -> Result<Token, LoadError> {
+    format!("Bearer {token}").parse().map_err(|_| LoadError::Token)
+}
+
+/// One attempt, which fails with DEADLINE_EXCEEDED when it takes too long.
+pub(super) async fn within_deadline<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    match timeout(ATTEMPT_TIMEOUT, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+    }
+}
+
+/// What a status means for whoever called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Failure {
+    /// The rules said no, for this reason.
+    Refusal(String),
+    /// Trying again can help, after this time if the server named one.
+    Passing(Option<Duration>),
+    /// Trying again cannot help.
+    Final,
+}
+
+impl Failure {
+    fn of(status: &Status) -> Self {
+        match status.code() {
+            Code::FailedPrecondition | Code::AlreadyExists | Code::NotFound => match rule(status) {
+                Some(reason) => Self::Refusal(reason),
+                None => Self::Final,
+            },
+            Code::Unavailable
+            | Code::ResourceExhausted
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Aborted
+            | Code::Unknown
+            | Code::Internal => Self::Passing(retry_delay(status)),
+            Code::Ok
+            | Code::InvalidArgument
+            | Code::PermissionDenied
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::DataLoss
+            | Code::Unauthenticated => Self::Final,
+        }
+    }
+}
+
+fn rule(status: &Status) -> Option<String> {
+    let info = status.get_details_error_info()?;
+    (info.domain == ERROR_DOMAIN).then_some(info.reason)
+}
+
+fn retry_delay(status: &Status) -> Option<Duration> {
+    // The server's word counts up to the longest pause of our own.
+    status.get_details_retry_info()?.retry_delay.map(|delay| delay.min(PAUSE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use nimaora_api::details;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_the_rules_is_told_from_an_error() {
+        let refused = details::status(Code::FailedPrecondition, "NO_ARROWS", "no arrows left");
+        assert_eq!(Failure::of(&refused), Failure::Refusal("NO_ARROWS".to_owned()));
+        let foreign = Status::failed_precondition("said by a proxy");
+        assert_eq!(Failure::of(&foreign), Failure::Final);
+        assert_eq!(Failure::of(&details::bad_field("target_id", "no UUID")), Failure::Final);
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_after_the_time_the_server_names() {
+        let wait = Duration::from_millis(250);
+        let full = details::retry(Code::ResourceExhausted, "MAILBOX_FULL", "try again", wait);
+        assert_eq!(Failure::of(&full), Failure::Passing(Some(wait)));
+        assert_eq!(Failure::of(&Status::unavailable("connection refused")), Failure::Passing(None));
+    }
+
+    #[test]
+    fn only_plain_http_is_a_target() {
+        assert!(matches!(Api::new("https://127.0.0.1:1"), Err(LoadError::Target { .. })));
+        assert!(matches!(Api::new("not a url"), Err(LoadError::Target { .. })));
+    }
+}

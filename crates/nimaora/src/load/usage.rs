@@ -1,0 +1,57 @@
+//! What the server under load uses, as its own metrics tell it.
+
+use crate::client::{HttpError, http};
+
+/// What the server has used since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct ServerUsage {
+    pub(super) cpu_seconds: f64,
+    pub(super) rss_bytes: u64,
+}
+
+impl ServerUsage {
+    /// Reads it from the server's metrics; what they do not say is 0.
+    pub(super) async fn ask(authority: &str) -> Result<Self, HttpError> {
+        let text = http::get(authority, "/metrics").await?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(Self {
+            cpu_seconds: metric(&text, "process_cpu_seconds_total").unwrap_or(0.0),
+            rss_bytes: metric(&text, "process_resident_memory_bytes").unwrap_or(0.0) as u64,
+        })
+    }
+
+    /// The processor time since `before`. A server that was started again since counts from 0.
+    pub(super) fn cpu_seconds_since(self, before: Self) -> f64 {
+        if self.cpu_seconds >= before.cpu_seconds {
+            self.cpu_seconds - before.cpu_seconds
+        } else {
+            self.cpu_seconds
+        }
+    }
+}
+
+/// The value of a metric without labels in Prometheus' text format.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+    line[name.len()..].split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name() {
+        let text = "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total_more 9\n\
+                    process_cpu_seconds_total 12.5\n";
+        assert_eq!(metric(text, "process_cpu_seconds_total"), Some(12.5));
+        assert_eq!(metric(text, "process_resident_memory_bytes"), None);
+    }
+
+    #[test]
+    fn a_restarted_server_counts_from_zero() {
+        let usage = |cpu_seconds| ServerUsage { cpu_seconds, rss_bytes: 0 };
+        assert_eq!(usage(5.0).cpu_seconds_since(usage(2.0)), 3.0);
+        assert_eq!(usage(1.0).cpu_seconds_since(usage(2.0)), 1.0);
+    }
+}
