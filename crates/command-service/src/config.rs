@@ -20,7 +20,7 @@ pub struct Config {
     pub writer_idle_over_ms: u64,
     /// Where snapshots of battles are kept; none when absent. A cache: it can be deleted at any time.
     pub snapshot_dir: Option<PathBuf>,
-    /// After how many events a battle's snapshot is written anew.
+    /// After how many events a battle's snapshot is written anew; five for each participant where that is more.
     pub snapshot_events: u64,
     /// How long a command may take when its caller names no shorter time, in milliseconds. Then its caller is answered
     /// `DEADLINE_EXCEEDED`; it may still be carried out, and a repeat tells.

@@ -94,9 +94,10 @@ impl CommandService {
             config,
             open,
         });
-        let health = health.clone();
-        let timers = Timers::new(Arc::clone(&core), open_sender, move || health.ready(HEALTH_PART));
+        let ready = health.clone();
+        let timers = Timers::new(Arc::clone(&core), open_sender, move || ready.ready(HEALTH_PART));
         shutdown.spawn(timers.run(shutdown.clone()));
+        shutdown.spawn(not_ready_when_stopping(health.clone(), shutdown.clone()));
         shutdown.spawn(lapses::run(Arc::clone(&core), shutdown.clone()));
         Self { core }
     }
@@ -106,6 +107,12 @@ impl CommandService {
         CommandServiceServer::new(Commands::new(Arc::clone(&self.core)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
     }
+}
+
+/// A load balancer is to send no more commands here.
+async fn not_ready_when_stopping(health: Health, shutdown: Shutdown) {
+    shutdown.requested().await;
+    health.not_ready(HEALTH_PART, "stopping");
 }
 
 /// Snapshots are a cache: without them the service works, and starts more slowly.

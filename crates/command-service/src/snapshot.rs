@@ -3,8 +3,8 @@
 //! A snapshot is never the truth. It is used only if it is whole, if this version of the program wrote its like, and if the
 //! log still holds the very event that it was taken after; else it is passed over and the stream is read from its beginning.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
 use nimaora_domain::{Battle, BattleId};
@@ -23,7 +23,7 @@ pub(crate) struct Snapshots {
     dir: PathBuf,
 }
 
-/// The first line of the file. The state follows it.
+/// The first line of the file. The state follows it, and last a checksum over all that goes before.
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
@@ -32,9 +32,10 @@ struct Header {
     revision: Revision,
     /// That event's hash.
     chain: ChainHead,
-    /// Of the bytes after the first line.
-    crc32c: u32,
 }
+
+/// CRC-32C, big-endian, at the end of the file.
+const CHECKSUM_BYTES: usize = 4;
 
 impl Snapshots {
     /// Snapshots in this folder, which is made if it is not there.
@@ -75,22 +76,18 @@ impl Snapshots {
     }
 
     /// Written beside its place and moved there, so that a reader finds the old one or the new one. It is not synced: the
-    /// checksum finds what a loss of power leaves.
+    /// checksum finds what a loss of power leaves. It is written as it is made: a large battle's text is larger than the battle.
     fn write(&self, battle_id: BattleId, revision: Revision, folded: &Folded) -> io::Result<()> {
-        let state = serde_json::to_vec(&folded.battle)?;
-        let header = Header {
-            version: VERSION,
-            battle_id,
-            revision,
-            chain: folded.chain,
-            crc32c: crc32c::crc32c(&state),
-        };
-        let mut bytes = serde_json::to_vec(&header)?;
-        bytes.push(b'\n');
-        bytes.extend_from_slice(&state);
+        let header = Header { version: VERSION, battle_id, revision, chain: folded.chain };
         let path = self.path(battle_id);
         let beside = path.with_extension("new");
-        fs::write(&beside, bytes)?;
+        let mut file = Summed { file: BufWriter::new(File::create(&beside)?), crc32c: 0 };
+        serde_json::to_writer(&mut file, &header)?;
+        file.write_all(b"\n")?;
+        serde_json::to_writer(&mut file, &folded.battle)?;
+        let Summed { mut file, crc32c } = file;
+        file.write_all(&crc32c.to_be_bytes())?;
+        file.into_inner().map_err(IntoInnerError::into_error)?;
         fs::rename(&beside, &path)
     }
 
@@ -99,16 +96,35 @@ impl Snapshots {
     }
 }
 
+/// A file, and the checksum of what was written to it.
+struct Summed {
+    file: BufWriter<File>,
+    crc32c: u32,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 fn read(path: &Path) -> io::Result<(Header, Battle)> {
     let bytes = fs::read(path)?;
     let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| invalid("it has no header"))?;
-    let (header, state) = (&bytes[..end], &bytes[end + 1..]);
-    let header: Header = serde_json::from_slice(header)?;
-    if crc32c::crc32c(state) != header.crc32c {
+    let (text, checksum) =
+        bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| invalid("it is cut off"))?;
+    if crc32c::crc32c(text) != u32::from_be_bytes(*checksum) {
         return Err(invalid("its checksum does not match"));
     }
-    Ok((header, serde_json::from_slice(state)?))
+    let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(|| invalid("it has no header"))?;
+    let (header, state) = text.split_at(end);
+    Ok((serde_json::from_slice(header)?, serde_json::from_slice(state)?))
 }
 
 /// Whether the log holds the very event that the snapshot was taken after.

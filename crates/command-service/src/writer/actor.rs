@@ -28,6 +28,10 @@ const TAKE_ORDERS: usize = 256;
 /// for each of them.
 const COOL_DOWN: Duration = Duration::from_millis(250);
 
+/// How many events for each participant go by between two snapshots at least. Reading so many takes about as long as reading
+/// the snapshot does.
+const EVENTS_PER_PARTICIPANT: u64 = 5;
+
 /// The task of one battle.
 pub(crate) struct Writer {
     battle_id: BattleId,
@@ -194,8 +198,11 @@ impl Writer {
         self.shared.snapshots.as_ref()?;
         let head = live.folded().head?;
         let since = head - self.snapshot_revision.unwrap_or(0);
+        // A snapshot costs in proportion to the participants, so a large battle has one more seldom.
+        let participants = live.folded().battle.participants().len() as u64;
+        let due = self.shared.config.snapshot_events.max(participants * EVENTS_PER_PARTICIPANT);
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
-        (since >= self.shared.config.snapshot_events && !busy).then(|| Box::new(live.folded().clone()))
+        (since >= due && !busy).then(|| Box::new(live.folded().clone()))
     }
 
     async fn save_when_durable(&mut self, snapshot: &mut Option<Box<Folded>>, durable: Revision) {

@@ -109,6 +109,8 @@ async fn a_server_that_stops_finishes_what_it_took_and_takes_no_more() {
     let stop = async {
         server.log.wait_for_appends(appends + 1).await;
         server.request_stop();
+        let mut ready = server.health.watch();
+        tokio::time::timeout(PATIENCE, ready.wait_for(|ready| !*ready)).await.expect("still ready").unwrap();
         let refused_now = server.attack(&duel.bob.token, &duel.ann.participant_id).await;
         passes(&refused(refused_now, Code::Unavailable, "DRAINING"));
         server.log.set(Fault::None);

@@ -21,6 +21,15 @@ async fn arrows_after_one_more(server: &Server, duel: &Duel) -> u32 {
     server.attack(&duel.ann.token, &duel.bob.participant_id).await.unwrap().balance.unwrap().arrows
 }
 
+/// The snapshot with something else in it, and a checksum that fits.
+fn edited(snapshot: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = std::str::from_utf8(&snapshot[..snapshot.len() - 4]).unwrap();
+    assert!(text.contains(from), "{text}");
+    let mut edited = text.replacen(from, to, 1).into_bytes();
+    edited.extend(crc32c::crc32c(&edited).to_be_bytes());
+    edited
+}
+
 #[tokio::test]
 async fn a_battle_goes_on_where_it_was() {
     let server = Server::start().await;
@@ -40,16 +49,15 @@ async fn a_snapshot_that_does_not_fit_is_passed_over() {
     let mut server = server.restart().await;
     let path = snapshot(&server, &duel.battle_id);
     let good = fs::read(&path).unwrap();
-    let text = String::from_utf8(good.clone()).unwrap();
     let spoilt: Vec<Vec<u8>> = vec![
         Vec::new(),
         b"{}\n{}".to_vec(),
         good[..good.len() / 2].to_vec(),
         good.iter().map(|byte| if *byte == b'9' { b'8' } else { *byte }).collect(),
         fs::read(snapshot(&server, &other.battle_id)).unwrap(),
-        text.replacen("\"version\":1", "\"version\":0", 1).into_bytes(),
-        text.replacen("\"revision\":4", "\"revision\":3", 1).into_bytes(),
-        text.replacen("\"revision\":4", "\"revision\":9000", 1).into_bytes(),
+        edited(&good, "\"version\":1", "\"version\":0"),
+        edited(&good, "\"revision\":4", "\"revision\":3"),
+        edited(&good, "\"revision\":4", "\"revision\":9000"),
     ];
     let mut arrows = 99;
     for bytes in spoilt {
