@@ -9,7 +9,7 @@
 //! | [`answer`] | normalising an answer and the keyed hash that answer keys are stored as |
 //! | [`command`] | every [`Command`] and the [`CommandContext`] it arrives in |
 //! | [`event`] | every [`Event`] a battle's stream can hold |
-//! | [`codec`] | events as JSON with a stable type name and schema version, and the upcasting of old versions |
+//! | [`codec`] | events as JSON with a stable type name and a schema version; upcasting of old versions |
 //! | [`refusal`] | every [`Refusal`]: why the rules said no |
 //! | [`battle`] | [`Battle`]: the state, `evolve`, and the memory of answered commands |
 //! | [`decide`] | one file per command |

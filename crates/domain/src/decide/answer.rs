@@ -7,6 +7,7 @@ use crate::event::{AnswerSubmitted, Event, Verdict};
 use crate::ids::{ParticipantId, QuestionId};
 use crate::refusal::Refusal;
 use crate::rules::{Balance, Question, QuestionKind};
+use crate::time::Timestamp;
 
 pub(super) fn decide(
     case: &Case<'_>,
@@ -14,11 +15,11 @@ pub(super) fn decide(
     question_id: QuestionId,
     answer: &str,
 ) -> Result<Decision, Refusal> {
-    case.is_running()?;
+    let started_at = case.running_since()?;
     case.is_before_end()?;
     let participant = case.acting(participant_id)?;
     let question = case.battle.question(question_id).ok_or(Refusal::QuestionUnknown { question_id })?;
-    check_time(case, question)?;
+    check_time(case, question, started_at)?;
     let attempt = next_attempt(participant, question)?;
     // A malformed answer is refused and costs no attempt.
     let normalised = normalise(question.kind, question.choices.len(), answer, "answer")
@@ -41,9 +42,8 @@ pub(super) fn decide(
 }
 
 /// The question takes answers now: from its opening, inclusive, to its closing, exclusive.
-fn check_time(case: &Case<'_>, question: &Question) -> Result<(), Refusal> {
+fn check_time(case: &Case<'_>, question: &Question, started_at: Timestamp) -> Result<(), Refusal> {
     let question_id = question.id;
-    let Some(started_at) = case.battle.started_at() else { return Err(Refusal::BattleNotStarted) };
     let opens_at = started_at.plus_millis(question.opens_after_ms);
     if case.now() < opens_at {
         return Err(Refusal::QuestionNotOpen { question_id, opens_at });

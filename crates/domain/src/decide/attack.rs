@@ -12,7 +12,7 @@ pub(super) fn decide(
     attacker_id: ParticipantId,
     target_id: ParticipantId,
 ) -> Result<Decision, Refusal> {
-    case.is_running()?;
+    case.running_since()?;
     case.is_before_end()?;
     let attacker = case.acting(attacker_id)?;
     if attacker_id == target_id {

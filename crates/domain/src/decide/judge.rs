@@ -16,7 +16,7 @@ pub(super) fn decide(
     attempt: u32,
     correct: bool,
 ) -> Result<Decision, Refusal> {
-    case.is_running()?;
+    case.running_since()?;
     let participant = case.participant(participant_id)?;
     let question = case.battle.question(question_id).ok_or(Refusal::QuestionUnknown { question_id })?;
     if !waits_for_verdict(participant, question_id, attempt) {

@@ -17,7 +17,7 @@ pub(super) fn start(case: &Case<'_>) -> Result<Decision, Refusal> {
 }
 
 pub(super) fn finish(case: &Case<'_>) -> Result<Decision, Refusal> {
-    case.is_running()?;
+    case.running_since()?;
     let finished = BattleFinished { finished_at: case.now() };
     Ok(Decision::Append(vec![Event::BattleFinished(finished)]))
 }

@@ -143,16 +143,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The battle runs.
-    fn is_running(&self) -> Result<(), Refusal> {
-        match self.battle.phase() {
-            Phase::Created => Err(Refusal::BattleNotStarted),
-            Phase::Absent | Phase::Running | Phase::Finished | Phase::Cancelled => self.is_open(),
-        }
+    /// The battle runs; answers since when.
+    fn running_since(&self) -> Result<Timestamp, Refusal> {
+        self.is_open()?;
+        self.battle.started_at().ok_or(Refusal::BattleNotStarted)
     }
 
-    /// Players may still do something: the scheduled end has not come, though the event that ends the battle
-    /// may be late.
+    /// Players may still do something: the scheduled end has not come, though the event that ends the battle may be
+    /// late.
     fn is_before_end(&self) -> Result<(), Refusal> {
         match self.battle.ends_at() {
             Some(ends_at) if ends_at <= self.now() => Err(Refusal::BattleFinished),
