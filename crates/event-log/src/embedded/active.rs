@@ -94,12 +94,11 @@ impl Active {
         Ok(())
     }
 
-    /// Whether the disk takes `bytes` bytes now: writes zeros where the next group goes.
+    /// Whether the disk takes `bytes` bytes now, for which there is room: writes zeros where the next group goes.
     pub(super) fn probe(&self, bytes: usize) -> io::Result<()> {
         #[cfg(test)]
         self.faults.before_write()?;
-        let room = (self.capacity - self.offset) as usize;
-        self.file.write_durably(&vec![0; bytes.min(room)], u64::from(self.offset))
+        self.file.write_durably(&vec![0; bytes], u64::from(self.offset))
     }
 
     /// Ends this segment and begins the next one, which has room for at least `bytes`. Answers its file.

@@ -78,7 +78,7 @@ pub struct EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Opens the log in `{data_dir}/log`, or begins one. Reads all of it (about a second for each gigabyte), so call it
+    /// Opens the log in `{data_dir}/log`, or begins one. Reads all of it (about half a second for each gigabyte), so call it
     /// where blocking is allowed.
     ///
     /// # Errors

@@ -84,7 +84,11 @@ pub(super) fn create(dir: &Path, header: SegmentHeader) -> io::Result<(PathBuf, 
     file.sync_all()?;
     let path = path(dir, header.first_position);
     std::fs::rename(&new, &path)?;
-    sync_dir(dir)?;
+    if let Err(error) = sync_dir(dir) {
+        // Events may still go in the segment before it, and then its name would be wrong.
+        std::fs::remove_file(&path)?;
+        return Err(error);
+    }
     Ok((path, SegmentFile::new(file, SEGMENT_HEADER_BYTES as u64)))
 }
 

@@ -370,12 +370,9 @@ impl Writer {
             return;
         }
         self.heal_file();
+        let tried = self.try_disk();
         let Some(trouble) = &mut self.state.trouble else { return };
-        let probed = match trouble.roll_back {
-            true => Err(io::Error::other("the failed write is not taken back yet")),
-            false => self.active.probe(trouble.bytes),
-        };
-        match probed {
+        match tried {
             Ok(()) => {
                 self.state.trouble = None;
                 self.set_writable(true);
@@ -384,10 +381,21 @@ impl Writer {
             Err(error) => {
                 trouble.wait = (trouble.wait * 2).min(Duration::from_millis(PROBE_MS_MAX));
                 trouble.next_try = Instant::now() + Duration::from_millis(PROBE_MS_MIN);
+                // The trial itself may have left something.
                 trouble.roll_back = true;
                 tracing::debug!(%error, "the log's disk still refuses writes");
             }
         }
+    }
+
+    /// Writes as much as failed, where the next group goes.
+    fn try_disk(&mut self) -> io::Result<()> {
+        let Some(trouble) = &self.state.trouble else { return Ok(()) };
+        let bytes = trouble.bytes;
+        if trouble.roll_back {
+            return Err(io::Error::other("the failed write is not taken back yet"));
+        }
+        if self.active.has_room(0, bytes) { self.active.probe(bytes) } else { self.rotate(bytes) }
     }
 
     /// Takes what failed out of the file, if that is still to be done.

@@ -140,6 +140,7 @@ async fn a_segment_that_cannot_be_begun_is_begun_later() {
     set(&disk.faults.writes, true);
     disk.log.append(append("s", [2])).await.unwrap_err();
     disk.log.append(append("s", [3])).await.unwrap_err();
+    assert!(!disk.is_writable().await);
     set(&disk.faults.writes, false);
     for id in 4..20 {
         disk.append_when_healed(id).await;
