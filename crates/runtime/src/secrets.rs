@@ -62,6 +62,11 @@ pub fn load_or_create(
     }
 }
 
+/// Puts another text in the place of a secret, with mode 0600.
+pub fn replace(path: &Path, text: &str) -> Result<(), SecretError> {
+    store(path, text).map_err(io_error("store", path))
+}
+
 /// Written beside its place and moved there, so that a crash leaves either no secret or a whole one.
 fn store(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");

@@ -1,0 +1,10 @@
+//! The whole system, as a user meets it: the real binary in a process of its own, over real sockets, killed for real.
+
+#![allow(missing_docs, reason = "tests")]
+
+mod battle;
+mod crash;
+mod players;
+mod pusher;
+mod server;
+mod web;

@@ -1,0 +1,94 @@
+//! A `nimaora serve` process with a folder of its own, on a free port.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use nimaora_api::v1::command_service_client::CommandServiceClient;
+use nimaora_api::v1::query_service_client::QueryServiceClient;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tonic::transport::Channel;
+
+/// Long enough for any start on a busy machine; a test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_nimaora");
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    process: Child,
+    pub address: String,
+    pub data_dir: PathBuf,
+}
+
+impl Server {
+    /// Starts a server on `listen` and waits until it is ready.
+    pub async fn start(data_dir: &Path, listen: &str) -> Self {
+        let mut process = Command::new(BINARY)
+            .args(["serve", "--listen", listen, "--data-dir"])
+            .arg(data_dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        let address = tokio::time::timeout(PATIENCE, ready_address(lines)).await.unwrap();
+        Self { process, address, data_dir: data_dir.to_owned() }
+    }
+
+    /// `kill -9`, and waits until the process is gone.
+    pub async fn kill(mut self) -> PathBuf {
+        self.process.kill().await.unwrap();
+        self.data_dir
+    }
+
+    /// SIGTERM, and the exit code.
+    pub async fn terminate(mut self) -> i32 {
+        let id = self.process.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(sent.success());
+        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
+        status.code().unwrap()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn admin_token(&self) -> String {
+        std::fs::read_to_string(self.data_dir.join("admin-token")).unwrap().trim().to_owned()
+    }
+
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(self.url()).unwrap().connect().await.unwrap()
+    }
+
+    pub async fn commands(&self) -> CommandServiceClient<Channel> {
+        CommandServiceClient::new(self.channel().await)
+    }
+
+    pub async fn queries(&self) -> QueryServiceClient<Channel> {
+        QueryServiceClient::new(self.channel().await)
+    }
+}
+
+/// Reads the server's lines until it says that it is ready, and where.
+async fn ready_address(lines: BufReader<tokio::process::ChildStdout>) -> String {
+    let mut lines = lines.lines();
+    let mut address = None;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, rest)) = line.split_once("http://") {
+            address = rest.split_whitespace().next().map(|a| a.trim_end_matches('/').to_owned());
+        }
+        if line.contains("ready") {
+            // The pipe must not fill up while the server goes on talking.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return address.unwrap();
+        }
+    }
+    panic!("the server ended before it was ready");
+}
