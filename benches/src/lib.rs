@@ -1,0 +1,48 @@
+//! What the measurements share: a server in a process of its own, and players to call it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`process`] | [`Child`]: the program under measurement, started on a free port and ended with the value |
+//! | [`players`] | [`Battle`]: a running battle whose players never run out of arrows or points |
+//!
+//! These are measurements for people and for docs/PERFORMANCE.md; nothing here is part of the product.
+
+pub mod players;
+pub mod process;
+
+pub use players::{Battle, Player};
+pub use process::Child;
+
+/// Why a measurement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A program is not there.
+    #[error("there is no {0}; build it first: cargo build --release -p nimaora")]
+    NotBuilt(String),
+    /// A program did not say what it must say at its start.
+    #[error("{program} did not start: {reason}")]
+    NotStarted {
+        /// Which.
+        program: String,
+        /// What it did instead.
+        reason: String,
+    },
+    /// The system refused something.
+    #[error("the system refused: {0}")]
+    Io(#[from] std::io::Error),
+    /// No connection.
+    #[error("no connection: {0}")]
+    Connect(#[from] tonic::transport::Error),
+    /// A call failed.
+    #[error("a call failed: {0}")]
+    Call(Box<tonic::Status>),
+    /// Something that must hold in a measurement does not.
+    #[error("the measurement is of no use: {0}")]
+    Invalid(String),
+}
+
+impl From<tonic::Status> for BenchError {
+    fn from(status: tonic::Status) -> Self {
+        Self::Call(Box::new(status))
+    }
+}
