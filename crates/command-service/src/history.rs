@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ahash::RandomState;
-use nimaora_domain::{Battle, BattleId, CommandId, Outcome, Recorded, codec};
+use nimaora_domain::{Battle, BattleId, CommandId, Outcome, Recorded};
 use nimaora_event_log::{ChainHead, Direction, EventLog, RecordedEvent, Revision, envelope};
 
 use crate::error::CommandError;
@@ -40,8 +40,7 @@ impl Folded {
     }
 
     fn apply(&mut self, event: &RecordedEvent) -> Result<(), CommandError> {
-        let envelope = envelope::open(event, &mut self.chain).map_err(damaged)?;
-        self.battle.evolve(&recorded(event, envelope)?);
+        self.battle.evolve(&envelope::open_recorded(event, &mut self.chain).map_err(damaged)?);
         self.head = Some(event.revision);
         Ok(())
     }
@@ -97,18 +96,7 @@ fn answer(recorded: &Recorded, position: u64) -> Answer {
 
 /// An event of a battle, its hash unchecked: that is done when the battle is read into memory.
 pub(crate) fn read(event: &RecordedEvent) -> Result<Recorded, CommandError> {
-    let envelope = envelope::peek(event).map_err(damaged)?;
-    recorded(event, envelope)
-}
-
-fn recorded(event: &RecordedEvent, envelope: envelope::Envelope) -> Result<Recorded, CommandError> {
-    Ok(Recorded {
-        revision: event.revision,
-        event_id: event.id,
-        command_id: envelope.command_id,
-        time: envelope.time,
-        event: codec::decode(&event.event_type, &event.data).map_err(damaged)?,
-    })
+    envelope::to_recorded(event).map_err(damaged)
 }
 
 pub(crate) fn damaged(error: impl std::fmt::Display) -> CommandError {
