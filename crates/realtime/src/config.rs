@@ -1,6 +1,31 @@
 //! Settings of the realtime service. Each is a bound or a delay, its unit last.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+/// The application's secret; it is not shown when it is printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct AppSecret(String);
+
+impl AppSecret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for AppSecret {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for AppSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// How the realtime service behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,8 +33,10 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The application's public key: the last part of the path that sockets connect to, and the first of every signature.
     pub app_key: String,
-    /// The application's secret, which channel signatures are made with. All nodes have the same one.
-    pub app_secret: String,
+    /// The application's secret, which channel signatures are made with. All nodes have the same one; without it the service does
+    /// not start. It is read and never written out.
+    #[serde(skip_serializing)]
+    pub app_secret: AppSecret,
     /// After how much silence client and server ping each other, in seconds. Each socket is told a value up to a sixth
     /// shorter or longer, so that sockets which connected together do not ping together.
     pub activity_timeout_s: u16,
@@ -49,7 +76,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             app_key: "nimaora".to_owned(),
-            app_secret: String::new(),
+            app_secret: AppSecret::default(),
             activity_timeout_s: 30,
             ping_grace_s: 5,
             pong_timeout_s: 30,

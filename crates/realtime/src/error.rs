@@ -2,6 +2,17 @@
 
 use nimaora_read_models::StoreError;
 
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Anybody could sign with an empty secret.
+    #[error("the realtime service has no secret; set app_secret to the same long random text on every node")]
+    SecretMissing,
+    /// The system gives no thread for sending boards.
+    #[error("no thread could be started for sending boards: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
 /// Why the server closes a socket. The numbers are RFC 6455's and the Pusher protocol's; what a client does next follows from
 /// them: 4000–4099 it stays away, 4100–4199 it comes back after a second, 4200–4299 at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

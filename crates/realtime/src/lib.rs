@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`config`] | [`Config`]: every bound and delay |
-//! | [`error`] | [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
+//! | [`error`] | [`StartError`], [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
 //! | `http` | the upgrade, and the signing of private channels |
 //! | `socket` | one socket: its outbox, its requests, its life |
 //! | `hub` | the node's sockets and the battles they follow; boards, alerts, sweeps |
@@ -29,7 +29,6 @@ mod socket;
 mod websocket;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,8 +38,8 @@ use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
 use tokio::time::Instant;
 
-pub use config::Config;
-pub use error::{CloseReason, Refusal};
+pub use config::{AppSecret, Config};
+pub use error::{CloseReason, Refusal, StartError};
 
 use crate::hub::boards::BoardQueue;
 use crate::hub::registry::Registry;
@@ -87,10 +86,13 @@ impl Realtime {
     /// Starts the service within the current tokio runtime. When `shutdown` is requested, all sockets are told to connect elsewhere.
     ///
     /// # Errors
-    /// The system gives no thread for sending boards.
-    pub fn new(deps: Deps, config: Config, shutdown: &Shutdown) -> io::Result<Self> {
+    /// See [`StartError`]. Nothing runs then.
+    pub fn new(deps: Deps, config: Config, shutdown: &Shutdown) -> Result<Self, StartError> {
+        if config.app_secret.expose().is_empty() {
+            return Err(StartError::SecretMissing);
+        }
         let hub = Arc::new(Hub {
-            application: Application::new(config.app_key.clone(), config.app_secret.clone()),
+            application: Application::new(config.app_key.clone(), config.app_secret.expose().to_owned()),
             leaderboard: deps.leaderboard,
             read_models: deps.read_models,
             bus: deps.bus,
@@ -103,7 +105,7 @@ impl Realtime {
             started: Instant::now(),
             config,
         });
-        let thread = hub.boards.start()?;
+        let thread = hub.boards.start().map_err(StartError::Thread)?;
         let (swept, boards) = (Arc::clone(&hub), hub.boards.clone());
         shutdown.spawn(async move {
             sweep::run(swept).await;

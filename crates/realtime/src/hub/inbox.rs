@@ -181,3 +181,59 @@ impl Listener {
         matches!(self.standing, Standing::Open { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::socket::tests::socket;
+
+    const ID: ParticipantId = ParticipantId(Uuid::from_u128(1));
+    const OLD: SessionId = SessionId(Uuid::from_u128(2));
+    const NEW: SessionId = SessionId(Uuid::from_u128(3));
+
+    fn frame() -> Bytes {
+        Bytes::from_static(b"frame")
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_while_it_is_checked_does_not_get_in() {
+        let (socket, _client) = socket().await;
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
+        inboxes.end_sessions(ID, 5, Some(NEW), &frame());
+        // The table was read before the end of the session was written to it.
+        assert_eq!(inboxes.open(ID, key, 4), Err(Refusal::SessionEnded));
+        assert_eq!(inboxes.alert(ID, 6, frame), 0);
+    }
+
+    #[tokio::test]
+    async fn old_news_of_sessions_closes_nobody() {
+        let (socket, _client) = socket().await;
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(socket), NEW);
+        inboxes.end_sessions(ID, 5, Some(OLD), &frame());
+        assert_eq!(inboxes.open(ID, key, 7), Ok(()));
+        inboxes.end_sessions(ID, 6, Some(OLD), &frame());
+        assert_eq!(inboxes.alert(ID, 8, frame), 1);
+    }
+
+    #[tokio::test]
+    async fn each_alert_goes_to_all_listeners_once() {
+        let ((one, _one), (two, _two)) = (socket().await, socket().await);
+        let mut inboxes = Inboxes::default();
+        let keys = [one, two].map(|socket| inboxes.reserve(ID, Arc::new(socket), OLD));
+        assert_eq!(inboxes.alert(ID, 1, frame), 0, "nobody has been let in yet");
+        for key in keys {
+            inboxes.open(ID, key, 1).unwrap();
+        }
+        assert_eq!(inboxes.alert(ID, 2, frame), 2);
+        assert_eq!(inboxes.alert(ID, 2, frame), 0);
+        assert_eq!(inboxes.behind().iter().map(|behind| behind.after).collect::<Vec<_>>(), [2]);
+        inboxes.remove(ID, keys[0]);
+        assert_eq!(inboxes.alert(ID, 3, frame), 1);
+        inboxes.remove(ID, keys[1]);
+        assert!(inboxes.by_participant.is_empty(), "an inbox ends with its last listener");
+    }
+}

@@ -188,3 +188,32 @@ impl Socket {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A socket that was told 30 seconds, and its other end.
+    pub(crate) async fn socket() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        (Socket::new(Wire::Tcp(server), 30, 1_000, 0), client)
+    }
+
+    #[tokio::test]
+    async fn silence_is_asked_about_once_and_then_ends_the_socket() {
+        let config = Config { ping_grace_s: 5, pong_timeout_s: 20, ..Config::default() };
+        let (socket, _client) = socket().await;
+        assert_eq!(socket.silence(34, &config), Silence::Short);
+        assert_eq!(socket.silence(35, &config), Silence::Long);
+        socket.ping();
+        assert_eq!(socket.silence(54, &config), Silence::Short);
+        assert_eq!(socket.silence(55, &config), Silence::Dead);
+        socket.heard(55);
+        assert_eq!(socket.silence(89, &config), Silence::Short);
+        assert_eq!(socket.silence(90, &config), Silence::Long);
+    }
+}

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 
 use super::requests::Listening;
@@ -28,7 +29,7 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Adm
         Ok(admission) => {
             let registered = hub.sockets.register(admission, Arc::clone(&socket));
             socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
-            serve(&hub, &socket, &early).await;
+            serve(&hub, &socket, early).await;
             drop(registered);
         }
         Err(reason) => socket.close_with_error(reason),
@@ -45,10 +46,12 @@ fn spread(timeout_s: u16) -> u16 {
 }
 
 /// Until the socket is closed by either side.
-async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: &[u8]) {
+async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: Bytes) {
     let mut reader = Reader::new(hub.config.message_bytes_max);
     let mut listening = Listening::default();
-    let mut flow = take(hub, socket, &mut reader, &mut listening, early).await;
+    let mut flow = take(hub, socket, &mut reader, &mut listening, &early).await;
+    // Even when it is empty, it holds the HTTP server's whole read buffer.
+    drop(early);
     while flow.is_continue() {
         flow = match socket.progress().await {
             Progress::Read(bytes) => {

@@ -1,6 +1,7 @@
 //! A realtime service on a port of its own, with real stores that the test writes as the projection would.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
     reason = "each test program uses a part of it, to assert"
@@ -67,7 +68,7 @@ impl Player {
 pub fn config() -> Config {
     Config {
         app_key: KEY.to_owned(),
-        app_secret: "test-secret".to_owned(),
+        app_secret: "test-secret".to_owned().into(),
         board_tick_ms: 20,
         appear_timeout_ms: 200,
         drain_ms: 10,
