@@ -1,0 +1,237 @@
+//! `min_position`: an answer is as fresh as its caller asked for, or there is none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_api::v1::get_battle_request::Battle as Asked;
+use nimaora_api::v1::{
+    GetBattleRequest, GetLeaderboardRequest, GetParticipantRequest, GetRankRequest, ListBattlesRequest,
+};
+use nimaora_change_bus::Change;
+use nimaora_query_gateway::Config;
+use nimaora_read_models::contract::{battle, participant, story};
+use nimaora_read_models::{ReadModels, TableBatch};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use crate::house::{House, OPENED, battle_id, board_batch, player_id, reason, says_when_to_retry};
+use crate::stores::{CountedBus, DeadBus};
+
+/// So long that no test could wait for it: what happens happens because somebody was told.
+const NEVER_MS: u64 = 3_600_000;
+
+fn told_only() -> Config {
+    Config { wait_poll_ms: NEVER_MS, ..Config::default() }
+}
+
+fn top(min_position: u64) -> GetLeaderboardRequest {
+    GetLeaderboardRequest {
+        battle_id: battle_id(),
+        min_position,
+        wait_ms: 10_000,
+        ..GetLeaderboardRequest::default()
+    }
+}
+
+/// Runs a query until it waits, then lets `then` happen, and answers what the query came to.
+async fn waits<T: Send + 'static>(
+    bus: &CountedBus,
+    query: impl Future<Output = Result<tonic::Response<T>, Status>> + Send + 'static,
+    then: impl Future<Output = ()>,
+) -> Result<T, Status> {
+    let mut followers = bus.followers();
+    let query = tokio::spawn(query);
+    followers.wait_for(|count| *count == 1).await.unwrap();
+    then.await;
+    query.await.unwrap().map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn an_answer_that_has_reached_the_position_comes_at_once() {
+    let house = House::with_bus(told_only(), Arc::new(DeadBus)).await;
+    let board = house.client().get_leaderboard(top(OPENED)).await.unwrap().into_inner();
+    assert_eq!(board.as_of, OPENED);
+}
+
+#[tokio::test]
+async fn a_query_that_waits_is_woken_by_the_change() {
+    let bus = Arc::new(CountedBus::default());
+    let house = House::with_bus(told_only(), Arc::clone(&bus) as Arc<_>).await;
+    let mut client = house.client();
+    let query = async move { client.get_leaderboard(top(12)).await };
+    let board = waits(&bus, query, async {
+        // Not far enough, and then far enough.
+        house.moves(11).await;
+        house.tells(11, Change::Applied { board: false }).await;
+        house.scores(12, 1, 9).await;
+        house.tells(12, Change::Applied { board: true }).await;
+    });
+    let board = board.await.unwrap();
+    assert_eq!(board.as_of, 12);
+    assert_eq!(board.entries[0].participant_id, player_id(1));
+    assert_eq!(*bus.followers().borrow(), 0, "nobody follows when nobody waits");
+}
+
+#[tokio::test]
+async fn every_query_about_a_battle_can_wait() {
+    let bus = Arc::new(CountedBus::default());
+    let house = House::with_bus(told_only(), Arc::clone(&bus) as Arc<_>).await;
+    let moves = |position| {
+        let house = &house;
+        async move {
+            house.moves(position).await;
+            house.tells(position, Change::Applied { board: false }).await;
+        }
+    };
+    let mut client = house.client();
+    let request = GetRankRequest {
+        battle_id: battle_id(),
+        participant_id: player_id(1),
+        min_position: 11,
+        wait_ms: 10_000,
+    };
+    let query = async move { client.get_rank(request).await };
+    assert_eq!(waits(&bus, query, moves(11)).await.unwrap().as_of, 11);
+
+    let mut client = house.client();
+    let request = GetParticipantRequest {
+        battle_id: battle_id(),
+        participant_id: player_id(1),
+        min_position: 12,
+        wait_ms: 10_000,
+    };
+    let query = async move { client.get_participant(request).await };
+    assert_eq!(waits(&bus, query, moves(12)).await.unwrap().as_of, 12);
+
+    let mut client = house.client();
+    let request =
+        GetBattleRequest { battle: Some(Asked::BattleId(battle_id())), min_position: 13, wait_ms: 10_000 };
+    let query = async move { client.get_battle(request).await };
+    assert_eq!(waits(&bus, query, moves(13)).await.unwrap().as_of, 13);
+}
+
+#[tokio::test]
+async fn a_newcomer_is_awaited() {
+    let bus = Arc::new(CountedBus::default());
+    let house = House::with_bus(told_only(), Arc::clone(&bus) as Arc<_>).await;
+    let mut client = house.client();
+    let request = GetParticipantRequest {
+        battle_id: battle_id(),
+        participant_id: player_id(4),
+        min_position: 11,
+        wait_ms: 10_000,
+    };
+    let query = async move { client.get_participant(request).await };
+    let answer = waits(&bus, query, async {
+        let joined = vec![story::joined(battle(1), 4)];
+        house.tables.apply(&TableBatch { joined, ..story::batch(11) }).await.unwrap();
+        house.tells(11, Change::Applied { board: true }).await;
+    });
+    assert_eq!(answer.await.unwrap().participant.unwrap().username, "player 4");
+}
+
+#[tokio::test]
+async fn what_the_tables_would_have_by_now_is_not_awaited() {
+    let house = House::with_bus(told_only(), Arc::new(DeadBus)).await;
+    let request = GetParticipantRequest {
+        battle_id: battle_id(),
+        participant_id: participant(9).to_string(),
+        min_position: OPENED,
+        wait_ms: 10_000,
+    };
+    let refused = house.client().get_participant(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "PARTICIPANT_UNKNOWN");
+    let nowhere = GetLeaderboardRequest { battle_id: battle(2).to_string(), ..top(OPENED) };
+    let refused = house.client().get_leaderboard(nowhere).await.unwrap_err();
+    assert_eq!(reason(&refused), "BATTLE_UNKNOWN");
+}
+
+#[tokio::test]
+async fn without_a_bus_the_stores_are_asked_now_and_then() {
+    let config = Config { wait_poll_ms: 5, ..Config::default() };
+    let house = House::with_bus(config, Arc::new(DeadBus)).await;
+    let mut client = house.client();
+    let query = tokio::spawn(async move { client.get_leaderboard(top(11)).await });
+    house.moves(11).await;
+    assert_eq!(query.await.unwrap().unwrap().into_inner().as_of, 11);
+}
+
+#[tokio::test]
+async fn a_list_and_a_join_code_wait_without_a_battle_to_follow() {
+    let house = House::with(Config { wait_poll_ms: 5, ..Config::default() }).await;
+    let mut client = house.client();
+    let request = ListBattlesRequest { min_position: 11, wait_ms: 10_000, ..ListBattlesRequest::default() };
+    let list = tokio::spawn(async move { client.list_battles(request).await });
+    let mut client = house.client();
+    let by_code = Some(Asked::JoinCode("NEWONE".to_owned()));
+    let request = GetBattleRequest { battle: by_code, min_position: 11, wait_ms: 10_000 };
+    let found = tokio::spawn(async move { client.get_battle(request).await });
+    let row =
+        nimaora_read_models::BattleRow { join_code: "NEWONE".to_owned(), ..story::battle_row(battle(2), 11) };
+    let updates = vec![story::moved(battle(2), 11, 0)];
+    let batch = TableBatch { battles: vec![row], updates, checkpoint: 11, ..TableBatch::default() };
+    house.tables.apply(&batch).await.unwrap();
+    assert_eq!(list.await.unwrap().unwrap().into_inner().as_of, 11);
+    let found = found.await.unwrap().unwrap().into_inner();
+    assert_eq!(found.battle.unwrap().id, battle(2).to_string());
+}
+
+#[tokio::test]
+async fn a_position_that_is_not_reached_in_time_is_no_answer() {
+    let house = House::with(told_only()).await;
+    for (wait_ms, expected) in [(250, 250), (0, 1_000), (10_000, 10_000)] {
+        tokio::time::pause();
+        let began = Instant::now();
+        let request = GetLeaderboardRequest { wait_ms, ..top(11) };
+        let refused = house.client().get_leaderboard(request).await.unwrap_err();
+        // A timer is late by up to a millisecond.
+        assert!((expected..=expected + 1).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+        tokio::time::resume();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "POSITION_NOT_REACHED"));
+        assert!(says_when_to_retry(&refused));
+        assert!(refused.message().contains("at position 10, not yet at 11"), "{}", refused.message());
+    }
+}
+
+#[tokio::test]
+async fn queries_that_wait_leave_room_for_others() {
+    let bus = Arc::new(CountedBus::default());
+    let config = Config { waiting_max: 1, queries_max: 2, ..told_only() };
+    let house = House::with_bus(config, Arc::clone(&bus) as Arc<_>).await;
+    let mut client = house.client();
+    let query = async move { client.get_leaderboard(top(11)).await };
+    let board = waits(&bus, query, async {
+        let refused = house.client().get_leaderboard(top(11)).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::ResourceExhausted, "TOO_MANY_WAITING")
+        );
+        assert!(says_when_to_retry(&refused));
+        house.client().get_leaderboard(top(0)).await.unwrap();
+        house.move_board(board_batch(11, Vec::new())).await;
+        house.tells(11, Change::Applied { board: false }).await;
+    });
+    board.await.unwrap();
+}
+
+#[tokio::test]
+async fn more_queries_than_the_server_takes_are_shed() {
+    let bus = Arc::new(CountedBus::default());
+    let config = Config { queries_max: 1, ..told_only() };
+    let house = House::with_bus(config, Arc::clone(&bus) as Arc<_>).await;
+    let mut client = house.client();
+    let query = async move { client.get_leaderboard(top(11)).await };
+    let refused = waits(&bus, query, async {
+        let refused = house.client().get_leaderboard(top(0)).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::ResourceExhausted, "QUERIES_OVERLOADED")
+        );
+        assert!(says_when_to_retry(&refused));
+        house.shutdown.request();
+    });
+    let refused = refused.await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "DRAINING"));
+    house.client().get_leaderboard(top(0)).await.unwrap();
+    assert!(house.shutdown.finish(Duration::from_secs(10)).await);
+}

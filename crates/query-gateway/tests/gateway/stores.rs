@@ -1,0 +1,138 @@
+//! A leaderboard that is down, and a bus that is counted on.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nimaora_change_bus::{BusError, BusMessage, ChangeBatch, ChangeBus, Changes, Lane, MemoryBus};
+use nimaora_domain::{BattleId, ParticipantId};
+use nimaora_read_models::{Board, BoardBatch, Leaderboard, Position, StoreError};
+use tokio::sync::watch;
+
+/// A leaderboard that cannot be reached.
+pub(crate) struct Down;
+
+fn down<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable { reason: "connection refused".to_owned() })
+}
+
+#[async_trait]
+impl Leaderboard for Down {
+    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<(), StoreError> {
+        down()
+    }
+
+    async fn checkpoint(&self) -> Result<Position, StoreError> {
+        down()
+    }
+
+    async fn top(&self, _battle_id: BattleId, _limit: u32) -> Result<Board, StoreError> {
+        down()
+    }
+
+    async fn rank(&self, _battle_id: BattleId, _participant_id: ParticipantId) -> Result<Board, StoreError> {
+        down()
+    }
+
+    async fn around(
+        &self,
+        _battle_id: BattleId,
+        _participant_id: ParticipantId,
+        _range: u32,
+    ) -> Result<Board, StoreError> {
+        down()
+    }
+}
+
+/// A leaderboard that never answers.
+pub(crate) struct Silent;
+
+#[async_trait]
+impl Leaderboard for Silent {
+    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn checkpoint(&self) -> Result<Position, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn top(&self, _battle_id: BattleId, _limit: u32) -> Result<Board, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn rank(&self, _battle_id: BattleId, _participant_id: ParticipantId) -> Result<Board, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn around(
+        &self,
+        _battle_id: BattleId,
+        _participant_id: ParticipantId,
+        _range: u32,
+    ) -> Result<Board, StoreError> {
+        std::future::pending().await
+    }
+}
+
+/// The bus in memory, and how many follow it at this moment.
+pub(crate) struct CountedBus {
+    bus: MemoryBus,
+    followers: Arc<watch::Sender<usize>>,
+}
+
+impl Default for CountedBus {
+    fn default() -> Self {
+        Self { bus: MemoryBus::default(), followers: Arc::new(watch::Sender::new(0)) }
+    }
+}
+
+impl CountedBus {
+    pub(crate) fn followers(&self) -> watch::Receiver<usize> {
+        self.followers.subscribe()
+    }
+}
+
+#[async_trait]
+impl ChangeBus for CountedBus {
+    async fn publish(&self, batches: Vec<ChangeBatch>) -> Result<(), BusError> {
+        self.bus.publish(batches).await
+    }
+
+    async fn follow(&self, battle_id: BattleId, lanes: &[Lane]) -> Result<Box<dyn Changes>, BusError> {
+        let changes = self.bus.follow(battle_id, lanes).await?;
+        self.followers.send_modify(|count| *count += 1);
+        Ok(Box::new(Counted { changes, followers: Arc::clone(&self.followers) }))
+    }
+}
+
+struct Counted {
+    changes: Box<dyn Changes>,
+    followers: Arc<watch::Sender<usize>>,
+}
+
+#[async_trait]
+impl Changes for Counted {
+    async fn next(&mut self) -> Result<BusMessage, BusError> {
+        self.changes.next().await
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.followers.send_modify(|count| *count -= 1);
+    }
+}
+
+/// A bus that is down.
+pub(crate) struct DeadBus;
+
+#[async_trait]
+impl ChangeBus for DeadBus {
+    async fn publish(&self, _batches: Vec<ChangeBatch>) -> Result<(), BusError> {
+        Err(BusError::Unavailable { reason: "connection refused".to_owned() })
+    }
+
+    async fn follow(&self, _battle_id: BattleId, _lanes: &[Lane]) -> Result<Box<dyn Changes>, BusError> {
+        Err(BusError::Unavailable { reason: "connection refused".to_owned() })
+    }
+}
