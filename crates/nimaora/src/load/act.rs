@@ -6,7 +6,7 @@ use nimaora_api::v1;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::api::{Reply, bearer, with_token, within_deadline};
+use super::api::{Reply, bearer, code_name, with_token, within_deadline};
 use super::crew::{Crew, Identity};
 use super::error::LoadError;
 use super::facts::{Deed, Fact, username};
@@ -48,11 +48,6 @@ impl Done {
         };
         Self { ending, retries, unresolved }
     }
-}
-
-/// The name of the status' code, as documents write it.
-fn code_name(status: &Status) -> &'static str {
-    status.code().description()
 }
 
 impl Crew {

@@ -132,6 +132,34 @@ pub(super) async fn within_deadline<T>(
     }
 }
 
+/// The name of the status' code, as the API's documents write it.
+pub(super) fn code_name(status: &Status) -> &'static str {
+    match status.code() {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// The status in words.
+pub(super) fn describe(status: &Status) -> String {
+    format!("{}: {}", code_name(status), status.message())
+}
+
 /// What a status means for whoever called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Failure {

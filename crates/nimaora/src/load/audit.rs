@@ -8,7 +8,7 @@ use nimaora_api::v1;
 use tokio::time::sleep;
 use tonic::{Response, Status};
 
-use super::api::{Api, Queries, Token, with_token, within_deadline};
+use super::api::{Api, Queries, Token, describe, with_token, within_deadline};
 use super::error::LoadError;
 use super::facts::Slot;
 use super::verify::{
@@ -153,7 +153,7 @@ impl Audit<'_> {
             match within_deadline(query(self.api.queries())).await {
                 Ok(answer) => return Ok(answer),
                 Err(status) if tries == TRIES => {
-                    return Err(LoadError::Server { action, reason: status.to_string() });
+                    return Err(LoadError::Server { action, reason: describe(&status) });
                 }
                 Err(_) => sleep(PAUSE).await,
             }

@@ -6,7 +6,7 @@ use nimaora_api::v1;
 use uuid::Uuid;
 
 use super::act::accepted_answer;
-use super::api::{Api, Commands, Reply, Token, bearer, with_token};
+use super::api::{Api, Commands, Reply, Token, bearer, describe, with_token};
 use super::args::{LoadArgs, Profile};
 use super::audit::Audit;
 use super::crew::{Progress, Setup};
@@ -32,6 +32,8 @@ const POINTS_PER_ATTACK: u32 = 1;
 /// Plays one battle from its creation to the verdict.
 pub(super) async fn run(args: &LoadArgs) -> Result<Report, LoadError> {
     let mut leader = Leader::new(args)?;
+    // A server that is not there is told at once, not after the time for repeats.
+    leader.usage().await?;
     leader.create().await?;
     let everyone = leader.join().await?;
     let played = leader.play(&everyone).await?;
@@ -343,7 +345,7 @@ impl<'a> Leader<'a> {
         let reason = match reply {
             Reply::Accepted(answer) => return Ok(answer),
             Reply::Refused(reason) => reason,
-            Reply::Failed(status) | Reply::Unknown(status) => status.to_string(),
+            Reply::Failed(status) | Reply::Unknown(status) => describe(&status),
         };
         Err(LoadError::Server { action, reason })
     }

@@ -20,9 +20,9 @@ use crate::client::{PusherSocket, SocketError};
 pub(super) const OPENING_MAX: usize = 64;
 /// How often a player tries to open its first socket.
 const FIRST_TRIES: u32 = 5;
-/// The pause before a socket is opened again; it doubles up to the longest, and half of it is drawn.
+/// The pause before a socket is opened again; it doubles up to the longest, and half of it is drawn. Browsers wait a second.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Of so many sockets one reads its boards in full and checks them.
 const BOARD_CHECKED_ONE_OF: Slot = 64;
 /// Attacks that are fetched in one call.

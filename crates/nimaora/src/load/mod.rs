@@ -9,6 +9,7 @@
 //! | [`api`], [`socket`], [`usage`] | how they reach the server |
 //! | [`worker`], [`workers`], [`link`] | one playing process, several of them, and what is said between them |
 //! | [`facts`], [`verify`], [`audit`] | what players were told, and whether the server agrees |
+//! | [`leader`] | leads all of it through one battle |
 //! | [`record`], [`report`], [`screen`] | what is measured and shown |
 //!
 //! Arrivals are open-loop: what is due is sent whatever became of what was sent before, and latency counts from the intended
@@ -31,6 +32,8 @@ mod record;
 mod report;
 mod screen;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod time;
 mod usage;
 mod verify;

@@ -43,9 +43,12 @@ impl Workers {
                 let child = spawn()?;
                 tasks.spawn(async move {
                     if let Err(error) = lead(process, child, ordered, &sender).await {
-                        let failed = Message::Failed { reason: error.to_string() };
+                        let reason = match error {
+                            LoadError::Worker { reason, .. } => reason,
+                            other => other.to_string(),
+                        };
                         // The leader may be gone already.
-                        let _ = sender.send((process, failed)).await;
+                        let _ = sender.send((process, Message::Failed { reason })).await;
                     }
                 });
             }
