@@ -1,0 +1,196 @@
+//! The command line: what can be asked, and what is answered when it fails.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError, Sources};
+use crate::demo::{self, DemoArgs, DemoError};
+use crate::load::{self, LoadArgs, LoadError};
+use crate::play::{self, ClientArgs, ClientError};
+use crate::serve::{self, ServeError};
+
+/// The exit code for arguments and settings that cannot be used (`EX_USAGE` of sysexits).
+const EXIT_USAGE: u8 = 64;
+
+/// Live battles: players answer, attack each other and see it at once.
+#[derive(Parser, Debug)]
+#[command(name = "nimaora", version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "Begin with 'nimaora demo', then 'nimaora serve' and 'nimaora client --help'.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs a server: every role on one port, everything kept in one folder.
+    ///
+    /// Settings come from defaults, then --config FILE, then the environment (NIMAORA_REALTIME__BOARD_TICK_MS sets
+    /// realtime.board_tick_ms), then flags. SIGTERM and SIGINT drain the server; a second one ends it at once.
+    Serve(Settings),
+    /// Shows a battle of bots in the terminal, on a server of its own in a temporary folder.
+    Demo(DemoArgs),
+    /// Speaks to a running server: creates battles, joins, answers, attacks, watches.
+    Client(ClientArgs),
+    /// Plays with many virtual players against a running server, measures it, and verifies the result.
+    Load(Box<LoadArgs>),
+    /// Prints every setting with its value, as TOML. Secrets are hidden.
+    Config(Settings),
+}
+
+/// Where settings come from.
+#[derive(Args, Debug)]
+struct Settings {
+    /// A TOML file with settings.
+    #[arg(long, value_name = "FILE", env = "NIMAORA_CONFIG")]
+    config: Option<PathBuf>,
+    /// The address of the one port; port 0 takes a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// The folder where everything is kept; made if need be [default: ./data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Any setting, as realtime.board_tick_ms=100; may be repeated.
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (setting, value) = text.split_once('=').ok_or("it is not of the form SETTING=VALUE")?;
+    Ok((setting.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl Settings {
+    fn resolve(self) -> Result<Config, ConfigError> {
+        let named = [("listen", self.listen), ("data_dir", self.data_dir)];
+        let mut flags = self.set;
+        flags.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        Sources { file: self.config, flags, ..Sources::from_environment() }.resolve()
+    }
+}
+
+/// Why the program failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("the load ended, and what the server says does not agree with what its players were told")]
+    NotVerified,
+    #[error("cannot print the settings: {0}")]
+    Print(#[from] toml::ser::Error),
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(std::io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => EXIT_USAGE,
+            Self::Serve(_)
+            | Self::Demo(_)
+            | Self::Client(_)
+            | Self::Load(_)
+            | Self::NotVerified
+            | Self::Print(_)
+            | Self::Runtime(_)
+            | Self::Output(_) => 1,
+        }
+    }
+}
+
+/// Reads the arguments of this process, does what they ask, and answers the exit code: 0 when it went well, 64 when arguments
+/// or settings cannot be used, 1 for anything else.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Help that nobody can read is no reason to fail.
+            let _ = error.print();
+            return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
+        }
+    };
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "nimaora: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Config(settings) => {
+            let text = settings.resolve()?.to_toml_without_secrets()?;
+            std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+        }
+        Command::Serve(settings) => {
+            let config = settings.resolve()?;
+            runtime()?.block_on(serve::run::run(config)).map_err(Failure::Serve)
+        }
+        Command::Demo(args) => runtime()?.block_on(demo::run(args)).map_err(Failure::Demo),
+        Command::Client(args) => runtime()?.block_on(play::run(args)).map_err(Failure::Client),
+        Command::Load(args) => match runtime()?.block_on(load::run(*args))? {
+            true => Ok(()),
+            false => Err(Failure::NotVerified),
+        },
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("nimaora")
+        .build()
+        .map_err(Failure::Runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_set_settings() {
+        let cli = Cli::try_parse_from([
+            "nimaora",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--set",
+            "realtime.board_tick_ms=5",
+        ]);
+        let Command::Serve(settings) = cli.unwrap().command else { panic!("not serve") };
+        let flags = Sources { flags: settings.set, ..Sources::default() };
+        assert_eq!(flags.resolve().unwrap().realtime.board_tick_ms, 5);
+        assert_eq!(settings.listen.as_deref(), Some("127.0.0.1:0"));
+    }
+
+    #[test]
+    fn an_assignment_has_an_equals_sign() {
+        assert!(assignment("a.b").is_err());
+        assert_eq!(assignment("a.b = c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
+    }
+}

@@ -1,0 +1,180 @@
+//! The battle from its creation to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_api::v1::{
+    CreateBattleRequest, FinishBattleRequest, GetLeaderboardRequest, GetLeaderboardResponse, Rules,
+    StartBattleRequest,
+};
+use nimaora_runtime::Shutdown;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tonic::metadata::{Ascii, MetadataValue};
+
+use super::bot::{Arena, Bot};
+use super::scene::{Board, Scene, View};
+use super::screen::{Progress, Screen};
+use super::{DemoArgs, DemoError, referee};
+use crate::client::{APP_KEY, Connection, PusherSocket, bearer, command_id, with_token};
+use crate::quiz::{self, INITIAL, POINTS_PER_ATTACK, RIDDLES};
+use crate::serve::Server;
+
+/// Bots that share a gRPC connection.
+const BOTS_PER_CONNECTION: u32 = 25;
+/// How long the last alerts may take after the battle is over.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+const SETTLE_POLL: Duration = Duration::from_millis(10);
+/// How long tasks may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the screen is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// What came of the battle.
+pub(super) struct Played {
+    pub(super) standings: GetLeaderboardResponse,
+    pub(super) view: View,
+    pub(super) players: u32,
+    pub(super) took: Duration,
+}
+
+/// Plays a battle to its end and shows it.
+pub(super) async fn play(args: &DemoArgs, seed: u64, server: &Server) -> Result<Played, DemoError> {
+    let authority = server.address().to_string();
+    let url = format!("http://{authority}");
+    let admin = bearer(server.admin_token()).ok_or(DemoError::Token)?;
+    let connection = Connection::open(&url).await?;
+    // The last question opens with a fifth of the time to go.
+    let opens_every = args.duration.mul_f64(0.8) / u32::try_from(RIDDLES.len() - 1).unwrap_or(u32::MAX);
+    let battle_id = create(&connection, &admin, opens_every).await?;
+
+    let (scene, listening) = (Arc::new(Scene::new()), Shutdown::new());
+    let bots = join(args.players, &url, &battle_id, seed).await?;
+    scene.count(|counts| counts.commands += u64::from(args.players) + 2);
+    watch(&authority, &battle_id, Arc::clone(&scene), &listening).await?;
+    for bot in &bots {
+        bot.listen(&authority, &battle_id, Arc::clone(&scene), &listening).await?;
+    }
+    let referee =
+        referee::start(connection.clone(), admin.clone(), battle_id.clone(), Arc::clone(&scene), &listening);
+
+    let start = StartBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
+    let answered = connection.commands().start_battle(with_token(start, Some(&admin))).await;
+    answered.map_err(DemoError::refused("start the battle"))?;
+    let started = Instant::now();
+    let everybody = bots.iter().map(|bot| bot.participant_id.clone()).collect();
+    let arena = Arc::new(Arena {
+        scene: Arc::clone(&scene),
+        referee,
+        started,
+        ends: started + args.duration,
+        opens_every,
+        everybody,
+    });
+    let took = act(args, bots, &arena).await?;
+
+    let finish = FinishBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
+    let finished = connection.commands().finish_battle(with_token(finish, Some(&admin))).await;
+    let position = finished.map_err(DemoError::refused("finish the battle"))?.into_inner().position;
+    scene.count(|counts| counts.commands += 1);
+    let deadline = Instant::now() + SETTLE_TIMEOUT;
+    while !scene.is_settled() && Instant::now() < deadline {
+        sleep(SETTLE_POLL).await;
+    }
+    let asked =
+        GetLeaderboardRequest { battle_id, min_position: position, ..GetLeaderboardRequest::default() };
+    let standings = connection.queries().get_leaderboard(with_token(asked, None)).await;
+    let standings = standings.map_err(DemoError::refused("tell the standings"))?.into_inner();
+    listening.finish(STOP_TIMEOUT).await;
+    Ok(Played { standings, view: scene.view(), players: args.players, took })
+}
+
+async fn create(
+    connection: &Connection,
+    admin: &MetadataValue<Ascii>,
+    opens_every: Duration,
+) -> Result<String, DemoError> {
+    let rules = Rules { initial: Some(INITIAL), points_per_attack: POINTS_PER_ATTACK, ..Rules::default() };
+    let wish = CreateBattleRequest {
+        command_id: command_id(),
+        title: "Battle of the bots".to_owned(),
+        rules: Some(rules),
+        questions: quiz::questions(u64::try_from(opens_every.as_millis()).unwrap_or(u64::MAX)),
+        schedule: None,
+    };
+    let created = connection.commands().create_battle(with_token(wish, Some(admin))).await;
+    Ok(created.map_err(DemoError::refused("create a battle"))?.into_inner().battle_id)
+}
+
+async fn join(players: u32, url: &str, battle_id: &str, seed: u64) -> Result<Vec<Bot>, DemoError> {
+    let mut joining = JoinSet::new();
+    for first in (0..players).step_by(BOTS_PER_CONNECTION as usize) {
+        let connection = Connection::open(url).await?;
+        for number in first..(first + BOTS_PER_CONNECTION).min(players) {
+            joining.spawn(Bot::join(number, connection.clone(), battle_id.to_owned(), seed));
+        }
+    }
+    let mut bots = Vec::new();
+    while let Some(joined) = joining.join_next().await {
+        bots.push(joined??);
+    }
+    Ok(bots)
+}
+
+/// Opens the spectator's socket, which the boards on the screen come from.
+async fn watch(
+    authority: &str,
+    battle_id: &str,
+    scene: Arc<Scene>,
+    shutdown: &Shutdown,
+) -> Result<(), DemoError> {
+    let mut socket = PusherSocket::connect(authority, APP_KEY).await?;
+    socket.subscribe(&format!("battle.{battle_id}"), None).await?;
+    let stop = shutdown.clone();
+    shutdown.spawn(async move {
+        let read = async {
+            while let Ok(event) = socket.next_event().await {
+                if event.name == "leaderboard.updated" {
+                    match event.read::<Board>() {
+                        Ok(board) => scene.board(board),
+                        Err(_) => scene.count(|counts| counts.failed += 1),
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.requested() => {}
+            () = read => scene.count(|counts| counts.failed += 1),
+        }
+    });
+    Ok(())
+}
+
+/// Lets the bots play and draws what happens; answers how long that took.
+async fn act(args: &DemoArgs, bots: Vec<Bot>, arena: &Arc<Arena>) -> Result<Duration, DemoError> {
+    let mut playing: JoinSet<()> = bots.into_iter().map(|bot| bot.play(Arc::clone(arena))).collect();
+    let mut screen = Screen::new();
+    let mut frames = tokio::time::interval(FRAME);
+    let give_up = arena.ends + STOP_TIMEOUT;
+    while !playing.is_empty() && Instant::now() < give_up {
+        tokio::select! {
+            Some(played) = playing.join_next() => played?,
+            _ = frames.tick() => screen.draw(&arena.scene.view(), progress(args, arena))?,
+        }
+    }
+    screen.draw(&arena.scene.view(), progress(args, arena))?;
+    screen.end()?;
+    Ok(arena.started.elapsed())
+}
+
+fn progress(args: &DemoArgs, arena: &Arena) -> Progress {
+    let elapsed = arena.started.elapsed();
+    let opened = elapsed.as_secs_f64() / arena.opens_every.as_secs_f64();
+    Progress {
+        players: args.players,
+        question: (opened as usize + 1).min(RIDDLES.len()),
+        questions: RIDDLES.len(),
+        left: args.duration.saturating_sub(elapsed),
+        done: (elapsed.as_secs_f64() / args.duration.as_secs_f64()).min(1.0),
+    }
+}

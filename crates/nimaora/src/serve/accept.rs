@@ -1,0 +1,183 @@
+//! The loop that takes connections, and the life of one of them.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use nimaora_realtime::Realtime;
+use nimaora_runtime::Shutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::front::Front;
+use super::metrics;
+use crate::config::Limits;
+
+/// How an HTTP/2 connection begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long to wait for the rest of a preface that came in pieces.
+const PREFACE_PAUSE: Duration = Duration::from_millis(5);
+/// How long to rest after the system could not hand over a connection. It doubles up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What every connection needs.
+pub(super) struct Door {
+    limits: Limits,
+    builder: Builder<TokioExecutor>,
+    realtime: Realtime,
+    shutdown: Shutdown,
+    /// Connections of HTTP/1.1 and HTTP/2; those that became sockets are the realtime service's.
+    open: AtomicUsize,
+    /// Whether the last newcomer found no room, so that the log says it once.
+    full: AtomicBool,
+}
+
+impl Door {
+    pub(super) fn new(limits: Limits, realtime: Realtime, shutdown: Shutdown) -> Self {
+        let builder = builder(&limits);
+        let (open, full) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { limits, builder, realtime, shutdown, open, full }
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<Guest> {
+        let taken = self.open.load(Ordering::Relaxed) + self.realtime.sockets();
+        let full = taken >= self.limits.connections_max;
+        if full != self.full.swap(full, Ordering::Relaxed) {
+            if full {
+                tracing::warn!(
+                    connections = taken,
+                    "no further connections are taken: limits.connections_max"
+                );
+            } else {
+                tracing::info!("connections are taken again");
+            }
+        }
+        (!full).then(|| Guest::new(Arc::clone(self)))
+    }
+}
+
+/// A place among the open connections.
+struct Guest(Arc<Door>);
+
+impl Guest {
+    fn new(door: Arc<Door>) -> Self {
+        door.open.fetch_add(1, Ordering::Relaxed);
+        metrics::opened();
+        Self(door)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        metrics::closed();
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.header_read_timeout_ms))
+        .max_buf_size(limits.header_bytes_max.max(HTTP1_BUFFER_BYTES_MIN) as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.requests_per_connection_max)
+        .initial_stream_window_size(limits.stream_window_bytes)
+        .initial_connection_window_size(limits.connection_window_bytes)
+        .max_header_list_size(limits.header_bytes_max)
+        .keep_alive_interval(Duration::from_millis(limits.keep_alive_interval_ms))
+        .keep_alive_timeout(Duration::from_millis(limits.keep_alive_timeout_ms));
+    builder
+}
+
+/// The smallest buffer that hyper reads HTTP/1.1 into.
+const HTTP1_BUFFER_BYTES_MIN: u32 = 8 * 1024;
+
+/// Takes connections until the server stops.
+pub(super) async fn run(listener: TcpListener, door: Arc<Door>, front: Front) {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = door.shutdown.requested() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                pause = PAUSE_MIN;
+                match door.enter() {
+                    Some(guest) => drop(door.shutdown.spawn(attend(stream, guest, front.clone()))),
+                    None => metrics::refused(),
+                }
+            }
+            Err(error) if concerns_one_connection(&error) => metrics::accept_failed(),
+            Err(error) => {
+                // For want of files or memory: each attempt fails until somebody leaves.
+                metrics::accept_failed();
+                tracing::warn!(%error, "no connection can be taken");
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+}
+
+/// Whether the client was gone before its connection was taken.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Serves one connection to its end. When the server stops, requests that have begun are finished.
+async fn attend(stream: TcpStream, guest: Guest, front: Front) {
+    let door = &guest.0;
+    let patience = Duration::from_millis(door.limits.header_read_timeout_ms);
+    let begun = tokio::select! {
+        () = door.shutdown.requested() => return,
+        begun = timeout(patience, begins(&stream)) => begun,
+    };
+    if !matches!(begun, Ok(Ok(()))) || stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let connection = door.builder.serve_connection_with_upgrades(TokioIo::new(stream), front);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return told(ended),
+        () = door.shutdown.requested() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let drain_timeout = Duration::from_millis(door.limits.drain_timeout_ms);
+    if let Ok(ended) = timeout(drain_timeout, connection).await {
+        told(ended);
+    }
+}
+
+fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Waits until the client has sent enough to tell which protocol it speaks: the layer below waits for that without end.
+async fn begins(stream: &TcpStream) -> io::Result<()> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let count = stream.peek(&mut seen).await?;
+        let undecided = count < PREFACE.len() && PREFACE.starts_with(&seen[..count]);
+        match count {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if !undecided => return Ok(()),
+            _ => sleep(PREFACE_PAUSE).await,
+        }
+    }
+}

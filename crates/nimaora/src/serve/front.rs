@@ -1,0 +1,163 @@
+//! Which service gets a request. Native gRPC goes straight to its service by its path; everything else pays for its own
+//! layers only.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::Router;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, Method, Request, Response, Version};
+use hyper::body::Incoming;
+use nimaora_api::v1::command_service_server::{CommandServiceServer, SERVICE_NAME as COMMANDS};
+use nimaora_api::v1::query_service_server::{QueryServiceServer, SERVICE_NAME as QUERIES};
+use nimaora_command_service::grpc::Commands;
+use nimaora_query_gateway::grpc::Queries;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic_web::{GrpcWebLayer, GrpcWebService};
+use tower::{Layer, Service};
+use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
+
+/// For how long a browser may remember what it was allowed.
+const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// The answers' headers that a page may read: how a call ended when it has no body.
+const EXPOSED: [HeaderName; 3] = [
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// All services of the port. A clone is made for each connection and request; all of it is shared.
+#[derive(Clone)]
+pub(super) struct Front {
+    commands: CommandServiceServer<Commands>,
+    queries: QueryServiceServer<Queries>,
+    /// Health and reflection.
+    other_grpc: Routes,
+    /// All gRPC services for browsers, and the answers to their preflight requests.
+    web: Cors<GrpcWebService<Routes>>,
+    /// Sockets, signatures, probes.
+    pages: Cors<Router>,
+}
+
+/// What a request is, as far as it decides who gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Grpc,
+    GrpcWeb,
+    Page,
+}
+
+impl Front {
+    pub(super) fn new(
+        commands: CommandServiceServer<Commands>,
+        queries: QueryServiceServer<Queries>,
+        pages: Router,
+        other_grpc: Routes,
+    ) -> Self {
+        let all = other_grpc.clone().add_service(commands.clone()).add_service(queries.clone()).prepare();
+        let web = cors().layer(GrpcWebLayer::new().layer(all));
+        let pages = cors().layer(pages);
+        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages }
+    }
+}
+
+/// Any page may call: rights come with a token in a header, never with a cookie that a browser adds by itself.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(CORS_MAX_AGE)
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        match Kind::of(request.method(), request.version(), request.headers()) {
+            Kind::Grpc => match service_of(request.uri().path()) {
+                // These services are always ready; `poll_ready` has nothing to say.
+                COMMANDS => self.commands.clone().call(request),
+                QUERIES => self.queries.clone().call(request),
+                _ => Box::pin(self.other_grpc.clone().call(request)),
+            },
+            Kind::GrpcWeb => Box::pin(self.web.clone().call(request)),
+            Kind::Page => {
+                let answer = self.pages.clone().call(request.map(axum::body::Body::new));
+                Box::pin(async move { Ok(answer.await?.map(Body::new)) })
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn of(method: &Method, version: Version, headers: &HeaderMap) -> Self {
+        const GRPC: &[u8] = b"application/grpc";
+        if method == Method::OPTIONS {
+            // A preflight request asks for the whole port.
+            return Self::GrpcWeb;
+        }
+        let content_type = headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes());
+        match content_type.strip_prefix(GRPC) {
+            None => Self::Page,
+            // gRPC ends with trailers, which HTTP/1.1 clients do not read; the web layer says so.
+            Some(rest) if rest.starts_with(b"-web") || version != Version::HTTP_2 => Self::GrpcWeb,
+            Some(_) => Self::Grpc,
+        }
+    }
+}
+
+/// The service in a path of the form `/{service}/{method}`.
+fn service_of(path: &str) -> &str {
+    path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _)| service)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn kind(method: Method, version: Version, content_type: Option<&'static str>) -> Kind {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        Kind::of(&method, version, &headers)
+    }
+
+    #[test]
+    fn requests_are_told_apart() {
+        let (h1, h2) = (Version::HTTP_11, Version::HTTP_2);
+        for (version, content_type, expected) in [
+            (h2, Some("application/grpc"), Kind::Grpc),
+            (h2, Some("application/grpc+proto"), Kind::Grpc),
+            (h2, Some("application/grpc-web+proto"), Kind::GrpcWeb),
+            (h1, Some("application/grpc-web-text"), Kind::GrpcWeb),
+            (h1, Some("application/grpc"), Kind::GrpcWeb),
+            (h1, Some("application/json"), Kind::Page),
+            (h2, None, Kind::Page),
+        ] {
+            assert_eq!(kind(Method::POST, version, content_type), expected, "{content_type:?}");
+        }
+        assert_eq!(kind(Method::OPTIONS, h1, None), Kind::GrpcWeb);
+    }
+
+    #[test]
+    fn a_path_names_its_service() {
+        assert_eq!(service_of("/nimaora.v1.CommandService/Attack"), COMMANDS);
+        assert_eq!(service_of("/nimaora.v1.QueryService/"), QUERIES);
+        for path in ["", "/", "//", "nimaora.v1.CommandService/Attack", "/nimaora.v1.CommandService"] {
+            assert_eq!(service_of(path), "", "{path}");
+        }
+    }
+}

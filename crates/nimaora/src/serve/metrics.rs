@@ -1,0 +1,36 @@
+//! What the port tells Prometheus.
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+const OPEN: &str = "nimaora_connections_open";
+const REFUSED: &str = "nimaora_connections_refused_total";
+const ACCEPT_FAILED: &str = "nimaora_connections_accept_failed_total";
+
+/// Says what the figures mean.
+pub(super) fn describe() {
+    describe_gauge!(OPEN, "Connections of HTTP/1.1 and HTTP/2, sockets apart.");
+    describe_counter!(
+        REFUSED,
+        "Connections closed at once because limits.connections_max was reached. Add nodes, or raise it and ulimit -n."
+    );
+    describe_counter!(
+        ACCEPT_FAILED,
+        "Connections that the system did not hand over, most often for want of files. Raise ulimit -n."
+    );
+}
+
+pub(super) fn opened() {
+    gauge!(OPEN).increment(1.0);
+}
+
+pub(super) fn closed() {
+    gauge!(OPEN).decrement(1.0);
+}
+
+pub(super) fn refused() {
+    counter!(REFUSED).increment(1);
+}
+
+pub(super) fn accept_failed() {
+    counter!(ACCEPT_FAILED).increment(1);
+}

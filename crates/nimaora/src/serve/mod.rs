@@ -1,0 +1,155 @@
+//! A server: every role in one process, behind one port.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`start`] | a [`Server`] on a bound listener, for the command line, the demo and tests |
+//! | [`run`] | `nimaora serve`: signals, and what is printed |
+//! | `roles` | the services, put together on the embedded stores |
+//! | `keys` | secrets, and the admin token |
+//! | `front` | which service gets a request |
+//! | `probes` | health, readiness, metrics; gRPC health and reflection |
+//! | `accept` | the loop that takes connections |
+//! | `files` | how many files the process may open |
+//!
+//! This is the only place that names an adapter of a port.
+
+mod accept;
+mod error;
+mod files;
+mod front;
+mod keys;
+mod metrics;
+mod probes;
+mod roles;
+pub mod run;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nimaora_runtime::{Clock, Health, Shutdown};
+use tokio::net::{TcpListener, TcpSocket};
+
+pub use error::ServeError;
+
+use crate::config::Config;
+use accept::Door;
+use roles::Roles;
+
+/// Connections that wait to be accepted, kernel permitting. A crowd that comes back at once is let in from here.
+const BACKLOG: u32 = 4_096;
+/// The part of the server's health that stands for the port.
+const HEALTH_PART: &str = "port";
+/// How often the metrics' buffers are emptied.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A running server. It runs until [`Server::stop`].
+pub struct Server {
+    address: SocketAddr,
+    data_dir: PathBuf,
+    health: Health,
+    /// Connections and sockets: they end first, while the roles behind them still answer.
+    front: Shutdown,
+    roles: Roles,
+    drain_timeout: Duration,
+}
+
+/// Takes the address. Port 0 takes a free one.
+///
+/// # Errors
+/// [`ServeError::Bind`].
+pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restarted server takes its port back at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Opens the stores, starts every role and serves on `listener`. It returns before the read models have caught up with the
+/// log; [`Server::ready`] waits for that.
+///
+/// # Errors
+/// [`ServeError`]: a store or a secret cannot be opened. Nothing runs then.
+pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, ServeError> {
+    let address =
+        listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    let metrics = probes::metrics()?;
+    let files_max = files::raise_limit();
+    config.limits.connections_max = config.limits.connections_max.min(files_max);
+    let (front, health) = (Shutdown::new(), Health::default());
+    health.register(HEALTH_PART);
+
+    let roles = Roles::start(&config, Clock::system(), &front, &health).await?;
+    let reporter = probes::Reporter::new();
+    let services = front::Front::new(
+        roles.commands.grpc(),
+        roles.queries.grpc(),
+        roles.realtime.routes().merge(probes::routes(health.clone(), metrics.clone())),
+        reporter.grpc()?,
+    );
+    let door = Arc::new(Door::new(config.limits.clone(), roles.realtime.clone(), front.clone()));
+    front.spawn(reporter.run(health.clone(), front.clone()));
+    front.spawn(upkeep(metrics, front.clone()));
+    front.spawn(accept::run(listener, door, services));
+    health.ready(HEALTH_PART);
+
+    let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
+    Ok(Server { address, data_dir: config.data_dir, health, front, roles, drain_timeout })
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder with everything that is kept.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The file with the admin token, mode 0600.
+    pub fn admin_token_file(&self) -> PathBuf {
+        keys::admin_token_file(&self.data_dir)
+    }
+
+    /// The admin token, for whoever runs in this process.
+    pub fn admin_token(&self) -> &str {
+        &self.roles.admin_token
+    }
+
+    /// Waits until every part serves and the read models have caught up with the log.
+    pub async fn ready(&self) {
+        // The sender lives as long as this server.
+        let _ = self.health.watch().wait_for(|ready| *ready).await;
+    }
+
+    /// The parts that do not serve yet, and why.
+    pub fn missing(&self) -> Vec<(&'static str, String)> {
+        self.health.missing()
+    }
+
+    /// Stops: takes no new connections, finishes requests, tells sockets to connect elsewhere, then ends the roles and closes
+    /// the stores. Answers whether everything ended in time.
+    pub async fn stop(self) -> bool {
+        self.health.not_ready(HEALTH_PART, "the server is stopping");
+        let connections = self.front.finish(self.drain_timeout).await;
+        let roles = self.roles.stop(self.drain_timeout).await;
+        connections && roles
+    }
+}
+
+async fn upkeep(metrics: nimaora_runtime::telemetry::Metrics, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            _ = ticks.tick() => metrics.upkeep(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `nimaora serve`: starts a server, says where it is, and ends it when the system asks.
+
+use std::io::Write;
+
+use nimaora_runtime::telemetry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{ServeError, Server, bind, start};
+use crate::config::Config;
+
+/// The exit code of a server that a second signal ended before it had drained: 128 and the number of SIGINT.
+const EXIT_CUT_OFF: i32 = 130;
+
+/// Runs a server until SIGTERM or SIGINT, then drains it. A second signal ends the process at once.
+///
+/// # Errors
+/// The server did not start.
+pub async fn run(config: Config) -> Result<(), ServeError> {
+    telemetry::init_logs(&config.telemetry.log_filter, config.telemetry.log_format)?;
+    let mut signals = Signals::new()?;
+    let listener = bind(config.listen)?;
+    let server = tokio::select! {
+        started = start(config, listener) => started?,
+        () = signals.next() => return Ok(()),
+    };
+    introduce(&server);
+    tokio::select! {
+        () = async {
+            server.ready().await;
+            say("ready\n");
+            std::future::pending().await
+        } => {}
+        () = signals.next() => {}
+    }
+    say("stopping; a second signal ends the server at once\n");
+    tokio::select! {
+        in_time = server.stop() => {
+            if !in_time {
+                tracing::warn!("some connections or tasks did not end in time and were cut off");
+            }
+            say("stopped\n");
+        }
+        () = signals.next() => std::process::exit(EXIT_CUT_OFF),
+    }
+    Ok(())
+}
+
+fn introduce(server: &Server) {
+    let data_dir = std::path::absolute(server.data_dir()).unwrap_or_else(|_| server.data_dir().to_owned());
+    let token = std::path::absolute(server.admin_token_file()).unwrap_or_else(|_| server.admin_token_file());
+    say(&format!(
+        "nimaora {} listens on http://{}\n  data folder  {}\n  admin token  {}\n",
+        env!("CARGO_PKG_VERSION"),
+        server.address(),
+        data_dir.display(),
+        token.display(),
+    ));
+}
+
+/// To standard output at once. A server whose output nobody reads goes on.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ServeError> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! One server in this process, and everything its one port speaks.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
+
+mod host;
+mod http1;
+mod port;
+mod stopping;
