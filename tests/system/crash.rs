@@ -95,7 +95,8 @@ async fn wait_for_attacks(address: &str) {
     let enough = async {
         loop {
             let (_, metrics) = crate::web::get(address, "/metrics").await;
-            let alerts = metrics.lines().find_map(|line| line.strip_prefix("nimaora_realtime_alerts_total "));
+            let alerts =
+                metrics.lines().find_map(|line| line.strip_prefix("nimaora_realtime_alert_seconds_count "));
             if alerts.is_some_and(|count| count.trim() != "0") {
                 return;
             }

@@ -1,6 +1,12 @@
 //! The whole system, as a user meets it: the real binary in a process of its own, over real sockets, killed for real.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
 
 mod battle;
 mod crash;

@@ -67,7 +67,9 @@ impl Pusher {
             let form = format!("socket_id={}&channel_name={channel}", self.socket_id);
             let (status, answer) = web::post_form(&self.address, "/broadcasting/auth", token, &form).await;
             assert_eq!(status, 200, "{answer}");
-            data["auth"] = serde_json::from_str::<Value>(&answer).unwrap()["auth"].clone();
+            let signature: Value = serde_json::from_str(&answer).unwrap();
+            data["auth"] = signature["auth"].clone();
+            data["channel_data"] = signature["channel_data"].clone();
         }
         self.send(&json!({ "event": "pusher:subscribe", "data": data })).await;
         let succeeded = self.expect("pusher_internal:subscription_succeeded").await;
