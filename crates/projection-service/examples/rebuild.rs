@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
+/// What everybody begins with.
+const INITIAL: Balance = Balance { points: 100_000, shields: 10, arrows: 100_000 };
 /// How many events go in the log at once.
 const APPEND_EVENTS: usize = 1_024;
 
@@ -92,21 +94,31 @@ async fn fill(log: &EmbeddedLog, attacks: u64, players: u64) -> Outcome<BattleId
     }
     writing.add(Event::BattleStarted(BattleStarted { started_at: Timestamp::from_millis(1) })).await?;
     let mut rng = fastrand::Rng::with_seed(7);
+    let mut balances = vec![INITIAL; usize::try_from(players)?];
     for _ in 0..attacks {
         let (attacker, step) = (rng.u64(0..players), rng.u64(1..players));
-        let blocked = rng.bool();
-        let event = AttackLanded {
-            attacker_id: participant(attacker),
-            target_id: participant((attacker + step) % players),
-            blocked,
-            points_deducted: u32::from(!blocked),
-            attacker_balance: Balance { points: rng.u32(0..1_000), shields: 1, arrows: rng.u32(0..100) },
-            target_balance: Balance { points: rng.u32(0..1_000), shields: 1, arrows: 1 },
-        };
+        let event = attack(&mut balances, attacker, (attacker + step) % players)?;
         writing.add(Event::AttackLanded(event)).await?;
     }
     writing.flush().await?;
     Ok(battle)
+}
+
+fn attack(balances: &mut [Balance], attacker: u64, target: u64) -> Outcome<AttackLanded> {
+    let (from, to) = (usize::try_from(attacker)?, usize::try_from(target)?);
+    balances[from].arrows = balances[from].arrows.saturating_sub(1);
+    let blocked = balances[to].shields > 0;
+    let points_deducted = u32::from(!blocked && balances[to].points > 0);
+    balances[to].shields -= u32::from(blocked);
+    balances[to].points -= points_deducted;
+    Ok(AttackLanded {
+        attacker_id: participant(attacker),
+        target_id: participant(target),
+        blocked,
+        points_deducted,
+        attacker_balance: balances[from],
+        target_balance: balances[to],
+    })
 }
 
 fn participant(n: u64) -> ParticipantId {
@@ -120,7 +132,7 @@ fn joined(n: u64) -> Outcome<Event> {
         participant_id: participant(n),
         username,
         session_id: SessionId(Uuid::from_u128(n.into())),
-        balance: Balance { points: 1_000, shields: 10, arrows: 100 },
+        balance: INITIAL,
     }))
 }
 
@@ -147,8 +159,7 @@ impl Writing<'_> {
         let (stream, id) = (self.battle.stream(), command_id.event_id(0));
         let (event_type, data) = (encoded.event_type, encoded.data);
         let revision = self.revision;
-        let sealed =
-            envelope::seal(&stream, revision, id, event_type, data, &surrounded, &mut self.chain);
+        let sealed = envelope::seal(&stream, revision, id, event_type, data, &surrounded, &mut self.chain);
         self.revision += 1;
         self.waiting.push(sealed);
         if self.waiting.len() == APPEND_EVENTS { self.flush().await } else { Ok(()) }

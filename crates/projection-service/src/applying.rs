@@ -96,11 +96,17 @@ impl Applying {
         self.marks.tables = found.tables;
         self.marks.boards = self.stores.call("leaderboard", false, || boards.checkpoint()).await??;
         self.marks.changes = found.changes;
+        let head = self.log_head().await?;
+        if found.tables > head {
+            return Err(End::Failed(format!(
+                "the tables are at position {}, ahead of the log, which ends at {head}: they are of another log",
+                found.tables
+            )));
+        }
         if !found.begun {
             // New tables: what is in the log by now is history, and nobody waits to be told of it.
-            self.marks.changes = self.log_head().await?;
-            let position = self.marks.changes;
-            self.stores.call("tables", false, || tables.save_changes_checkpoint(position)).await??;
+            self.marks.changes = head;
+            self.stores.call("tables", false, || tables.save_changes_checkpoint(head)).await??;
         }
         self.changes_saved = self.marks.changes;
         self.load_parked().await?;
@@ -164,11 +170,10 @@ impl Applying {
 
     async fn apply_all(&mut self, inbox: &mut Inbox, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
         loop {
-            let unsaved = self.status.borrow().published > self.changes_saved;
             let batch = tokio::select! {
                 batch = inbox.next() => batch,
                 () = self.shutdown.requested() => return Ok(()),
-                () = tokio::time::sleep(self.config.quiet_time), if unsaved => {
+                () = self.quiet_after_publishing() => {
                     self.save_changes_checkpoint().await?;
                     continue;
                 }
@@ -182,6 +187,14 @@ impl Applying {
                 self.status.send_modify(|status| status.pending_since_ms = None);
             }
         }
+    }
+
+    /// Waits until something is published and not saved yet, and then for the quiet time.
+    async fn quiet_after_publishing(&self) {
+        let unsaved = |status: &Status| status.published > self.changes_saved;
+        // The sender is this task's own, so the wait cannot fail.
+        let _ = self.status.subscribe().wait_for(unsaved).await;
+        tokio::time::sleep(self.config.quiet_time).await;
     }
 
     /// Everything that was written is given a last chance to be published, so that a restart has little to repeat.

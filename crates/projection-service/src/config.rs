@@ -7,7 +7,8 @@ use nimaora_runtime::Clock;
 /// Settings of the projection.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The most events in one transaction. What is more waits for the next one.
+    /// The most events in one transaction. What is more waits for the next one. In a rebuild, a larger batch writes fewer
+    /// rows, because each participant is written once in it.
     pub batch_events_max: usize,
     /// How long one write or read of a store may take; then it counts as unavailable and is tried again.
     pub store_timeout: Duration,
@@ -29,7 +30,7 @@ impl Config {
     /// The defaults, with this clock and seed.
     pub fn new(clock: Clock, jitter_seed: u64) -> Self {
         Self {
-            batch_events_max: 16_384,
+            batch_events_max: 32_768,
             store_timeout: Duration::from_secs(30),
             publish_timeout: Duration::from_secs(10),
             quiet_time: Duration::from_millis(250),
@@ -41,8 +42,9 @@ impl Config {
     }
 }
 
-/// Messages of the log that are decoded ahead of the writer. When it is reached, the log is not read further.
-pub(crate) const DECODED_MESSAGES_MAX: usize = 4;
+/// Messages of the log that are decoded ahead of the writer, up to 2,048 events or some megabytes each. When it is reached, the
+/// log is not read further.
+pub(crate) const DECODED_MESSAGES_MAX: usize = 16;
 /// Written batches that wait to be published. When it is reached, nothing more is written until the bus takes them.
 pub(crate) const UNPUBLISHED_BATCHES_MAX: usize = 64;
 /// Names of participants that are remembered, about 100 bytes each. Past it, the battles untouched for longest are forgotten

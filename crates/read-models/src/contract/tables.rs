@@ -181,12 +181,24 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
     apply(tables, opening(1)).await;
     let same = update(battle(1), participant(1));
     let spent = balance(1);
+    let active = Some(second(5));
     let steps = [
-        ParticipantUpdate { balance: Some(spent), last_activity_at: Some(second(5)), ..same.clone() },
+        ParticipantUpdate { balance: Some(spent), last_activity_at: active, ..same.clone() },
+        ParticipantUpdate {
+            balance: Some(balance(4)),
+            reached_revision: Some(4),
+            last_activity_at: active,
+            ..same.clone()
+        },
         ParticipantUpdate { balance: Some(balance(7)), reached_revision: Some(8), ..same.clone() },
         ParticipantUpdate { session_id: Some(session(44)), ..same.clone() },
         ParticipantUpdate { is_active: Some(false), ..same.clone() },
-        ParticipantUpdate { balance: Some(balance(9)), reached_revision: Some(9), is_active: Some(true), ..same },
+        ParticipantUpdate {
+            balance: Some(balance(9)),
+            reached_revision: Some(9),
+            is_active: Some(true),
+            ..same
+        },
     ];
     let mut seen = Vec::new();
     for (position, step) in (11..).zip(steps) {
@@ -197,18 +209,20 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
     let (first, other) = (session(1), session(44));
     let expected = vec![
         (1, first, true, 11),
-        (7, first, true, 12),
-        (7, other, true, 13),
-        (7, other, false, 14),
-        (9, other, true, 15),
+        (4, first, true, 12),
+        (7, first, true, 13),
+        (7, other, true, 14),
+        (7, other, false, 15),
+        (9, other, true, 16),
     ];
     assert_eq!(seen, expected);
     let removed = ParticipantUpdate { removed: true, ..update(battle(1), participant(1)) };
-    let batch = TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 16, -1)], ..batch(16) };
+    let batch =
+        TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 17, -1)], ..batch(17) };
     apply(tables, batch).await;
     assert!(tables.participant(battle(1), participant(1)).await.unwrap().unwrap().removed);
     let board = tables.top(battle(1), 10).await.unwrap();
-    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 16));
+    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 17));
 }
 
 /// The newest battle with the code, in whatever case it is typed.
@@ -246,7 +260,8 @@ pub async fn pages_battles_newest_first(tables: &dyn ReadModels) {
 /// Oldest first, after a position, at most so many, with the attacker's name.
 pub async fn lists_attacks_on_somebody_after_a_position(tables: &dyn ReadModels) {
     let other = vec![battle_row(battle(2), 2)];
-    let attacks = (11..=20).map(|position| attack(battle(1), position, 1 + u128::from(position) % 2, 3)).collect();
+    let attacks =
+        (11..=20).map(|position| attack(battle(1), position, 1 + u128::from(position) % 2, 3)).collect();
     let elsewhere = TableBatch { battles: other, attacks, ..batch(20) };
     apply(tables, opening(3)).await;
     apply(tables, elsewhere).await;
@@ -265,7 +280,11 @@ pub async fn lists_attacks_on_somebody_after_a_position(tables: &dyn ReadModels)
 pub async fn names_everybody_in_a_battle(tables: &dyn ReadModels) {
     apply(tables, opening(2)).await;
     let namesake = NewParticipant { username: "player 1".to_owned(), ..joined(battle(2), 3) };
-    apply(tables, TableBatch { battles: vec![battle_row(battle(2), 11)], joined: vec![namesake], ..batch(11) }).await;
+    apply(
+        tables,
+        TableBatch { battles: vec![battle_row(battle(2), 11)], joined: vec![namesake], ..batch(11) },
+    )
+    .await;
     let mut names = tables.usernames(battle(1)).await.unwrap();
     names.sort_unstable();
     let expected = vec![(participant(1), "player 1".to_owned()), (participant(2), "player 2".to_owned())];
@@ -303,7 +322,8 @@ pub async fn ranks_as_the_leaderboard_does(tables: &dyn ReadModels) {
     let boards = MemoryLeaderboard::default();
     let (mut on_board, mut rows, mut scores) = (Vec::new(), Vec::new(), Vec::new());
     for n in 1..=PLAYERS {
-        let NewParticipant { id: participant_id, username, balance, reached_revision, .. } = joined(battle(1), n);
+        let NewParticipant { id: participant_id, username, balance, reached_revision, .. } =
+            joined(battle(1), n);
         let (username, points) = (username.into(), balance.points);
         on_board.push(BoardChange::Joined { participant_id, username, points, reached_revision });
         // Few different scores, so that most are ties.

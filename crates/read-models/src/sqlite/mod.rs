@@ -64,7 +64,10 @@ impl SqliteReadModels {
         let writer = pool(1, config::WRITER_TIMEOUT).connect_with(writing).await.map_err(store_error)?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(migrate_error)?;
         let reading = options.read_only(true).pragma("cache_size", format!("-{}", config::READER_CACHE_KIB));
-        let readers = pool(config.readers_max, config.acquire_timeout).connect_with(reading).await.map_err(store_error)?;
+        let readers = pool(config.readers_max, config.acquire_timeout)
+            .connect_with(reading)
+            .await
+            .map_err(store_error)?;
         Ok(Self { writer, readers, keys: Mutex::default() })
     }
 
@@ -103,7 +106,8 @@ fn options(path: &Path, config: &SqliteConfig) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .foreign_keys(true)
+        // The writer looks up every key that it writes, so SQLite need not look it up a second time.
+        .foreign_keys(false)
         .busy_timeout(config.busy_timeout)
         .statement_cache_capacity(config::STATEMENTS_MAX)
 }

@@ -130,6 +130,7 @@ async fn looks_rows_up_by_their_keys() {
     let statements = [
         include_str!("sql/update_participants.sql"),
         include_str!("sql/update_actors.sql"),
+        include_str!("sql/update_players.sql"),
         include_str!("sql/update_targets.sql"),
         include_str!("sql/update_verdicts.sql"),
         include_str!("sql/update_battles.sql"),

@@ -53,6 +53,8 @@ enum Part {
     Actor,
     /// Points and items.
     Target,
+    /// Points, items and activity.
+    Player,
     /// Anything.
     Other,
 }
@@ -123,21 +125,27 @@ impl Out<'_> {
         self.write(include_str!("sql/insert_participants.sql"), &rows).await
     }
 
-    async fn participants(&mut self, rows: &[ParticipantUpdate]) -> Result<(), StoreError> {
-        let of = |part| rows.iter().filter(move |row| part_of(row) == part);
-        let actor = |row: &ParticipantUpdate| {
-            let balance = row.balance.unwrap_or_default();
-            let key = self.keys.participant(row.id)?;
-            Ok((key, balance.shields, balance.arrows, row.last_activity_at, row.updated_at))
+    async fn participants<'r>(&mut self, rows: &'r [ParticipantUpdate]) -> Result<(), StoreError> {
+        let keyed = |row: &'r ParticipantUpdate| self.keys.participant(row.id).map(|key| (key, row));
+        let mut keyed = rows.iter().map(keyed).collect::<Result<Vec<_>, _>>()?;
+        // In the order of their keys, neighbours are found on the same page.
+        keyed.sort_unstable_by_key(|&(key, _)| key);
+        let of = |part| keyed.iter().filter(move |(_, row)| part_of(row) == part);
+        let actor = |&(key, row): &(i64, &ParticipantUpdate)| {
+            let Balance { shields, arrows, .. } = row.balance.unwrap_or_default();
+            (key, shields, arrows, row.last_activity_at, row.updated_at)
         };
-        let target = |row: &ParticipantUpdate| {
+        let target = |&(key, row): &(i64, &ParticipantUpdate)| {
             let Balance { points, shields, arrows } = row.balance.unwrap_or_default();
-            let key = self.keys.participant(row.id)?;
-            Ok((key, points, shields, arrows, row.reached_revision, row.updated_at))
+            (key, points, shields, arrows, row.reached_revision, row.updated_at)
         };
-        let other = |row: &ParticipantUpdate| {
-            Ok((
-                self.keys.participant(row.id)?,
+        let player = |&(key, row): &(i64, &ParticipantUpdate)| {
+            let Balance { points, shields, arrows } = row.balance.unwrap_or_default();
+            (key, points, shields, arrows, row.reached_revision, row.last_activity_at, row.updated_at)
+        };
+        let other = |&(key, row): &(i64, &ParticipantUpdate)| {
+            (
+                key,
                 row.balance.map(|balance| balance.points),
                 row.balance.map(|balance| balance.shields),
                 row.balance.map(|balance| balance.arrows),
@@ -147,13 +155,15 @@ impl Out<'_> {
                 row.removed,
                 row.last_activity_at,
                 row.updated_at,
-            ))
+            )
         };
-        let actors = of(Part::Actor).map(actor).collect::<Result<Vec<_>, _>>()?;
-        let targets = of(Part::Target).map(target).collect::<Result<Vec<_>, _>>()?;
-        let others = of(Part::Other).map(other).collect::<Result<Vec<_>, _>>()?;
+        let actors: Vec<_> = of(Part::Actor).map(actor).collect();
+        let targets: Vec<_> = of(Part::Target).map(target).collect();
+        let players: Vec<_> = of(Part::Player).map(player).collect();
+        let others: Vec<_> = of(Part::Other).map(other).collect();
         self.write(include_str!("sql/update_actors.sql"), &actors).await?;
         self.write(include_str!("sql/update_targets.sql"), &targets).await?;
+        self.write(include_str!("sql/update_players.sql"), &players).await?;
         self.write(include_str!("sql/update_participants.sql"), &others).await
     }
 
@@ -254,6 +264,7 @@ fn part_of(row: &ParticipantUpdate) -> Part {
     match (row.balance, row.reached_revision, row.last_activity_at) {
         (Some(_), None, Some(_)) if stays => Part::Actor,
         (Some(_), _, None) if stays => Part::Target,
+        (Some(_), Some(_), Some(_)) if stays => Part::Player,
         _ => Part::Other,
     }
 }

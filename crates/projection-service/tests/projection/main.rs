@@ -1,0 +1,7 @@
+//! The projection on the real log, tables and board.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod equality;
+mod following;
+mod support;
+mod trouble;
