@@ -1,4 +1,5 @@
 //! What the compiler cannot check: who depends on whom, where adapters are named, and how files look.
+#![allow(clippy::unwrap_used, reason = "a suite of assertions")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,6 +34,10 @@ const FILE_LINES_MAX: usize = 500;
 
 /// Files that are longer all the same, and how long they may be. The numbers may only become smaller.
 const LONGER_FILES: &[(&str, usize)] = &[];
+
+/// The kinds of metrics, and how the names of each may end.
+const METRICS: &[(&str, &[&str])] =
+    &[("counter", &["_total"]), ("histogram", &["_seconds", "_bytes", "_events"]), ("gauge", &[""])];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -78,6 +83,12 @@ fn dependencies(manifest: &str, section: &str) -> BTreeSet<String> {
     found
 }
 
+/// Whether the file holds the tests of the module beside it, which says what both are for.
+fn is_unit_test(path: &Path) -> bool {
+    let name = relative(path);
+    name.contains("/src/") && (name.ends_with("/tests.rs") || name.contains("/tests/"))
+}
+
 fn assert_none(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
 }
@@ -115,7 +126,9 @@ fn only_the_binary_and_tests_name_adapters() {
             let home = format!("crates/{home}/");
             let allowed = name.starts_with(&home)
                 || name.starts_with("crates/nimaora/")
-                || name.split('/').any(|part| matches!(part, "tests" | "examples" | "tests.rs" | "testing.rs"));
+                || name
+                    .split('/')
+                    .any(|part| matches!(part, "tests" | "examples" | "tests.rs" | "testing.rs"));
             if allowed {
                 continue;
             }
@@ -144,7 +157,7 @@ fn no_test_is_ignored() {
 fn every_file_says_what_it_is_for() {
     let problems: Vec<_> = files(&root(), ".rs")
         .into_iter()
-        .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//! "))
+        .filter(|path| !is_unit_test(path) && !fs::read_to_string(path).unwrap().starts_with("//! "))
         .map(|path| format!("{} does not begin with //! and its purpose", relative(&path)))
         .collect();
     assert_none(&problems);
@@ -159,7 +172,9 @@ fn every_part_of_the_api_is_commented() {
         for (number, line) in text.lines().enumerate() {
             let code = line.trim();
             let declares = code.ends_with(';') && code.contains(" = ") && !code.starts_with("syntax")
-                || ["message ", "enum ", "service ", "rpc ", "oneof "].iter().any(|word| code.starts_with(word));
+                || ["message ", "enum ", "service ", "rpc ", "oneof "]
+                    .iter()
+                    .any(|word| code.starts_with(word));
             if declares && !before.starts_with("//") {
                 problems.push(format!("{}:{}: {code} has no comment", relative(&path), number + 1));
             }
@@ -198,6 +213,81 @@ fn nothing_names_a_path_of_one_machine() {
             let text = fs::read_to_string(&path).unwrap();
             for found in paths.iter().filter(|named| text.contains(named.as_str())) {
                 problems.push(format!("{} names {found}", relative(&path)));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn every_crate_is_set_up_in_one_place() {
+    let mut problems = Vec::new();
+    for path in files(&root(), "Cargo.toml") {
+        let manifest = fs::read_to_string(&path).unwrap();
+        let name = relative(&path);
+        // A workspace of its own has its own settings.
+        if manifest.contains("[workspace]") {
+            continue;
+        }
+        if !manifest.contains("[lints]\nworkspace = true") {
+            problems.push(format!("{name} does not take the workspace's lints"));
+        }
+        if !manifest.lines().any(|line| line.starts_with("description = \"") && line.contains(' ')) {
+            problems.push(format!("{name} does not describe its crate"));
+        }
+        let mut inside = false;
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                inside = line.ends_with("dependencies]");
+            } else if inside && line.contains('=') && !line.contains("workspace = true") {
+                problems.push(format!("{name}: the workspace says the version, and not: {line}"));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn metrics_are_named_in_one_file_of_each_crate() {
+    let mut problems = Vec::new();
+    for path in files(&root().join("crates"), ".rs") {
+        let name = relative(&path);
+        let text = fs::read_to_string(&path).unwrap();
+        for (kind, endings) in METRICS {
+            for named in text.split(&format!("metrics::{kind}!(\"")).skip(1) {
+                let named = named.split('"').next().unwrap();
+                if !name.ends_with("/metrics.rs") {
+                    problems.push(format!("{name} names the metric {named}"));
+                }
+                if !named.starts_with("nimaora_") || !endings.iter().any(|ending| named.ends_with(ending)) {
+                    problems.push(format!("{name}: {named} is no nimaora_<what> that ends with {endings:?}"));
+                }
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn what_the_documents_point_at_is_there() {
+    let mut problems = Vec::new();
+    for path in files(&root(), ".md") {
+        let text = fs::read_to_string(&path).unwrap();
+        let here = path.parent().unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains(':')) {
+            if !here.join(link).exists() {
+                problems.push(format!("{} links to {link}", relative(&path)));
+            }
+        }
+        // Between every other pair of backticks there is code; what begins like a path of ours is one.
+        for code in text.split('`').skip(1).step_by(2) {
+            let ours = ["crates/", "tests/", "proto/", "docs/", "benches/"]
+                .iter()
+                .any(|part| code.starts_with(part));
+            let whole = !code.contains([' ', '{', '<', '*', '\n']);
+            if ours && whole && !root().join(code).exists() {
+                problems.push(format!("{} names {code}", relative(&path)));
             }
         }
     }
