@@ -18,7 +18,7 @@ const EXIT_USAGE: u8 = 64;
 
 /// Live battles: players answer, attack each other and see it at once.
 #[derive(Parser, Debug)]
-#[command(name = "nimaora", version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "nimaora", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

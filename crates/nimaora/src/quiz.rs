@@ -57,7 +57,7 @@ pub const RIDDLES: [Riddle; 10] = [
 /// How often one may try a question.
 const ATTEMPTS_MAX: u32 = 2;
 /// Each so-many-th question earns a shield too.
-const SHIELD_EACH: usize = 3;
+const SHIELD_EACH: usize = 4;
 
 /// The questions for a battle in which one opens each `opens_every_ms` after the start; 0 opens all at once.
 pub fn questions(opens_every_ms: u64) -> Vec<NewQuestion> {
@@ -80,4 +80,4 @@ pub fn questions(opens_every_ms: u64) -> Vec<NewQuestion> {
 /// The points that an attack takes in these battles.
 pub const POINTS_PER_ATTACK: u32 = 5;
 /// What everybody holds on joining.
-pub const INITIAL: Balance = Balance { points: 20, shields: 1, arrows: 1 };
+pub const INITIAL: Balance = Balance { points: 20, shields: 0, arrows: 1 };

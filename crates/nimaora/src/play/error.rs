@@ -14,13 +14,13 @@ use crate::client::SocketError;
 pub enum ClientError {
     /// Nobody answers.
     #[error(
-        "cannot connect to {url}: {source}; start a server with 'nimaora serve', or name one with --server"
+        "cannot connect to {url}: {reason}; start a server with 'nimaora serve', or name one with --server"
     )]
     Connect {
         /// The address.
         url: String,
-        /// What happened.
-        source: tonic::transport::Error,
+        /// What happened at the bottom of it.
+        reason: String,
     },
     /// The server said no.
     #[error("{0}")]
@@ -62,6 +62,15 @@ pub enum ClientError {
     /// Nothing can be printed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+}
+
+impl ClientError {
+    /// Nobody answers at `url`. The transport's own words say next to nothing; what caused it does.
+    pub(super) fn connect(url: String, error: &tonic::transport::Error) -> Self {
+        let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+        let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+        Self::Connect { url, reason }
+    }
 }
 
 impl From<Status> for ClientError {

@@ -3,6 +3,7 @@
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use nimaora_api::v1::{GetLeaderboardRequest, GetLeaderboardResponse, ListQuestionsRequest, QuestionKind};
+use serde_json::Value;
 use tokio::signal;
 
 use super::session::Session;
@@ -92,7 +93,9 @@ pub(super) async fn watch(server: &Server, player: &str, app_key: &str) -> Resul
     let hear = async {
         loop {
             let event = socket.next_event().await?;
-            super::print(&heard(&event))?;
+            if let Some(line) = heard(&event) {
+                super::print(&line)?;
+            }
         }
     };
     tokio::select! {
@@ -101,23 +104,29 @@ pub(super) async fn watch(server: &Server, player: &str, app_key: &str) -> Resul
     }
 }
 
-/// An event as a line; an attack in words.
-fn heard(event: &Event) -> String {
-    let data: serde_json::Value = event.read().unwrap_or_default();
+/// An event as a line: attacks and boards in words, others as they came. The protocol's own are passed over.
+fn heard(event: &Event) -> Option<String> {
+    let data: Value = event.read().unwrap_or_default();
+    let attacker = data["attacker"].as_str().unwrap_or("somebody");
     match event.name.as_str() {
         "attack.received" if data["blocked"] == true => {
-            format!(
-                "You were attacked by {}! A shield blocked it.\n",
-                data["attacker"].as_str().unwrap_or("?")
-            )
+            Some(format!("You were attacked by {attacker}! A shield blocked it.\n"))
         }
-        "attack.received" => format!(
-            "You were attacked by {}! You lost {} points.\n",
-            data["attacker"].as_str().unwrap_or("?"),
-            data["points_lost"]
-        ),
-        name => format!("{name} {}\n", event.data),
+        "attack.received" => {
+            Some(format!("You were attacked by {attacker}! You lost {} points.\n", data["points_lost"]))
+        }
+        "leaderboard.updated" => Some(format!("board: {}\n", places(&data["entries"]))),
+        name if name.starts_with("pusher_internal:") => None,
+        name => Some(format!("{name} {}\n", event.data)),
     }
+}
+
+fn places(entries: &Value) -> String {
+    let entries = entries.as_array().map_or([].as_slice(), Vec::as_slice);
+    let place = |entry: &Value| {
+        format!("{} {} ({})", entry["rank"], entry["username"].as_str().unwrap_or("?"), entry["points"])
+    };
+    entries.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -128,9 +137,17 @@ mod tests {
     fn an_attack_is_told_in_words() {
         let event =
             |data: &str| Event { name: "attack.received".to_owned(), channel: None, data: data.to_owned() };
-        let landed = heard(&event(r#"{"attacker":"ada","blocked":false,"points_lost":5}"#));
+        let landed = heard(&event(r#"{"attacker":"ada","blocked":false,"points_lost":5}"#)).unwrap();
         assert_eq!(landed, "You were attacked by ada! You lost 5 points.\n");
-        let blocked = heard(&event(r#"{"attacker":"ada","blocked":true,"points_lost":0}"#));
+        let blocked = heard(&event(r#"{"attacker":"ada","blocked":true,"points_lost":0}"#)).unwrap();
         assert_eq!(blocked, "You were attacked by ada! A shield blocked it.\n");
+    }
+
+    #[test]
+    fn a_board_is_told_in_one_line() {
+        let data =
+            r#"{"entries":[{"rank":1,"username":"ada","points":9},{"rank":2,"username":"bob","points":3}]}"#;
+        let event = Event { name: "leaderboard.updated".to_owned(), channel: None, data: data.to_owned() };
+        assert_eq!(heard(&event).unwrap(), "board: 1 ada (9), 2 bob (3)\n");
     }
 }

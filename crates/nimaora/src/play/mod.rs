@@ -151,7 +151,7 @@ impl Server {
     async fn connect(url: String) -> Result<Self, ClientError> {
         match Connection::open(&url).await {
             Ok(connection) => Ok(Self { connection, url }),
-            Err(source) => Err(ClientError::Connect { url, source }),
+            Err(error) => Err(ClientError::connect(url, &error)),
         }
     }
 

@@ -129,11 +129,6 @@ impl Server {
         let _ = self.health.watch().wait_for(|ready| *ready).await;
     }
 
-    /// The parts that do not serve yet, and why.
-    pub fn missing(&self) -> Vec<(&'static str, String)> {
-        self.health.missing()
-    }
-
     /// Stops: takes no new connections, finishes requests, tells sockets to connect elsewhere, then ends the roles and closes
     /// the stores. Answers whether everything ended in time.
     pub async fn stop(self) -> bool {

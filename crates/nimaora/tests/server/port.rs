@@ -41,6 +41,7 @@ async fn a_command_over_grpc_is_heard_on_a_websocket() {
             break;
         }
     }
+    drop(socket);
     host.server.stop().await;
 }
 
