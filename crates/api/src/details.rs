@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_passing_fault_says_when_to_try_again() {
-        let status = retry(Code::Unavailable, "LOG_UNAVAILABLE", "the disk is full", Duration::from_millis(250));
+        let status =
+            retry(Code::Unavailable, "LOG_UNAVAILABLE", "the disk is full", Duration::from_millis(250));
         assert_eq!(status.code(), Code::Unavailable);
         let details = status.get_error_details();
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_millis(250)));

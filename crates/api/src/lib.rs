@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`v1`] | what `proto/nimaora/v1` says, generated |
 //! | [`details`] | one way from an error to a gRPC status with `ErrorInfo`, `BadRequest` and `RetryInfo` |
+//! | [`explained`] | the same for what the gRPC library answers by itself: messages too large or malformed |
 //!
 //! Nothing here knows a rule of the game or a store.
 
 pub mod details;
+pub mod explained;
 
 /// The messages, clients and servers of `proto/nimaora/v1`. The comments stand in the proto files.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

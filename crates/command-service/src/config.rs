@@ -53,5 +53,6 @@ impl Default for Config {
     }
 }
 
-/// The largest request that is read, in bytes. A larger one is answered `OUT_OF_RANGE` without being decoded.
+/// The largest request that is read, in bytes. A larger one is answered `OUT_OF_RANGE` (`MESSAGE_TOO_LARGE`) without being
+/// decoded.
 pub const REQUEST_BYTES_MAX: usize = 512 * 1024;

@@ -102,7 +102,8 @@ impl CommandService {
         Self { core }
     }
 
-    /// The gRPC service.
+    /// The gRPC service. It is to be served inside [`nimaora_api::explained::Explained`], which gives the answers to requests that
+    /// cannot be read a reason too.
     pub fn grpc(&self) -> CommandServiceServer<Commands> {
         CommandServiceServer::new(Commands::new(Arc::clone(&self.core)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)

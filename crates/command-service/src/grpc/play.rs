@@ -2,7 +2,9 @@
 
 use nimaora_api::v1;
 use nimaora_domain::event::Verdict;
-use nimaora_domain::{Command, Outcome, QuestionId};
+use nimaora_domain::refusal::Violation;
+use nimaora_domain::rules::EXTERNAL_ANSWER_BYTES_MAX;
+use nimaora_domain::{Command, Outcome, QuestionId, Refusal};
 use tonic::Request;
 
 use super::caller::{attached, player};
@@ -20,6 +22,7 @@ pub(super) async fn submit_answer(
     let mut fields = Fields::default();
     let command_id = fields.command_id(&request.command_id);
     fields.done()?;
+    check_answer(&request.answer)?;
     let command = Command::SubmitAnswer {
         participant_id: player.participant_id,
         question_id: QuestionId(request.question_id),
@@ -78,6 +81,16 @@ pub(super) async fn leave(
         accepted(core.carry_out(player.battle_id, player.actor(), command_id, command, attached).await)?;
     core.note_gone(player.battle_id, player.participant_id).await;
     Ok(v1::LeaveResponse { position: answer.position })
+}
+
+/// Refuses what is too long for any question, before it takes room in a queue.
+fn check_answer(answer: &str) -> Result<(), Refusal> {
+    if answer.len() <= EXTERNAL_ANSWER_BYTES_MAX {
+        return Ok(());
+    }
+    let description =
+        format!("it has {} bytes; at most {EXTERNAL_ANSWER_BYTES_MAX} are possible", answer.len());
+    Err(Refusal::Invalid(vec![Violation { field: "answer".to_owned(), description }]))
 }
 
 fn to_verdict(verdict: Verdict) -> v1::Verdict {

@@ -27,6 +27,8 @@ pub(super) async fn join(
     let command_id = fields.command_id(&request.command_id);
     let battle_id = fields.battle_id(&request.battle_id);
     fields.done()?;
+    // Anybody may join, so nothing larger than a name gets as far as a queue.
+    Username::new(&request.username).map_err(|violation| Refusal::Invalid(vec![violation]))?;
     let now_ms = core.clock.now_ms();
     let command = Command::Join {
         participant_id: ParticipantId(ids::mint(now_ms)),

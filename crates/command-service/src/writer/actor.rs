@@ -4,6 +4,7 @@
 //! next batch gathers, so a hot battle commits in groups and an idle one waits for nobody. When an append fails it forgets the
 //! battle, answers everybody from what the log holds, and reads the battle again at the next command.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     mailbox: mpsc::Receiver<Order>,
     /// Orders taken from the mailbox and not decided yet.
-    taken: Vec<Order>,
+    taken: VecDeque<Order>,
     /// Whether somebody repeated a command that the state has forgotten.
     keeps_seen: bool,
     /// The revision of the newest snapshot, written or being written.
@@ -61,7 +62,7 @@ impl Writer {
             battle_id,
             shared,
             mailbox,
-            taken: Vec::new(),
+            taken: VecDeque::new(),
             keeps_seen: false,
             snapshot_revision: None,
             saving: None,
@@ -105,7 +106,7 @@ impl Writer {
         while self.taken.len() < TAKE_ORDERS
             && let Ok(order) = self.mailbox.try_recv()
         {
-            self.taken.push(order);
+            self.taken.push_back(order);
         }
     }
 
@@ -139,8 +140,10 @@ impl Writer {
         let mut snapshot = None;
         loop {
             self.decide_taken(&mut live);
-            if live.launch() && snapshot.is_none() {
-                snapshot = self.snapshot_when_due(&live);
+            if live.launch() {
+                snapshot = snapshot.or_else(|| self.snapshot_when_due(&live));
+                // The next batch is empty, so it has room for what did not fit in this one.
+                continue;
             }
             let settled = live.is_settled();
             if settled {
@@ -167,8 +170,10 @@ impl Writer {
                         }
                     }
                 }
-                count = self.mailbox.recv_many(&mut self.taken, TAKE_ORDERS), if open && live.has_room() => {
-                    open = count > 0;
+                order = self.mailbox.recv(), if open && self.taken.is_empty() => {
+                    open = order.is_some();
+                    self.taken.extend(order);
+                    self.take_waiting();
                 }
                 () = &mut stop, if open && !self.mailbox.is_closed() => self.mailbox.close(),
                 () = &mut idle, if settled => return End::Quiet(Box::new(live.into_folded())),
@@ -176,12 +181,12 @@ impl Writer {
         }
     }
 
+    /// Decides what was taken from the mailbox, as much of it as fits in the batch.
     fn decide_taken(&mut self, live: &mut Live) {
-        if self.taken.is_empty() {
-            return;
-        }
         let now = Instant::now();
-        for order in self.taken.drain(..) {
+        while live.has_room()
+            && let Some(order) = self.taken.pop_front()
+        {
             live.take(order, now);
         }
     }
@@ -270,10 +275,9 @@ impl Writer {
             }
             tokio::select! {
                 () = sleep_until(until) => return,
-                count = self.mailbox.recv_many(&mut self.taken, TAKE_ORDERS) => {
-                    if count == 0 {
-                        return;
-                    }
+                order = self.mailbox.recv() => match order {
+                    Some(order) => self.taken.push_back(order),
+                    None => return,
                 }
             }
         }

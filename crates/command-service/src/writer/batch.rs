@@ -1,5 +1,8 @@
 //! Commands that are decided and wait for their events to be durable.
 
+use std::collections::HashSet;
+
+use ahash::RandomState;
 use nimaora_domain::{CommandId, Outcome, Timestamp};
 use nimaora_event_log::types::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX};
 use nimaora_event_log::{Appended, NewEvent, Revision};
@@ -24,6 +27,9 @@ pub(crate) struct Batch {
     pub(crate) first_revision: Revision,
     /// Bytes of all events.
     pub(crate) bytes: usize,
+    /// The commands that the events belong to. The log refuses a batch that has an event id twice, and event ids follow from
+    /// command ids, which callers choose: two of them may choose the same.
+    pub(crate) commands: HashSet<CommandId, RandomState>,
     /// The callers, in the order in which their commands were decided.
     pub(crate) waiting: Vec<Waiting>,
 }

@@ -135,8 +135,10 @@ impl Live {
         }
     }
 
+    /// Whether an event of this command, which the state does not remember, gathers already or is known to be in the log.
     fn has_seen(&self, command_id: CommandId) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.has(command_id))
+        self.gathering.commands.contains(&command_id)
+            || self.seen.as_ref().is_some_and(|seen| seen.has(command_id))
     }
 
     /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
@@ -169,6 +171,7 @@ impl Live {
             },
             None => Then::Fixed(Ok(Decided::Nothing)),
         };
+        self.gathering.commands.insert(envelope.command_id);
         self.gathering.waiting.push(Waiting { reply, then });
     }
 

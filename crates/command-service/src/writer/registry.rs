@@ -85,6 +85,7 @@ impl Writers {
     pub(crate) async fn submit(&self, battle_id: BattleId, order: Order) -> Result<(), CommandError> {
         let mut order = order;
         for _ in 0..TRIES_MAX {
+            // Also a writer that is live takes nothing more.
             if self.0.shutdown.is_requested() {
                 return Err(CommandError::Draining);
             }
@@ -107,6 +108,10 @@ impl Writers {
     /// Starts a writer with its first order. The order comes back if somebody else was faster.
     fn open(&self, battle_id: BattleId, order: Order) -> Result<Option<Order>, CommandError> {
         let mut mailboxes = self.0.shard(battle_id).write();
+        // A writer closes its mailbox when the server stops; another one beside it would only lose to it.
+        if self.0.shutdown.is_requested() {
+            return Err(CommandError::Draining);
+        }
         let there = mailboxes.get(&battle_id);
         if there.is_some_and(|mailbox| !mailbox.is_closed()) {
             return Ok(Some(order));

@@ -120,3 +120,37 @@ async fn a_server_that_stops_finishes_what_it_took_and_takes_no_more() {
     first.unwrap();
     assert_eq!(server.event_types().await.last().unwrap(), "AttackLanded");
 }
+
+#[tokio::test]
+async fn what_gathers_during_a_long_append_is_appended_however_much_it_is() {
+    /// Together more bytes than one append takes, and fewer commands than are decided at a time.
+    const PLAYERS: usize = 30;
+    /// Each of them takes six bytes in the log.
+    const CONTROL_CHARS: usize = 50 * 1024;
+    let server = Server::with(Config { command_timeout_ms: 120_000, ..Config::default() }).await;
+    let duel = server.duel().await;
+    let mut players = Vec::new();
+    for n in 0..PLAYERS {
+        players.push(server.join(&duel.battle_id, &format!("Player {n}")).await);
+    }
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let first = server.attack(&duel.ann.token, &duel.bob.participant_id);
+    let gathered = async {
+        server.log.wait_for_appends(appends + 1).await;
+        let code = "\u{1}".repeat(CONTROL_CHARS);
+        let answers = players.iter().map(|player| server.answer(&player.token, 3, &code));
+        let heal = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            server.log.set(Fault::None);
+        };
+        tokio::join!(futures::future::join_all(answers), heal).0
+    };
+    let (first, answers) = tokio::join!(first, gathered);
+    first.unwrap();
+    for answer in answers {
+        answer.unwrap();
+    }
+}

@@ -178,8 +178,22 @@ async fn whoever_is_removed_acts_no_more() {
 async fn an_oversize_message_is_not_read() {
     let server = Server::start().await;
     let duel = server.duel().await;
-    let status = server.answer(&duel.ann.token, 1, &"x".repeat(600 * 1024)).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange);
+    let answer = server.answer(&duel.ann.token, 1, &"x".repeat(600 * 1024)).await;
+    refused(answer, Code::OutOfRange, "MESSAGE_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn what_no_answer_or_name_can_be_does_not_wait_for_the_battle() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    // Nothing is read or written for these: the log does not even answer.
+    server.log.set(crate::support::faulty_log::Fault::Hangs);
+    let answer = server.answer(&duel.ann.token, 3, &"x".repeat(64 * 1024 + 1)).await;
+    let status = refused(answer, Code::InvalidArgument, "INVALID_COMMAND");
+    assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, "answer");
+    let join = server.try_join(&id(), &"x".repeat(100 * 1024)).await;
+    let status = refused(join, Code::InvalidArgument, "INVALID_COMMAND");
+    assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, "username");
 }
 
 #[tokio::test]

@@ -112,3 +112,34 @@ async fn whoever_repeats_an_old_command_holds_up_nobody_else() {
     }
     assert_eq!(server.events().await.len(), events + 3);
 }
+
+#[tokio::test]
+async fn two_callers_with_the_same_command_id_spoil_nobody_elses_command() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let first = server.attack(&duel.ann.token, &duel.bob.participant_id);
+    // These gather in one batch while the first one is on its way to the disk.
+    let gathered = async {
+        server.log.wait_for_appends(appends + 1).await;
+        let command_id = id();
+        let ann = server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id);
+        let bob = server.attack_as(&command_id, &duel.bob.token, &duel.ann.participant_id);
+        let other = server.try_join(&duel.battle_id, "Cid");
+        let heal = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            server.log.set(Fault::None);
+        };
+        let (ann, bob, other, ()) = tokio::join!(ann, bob, other, heal);
+        (ann, bob, other)
+    };
+    let (first, (ann, bob, other)) = tokio::join!(first, gathered);
+    first.unwrap();
+    ann.unwrap();
+    refused(bob, Code::FailedPrecondition, "COMMAND_ID_REUSED");
+    other.unwrap();
+    assert_eq!(server.log.appends(), appends + 2);
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nimaora_api::explained::Explained;
 use nimaora_api::v1;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
 use nimaora_api::v1::command_service_server::CommandServiceServer;
@@ -30,7 +31,7 @@ pub(crate) const NOW_MS: i64 = 1_795_484_834_000;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const SEED: [u8; 32] = [7; 32];
 
-pub(crate) type Client = CommandServiceClient<CommandServiceServer<Commands>>;
+pub(crate) type Client = CommandServiceClient<Explained<CommandServiceServer<Commands>>>;
 
 /// A running service.
 pub(crate) struct Server {
@@ -70,7 +71,7 @@ impl Server {
         };
         let (shutdown, health) = (Shutdown::new(), Health::default());
         let service = CommandService::start(deps, config.clone(), &shutdown, &health);
-        let client = CommandServiceClient::new(service.grpc());
+        let client = CommandServiceClient::new(Explained::new(service.grpc()));
         Self { client, log, clock, presence, health, shutdown, embedded, folder, config }
     }
 
