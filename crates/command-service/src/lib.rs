@@ -12,6 +12,7 @@
 //! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
 //! | `directory`, `timers` | scheduled starts and ends, as the log says |
 //! | `lapses` | participants that fell silent |
+//! | `presence` | asking when somebody was last heard of, with a deadline |
 //!
 //! Nothing but this crate appends to the log. It never opens a read model and never publishes a change.
 
@@ -23,6 +24,7 @@ mod history;
 mod ids;
 mod lapses;
 mod metrics;
+mod presence;
 pub mod service;
 mod snapshot;
 mod status;

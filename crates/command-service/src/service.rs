@@ -19,6 +19,7 @@ use crate::grpc::Commands;
 use crate::history;
 use crate::lapses;
 use crate::metrics;
+use crate::presence::PromptPresence;
 use crate::snapshot::Snapshots;
 use crate::timers::{OpenBattles, Timers};
 use crate::writer::order::{Answer, Decided, Order};
@@ -71,13 +72,15 @@ const HEALTH_PART: &str = "commands";
 
 impl CommandService {
     /// Starts the service. Its tasks run until `shutdown` is requested; then it takes no new commands, finishes those it has
-    /// taken, and ends. It counts as ready once it knows what is scheduled.
+    /// taken, and ends. It counts as ready once it knows what is scheduled; for that it looks at the log from its beginning, which
+    /// takes longer with each year of history.
     pub fn start(deps: Deps, config: Config, shutdown: &Shutdown, health: &Health) -> Self {
         health.register(HEALTH_PART);
         let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);
+        let presence: Arc<dyn Presence> = Arc::new(PromptPresence(deps.presence));
         let writers = Writers::new(Parts {
             log: deps.log,
-            presence: Arc::clone(&deps.presence),
+            presence: Arc::clone(&presence),
             answer_key: deps.answer_key,
             clock: deps.clock.clone(),
             config: config.clone(),
@@ -87,7 +90,7 @@ impl CommandService {
         let (open_sender, open) = watch::channel(OpenBattles::default());
         let core = Arc::new(Core {
             writers,
-            presence: deps.presence,
+            presence,
             signer: deps.signer,
             verifier: deps.verifier,
             clock: deps.clock,
@@ -207,8 +210,17 @@ impl Core {
         Ok(())
     }
 
-    /// Notes that somebody was heard of who took part just now, and so has not lapsed.
-    pub(crate) async fn note_heard_of(&self, battle_id: BattleId, participant_id: ParticipantId) {
+    /// Notes that somebody was heard of who took part just now, and so has not lapsed. A repeat proves nothing of the sort in a
+    /// battle that is over, and what would be kept of it would never be forgotten.
+    pub(crate) async fn note_heard_of(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+        repeated: bool,
+    ) {
+        if repeated && !self.open.borrow().contains_key(&battle_id) {
+            return;
+        }
         if self.presence.touch(battle_id, participant_id, self.clock.now_ms()).await.is_err() {
             metrics::presence_failed();
         }

@@ -1,5 +1,9 @@
 //! Scheduled starts and ends. The log says what is scheduled, so nothing is forgotten in a restart, and what was missed while
 //! the server was down happens as soon as it is up.
+//!
+//! Nothing of this is kept elsewhere: at each start the lifecycle events are read from the log's first position, at most four of
+//! each battle that ever was, the others being passed over by their type. Nothing is fired, and the service is not ready, before
+//! that is done. Commands are taken meanwhile.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::metrics;
+use crate::presence::prompt;
 use crate::snapshot::Snapshots;
 use crate::writer::actor::Writer;
 use crate::writer::order::Order;
@@ -180,11 +181,16 @@ impl Shared {
             return;
         }
         let now_ms = self.clock.now_ms();
-        for participant in battle.participants().iter().filter(|p| p.status() == Status::Active) {
-            if let Err(error) = self.presence.touch(battle_id, participant.id(), now_ms).await {
-                tracing::debug!(%battle_id, %error, "presence was not recorded");
-                return metrics::presence_failed();
+        let touch_all = async {
+            for participant in battle.participants().iter().filter(|p| p.status() == Status::Active) {
+                self.presence.touch(battle_id, participant.id(), now_ms).await?;
             }
+            Ok(())
+        };
+        // The battle's first command waits for this, so it has a deadline as a whole.
+        if let Err(error) = prompt(touch_all).await {
+            tracing::debug!(%battle_id, %error, "presence was not recorded");
+            metrics::presence_failed();
         }
     }
 }

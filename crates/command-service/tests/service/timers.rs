@@ -2,8 +2,9 @@
 
 use nimaora_api::v1;
 use nimaora_command_service::Config;
+use nimaora_sessions::Presence;
 
-use crate::support::{PATIENCE, Server, at, battle, bearer};
+use crate::support::{PATIENCE, Server, at, battle, bearer, id};
 
 fn scheduled(starts_after_ms: i64, ends_after_ms: i64) -> v1::CreateBattleRequest {
     let schedule = v1::Schedule { starts_at: at(starts_after_ms), ends_at: at(ends_after_ms) };
@@ -107,4 +108,25 @@ async fn whoever_stayed_away_over_a_restart_lapses_too() {
     };
     tokio::time::timeout(PATIENCE, lapsed).await.expect("nobody lapsed");
     assert_eq!(server.event_types().await[4], "ParticipantsLapsed");
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_in_a_battle_that_is_over() {
+    let server = Server::start().await;
+    ready(&server).await;
+    let duel = server.duel().await;
+    let command_id = id();
+    server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id).await.unwrap();
+    server.finish(&duel.battle_id).await;
+    let battle_id = duel.battle_id.parse().unwrap();
+    let participant_id = duel.ann.participant_id.parse().unwrap();
+    let seen = || server.presence.last_seen_ms(battle_id, participant_id);
+    let forgotten = async {
+        while seen().await.unwrap().is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, forgotten).await.expect("presence was kept");
+    server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id).await.unwrap();
+    assert_eq!(seen().await.unwrap(), None);
 }
