@@ -1,13 +1,12 @@
 //! The segment that is written to: groups go in, failed ones come out again, and a full one gives way to the next.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::config::EmbeddedConfig;
+use super::config::{EmbeddedConfig, SEGMENT_BYTES_MAX};
 use super::segment::{self, SEGMENT_HEADER_BYTES, SegmentFile, SegmentHeader};
 use super::zeroing::Zeroing;
 use crate::types::Position;
@@ -43,14 +42,15 @@ impl Active {
         last: LastSegment,
         config: &EmbeddedConfig,
     ) -> io::Result<Self> {
+        let segment_bytes = config.segment_bytes.min(SEGMENT_BYTES_MAX);
         let active = Self {
             dir: dir.to_owned(),
             log_id: *log_id,
             path: last.path,
             file: Arc::new(last.file),
             offset: last.offset,
-            capacity: config.segment_bytes.max(last.offset),
-            segment_bytes: config.segment_bytes,
+            capacity: segment_bytes.max(last.offset),
+            segment_bytes,
             zeroing: Zeroing::start()?,
             #[cfg(test)]
             faults: Arc::clone(&config.faults),
@@ -86,8 +86,7 @@ impl Active {
     pub(super) fn roll_back(&mut self) -> io::Result<()> {
         #[cfg(test)]
         self.faults.before_roll_back()?;
-        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        let file = SegmentFile::new(file, u64::from(self.offset));
+        let file = SegmentFile::open(&self.path, u64::from(self.offset))?;
         self.file.seal();
         file.truncate_durably(u64::from(self.offset))?;
         self.file = Arc::new(file);
@@ -124,5 +123,24 @@ impl Drop for Active {
     /// Lets the zeroing thread stop at once.
     fn drop(&mut self) {
         self.file.seal();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nimaora_runtime::Clock;
+
+    use super::*;
+
+    #[test]
+    fn no_segment_grows_larger_than_what_can_be_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let log_id = Uuid::nil();
+        let (path, file) =
+            segment::create(folder.path(), SegmentHeader { log_id, first_position: 1 }).unwrap();
+        let last = LastSegment { path, file, offset: SEGMENT_HEADER_BYTES as u32 };
+        let config = EmbeddedConfig { segment_bytes: u32::MAX, ..EmbeddedConfig::new(Clock::manual(0)) };
+        let active = Active::new(folder.path(), &log_id, last, &config).unwrap();
+        assert!(!active.has_room(0, segment::SEGMENT_FILE_BYTES_MAX as usize));
     }
 }

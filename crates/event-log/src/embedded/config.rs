@@ -6,6 +6,7 @@ use nimaora_runtime::Clock;
 #[derive(Clone, Debug)]
 pub struct EmbeddedConfig {
     /// Where a segment ends and the next one begins, in bytes. An append that is larger gets a segment of its own size.
+    /// More than [`SEGMENT_BYTES_MAX`] counts as that.
     pub segment_bytes: u32,
     /// How many bytes of the newest events stay in memory for those who read at the head. When it is reached, the
     /// oldest are read from disk.
@@ -19,6 +20,8 @@ pub struct EmbeddedConfig {
 
 /// The default of [`EmbeddedConfig::segment_bytes`].
 pub const SEGMENT_BYTES: u32 = 32 * 1024 * 1024;
+/// The largest [`EmbeddedConfig::segment_bytes`]: a segment is read whole on opening.
+pub const SEGMENT_BYTES_MAX: u32 = 512 * 1024 * 1024;
 /// The default of [`EmbeddedConfig::tail_bytes_max`].
 pub const TAIL_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Appends that may wait for the writer. When it is reached, an append is answered `Unavailable` at once.

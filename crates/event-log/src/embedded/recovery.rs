@@ -5,7 +5,6 @@
 //! durable. Everything else is damage: it is refused with its place, and nothing is changed.
 
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -131,9 +130,8 @@ fn check_acknowledged(
 /// killed process left it, so it is made durable before anybody can read it.
 fn open_last(path: &Path, end: usize, torn: Option<(usize, Stopped)>) -> Result<LastSegment, OpenError> {
     let open = || -> io::Result<LastSegment> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        file.sync_all()?;
-        let segment = SegmentFile::new(file.try_clone()?, file.metadata()?.len());
+        let segment = SegmentFile::open(path, std::fs::metadata(path)?.len())?;
+        segment.sync()?;
         if let Some((bytes, reason)) = torn {
             segment.truncate_durably(end as u64)?;
             tracing::warn!(

@@ -82,6 +82,7 @@ pub(super) fn create(dir: &Path, header: SegmentHeader) -> io::Result<(PathBuf, 
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
     file.write_all_at(&header.encode(), 0)?;
     file.sync_all()?;
+    let file = SegmentFile::open(&new, SEGMENT_HEADER_BYTES as u64)?;
     let path = path(dir, header.first_position);
     std::fs::rename(&new, &path)?;
     if let Err(error) = sync_dir(dir) {
@@ -89,7 +90,7 @@ pub(super) fn create(dir: &Path, header: SegmentHeader) -> io::Result<(PathBuf, 
         std::fs::remove_file(&path)?;
         return Err(error);
     }
-    Ok((path, SegmentFile::new(file, SEGMENT_HEADER_BYTES as u64)))
+    Ok((path, file))
 }
 
 /// Makes the names in a folder durable.
@@ -101,14 +102,23 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 /// the file does not grow.
 pub(super) struct SegmentFile {
     file: File,
+    /// Opened apart from `file`: the system tells a failed write once to each opening of a file, and were it told to a sync of
+    /// zeros, the commit whose bytes were lost would pass for durable.
+    zeroing: File,
     /// Bytes before this belong to the writer; the zeroing thread writes only behind it, while it holds the lock.
     claimed: Mutex<u64>,
 }
 
 impl SegmentFile {
-    /// The open file, of which `claimed` bytes may be written by the writer.
-    pub(super) fn new(file: File, claimed: u64) -> Self {
-        Self { file, claimed: Mutex::new(claimed) }
+    /// Opens the file at `path`, of which the first `claimed` bytes belong to the writer.
+    pub(super) fn open(path: &Path, claimed: u64) -> io::Result<Self> {
+        let open = || OpenOptions::new().read(true).write(true).open(path);
+        Ok(Self { file: open()?, zeroing: open()?, claimed: Mutex::new(claimed) })
+    }
+
+    /// Makes all that is in the file durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     /// Writes at `offset` and makes it durable.
@@ -142,11 +152,11 @@ impl SegmentFile {
         let reached = {
             let mut claimed = self.claimed.lock();
             let len = (zeros.len() as u64).min(end.saturating_sub(*claimed));
-            self.file.write_all_at(&zeros[..len as usize], *claimed)?;
+            self.zeroing.write_all_at(&zeros[..len as usize], *claimed)?;
             *claimed += len;
             *claimed
         };
-        self.file.sync_data()?;
+        self.zeroing.sync_data()?;
         Ok(reached)
     }
 
