@@ -70,14 +70,18 @@ pub fn replace(path: &Path, text: &str) -> Result<(), SecretError> {
 /// Written beside its place and moved there, so that a crash leaves either no secret or a whole one.
 fn store(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    // What an earlier crash left there keeps its mode, and somebody else's file its owner: neither is written to.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     match path.parent() {
-        Some(folder) => fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
+        Some(folder) if !folder.as_os_str().is_empty() => fs::File::open(folder)?.sync_all(),
+        Some(_) | None => fs::File::open(".")?.sync_all(),
     }
 }
 
@@ -97,6 +101,17 @@ mod tests {
         let first = load_or_create(&path, || Ok("one".to_owned())).unwrap();
         let second = load_or_create(&path, || Ok("two".to_owned())).unwrap();
         assert_eq!((first.as_str(), second.as_str()), ("one", "one"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_a_crash_left_beside_it_lends_it_no_rights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let beside = path.with_extension("new");
+        fs::write(&beside, "half").unwrap();
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(load_or_create(&path, || Ok("one".to_owned())).unwrap(), "one");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 

@@ -20,7 +20,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The log filter cannot be read.
-    #[error("the log filter '{filter}' is not understood: {reason}; write something like 'info,nimaora=debug'")]
+    #[error(
+        "the log filter '{filter}' is not understood: {reason}; write something like 'info,nimaora=debug'"
+    )]
     Filter {
         /// As given.
         filter: String,
