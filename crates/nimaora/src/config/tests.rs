@@ -34,7 +34,7 @@ fn a_flag_beats_the_environment_which_beats_the_file() {
         environment: pairs(&[
             ("NIMAORA_REALTIME__BOARD_TOP_N", "12"),
             ("NIMAORA_REALTIME__SOCKETS_MAX", "22"),
-            ("HOME", "/home/of/nobody"),
+            ("HOME", "somewhere"),
         ]),
         flags: pairs(&[("realtime.sockets_max", "23"), ("listen", "127.0.0.1:0")]),
     };
