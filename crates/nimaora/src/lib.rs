@@ -21,3 +21,4 @@ pub mod load;
 pub mod play;
 pub mod quiz;
 pub mod serve;
+mod signals;

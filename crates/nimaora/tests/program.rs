@@ -63,6 +63,22 @@ async fn the_demo_ends_with_its_standings_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn an_interrupted_demo_leaves_nothing_behind() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = nimaora(temporary.path());
+    command.args(["demo", "--players", "4", "--duration", "1h"]).env("TMPDIR", temporary.path());
+    let mut demo = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(first.starts_with("4 bots play on"), "{first}");
+    let id = demo.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let ended = tokio::time::timeout(PATIENCE, demo.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "something was left behind");
+}
+
+#[tokio::test]
 async fn a_first_battle_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, url) = serve(folder.path()).await;

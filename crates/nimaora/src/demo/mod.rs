@@ -27,6 +27,7 @@ use nimaora_runtime::telemetry;
 
 use crate::config::Config;
 use crate::serve::{self, Server};
+use crate::signals::Signals;
 
 pub use error::DemoError;
 
@@ -65,6 +66,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// [`DemoError`]: the server did not start, or did not do what a bot cannot do without.
 pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
+    let mut signals = Signals::new().map_err(DemoError::Signal)?;
     telemetry::init_logs(LOG_FILTER, telemetry::LogFormat::Text)?;
     let folder = tempfile::Builder::new().prefix("nimaora-demo-").tempdir().map_err(DemoError::Folder)?;
     let mut config = Config { data_dir: folder.path().to_owned(), ..Config::default() };
@@ -73,7 +75,7 @@ pub async fn run(args: DemoArgs) -> Result<(), DemoError> {
     let server = serve::start(config, listener).await?;
     let ended = tokio::select! {
         ended = show(&args, &server) => ended,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(DemoError::Signal),
+        () = signals.next() => Ok(()),
     };
     screen::restore();
     server.stop().await;

@@ -2,15 +2,15 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`args`] | what it is asked to do |
-//! | [`plan`] | who does what when: open-loop arrivals in the reference's proportions |
-//! | [`pacer`] | lets arrivals through when they are due |
-//! | [`crew`], [`act`], [`listener`], [`inbox`] | the players: what they do, and what their sockets tell them |
-//! | [`api`], [`socket`], [`usage`] | how they reach the server |
-//! | [`worker`], [`workers`], [`link`] | one playing process, several of them, and what is said between them |
-//! | [`facts`], [`verify`], [`audit`] | what players were told, and whether the server agrees |
-//! | [`leader`] | leads all of it through one battle |
-//! | [`record`], [`report`], [`screen`] | what is measured and shown |
+//! | `args` | what it is asked to do |
+//! | `plan` | who does what when: open-loop arrivals in the reference's proportions |
+//! | `pacer` | lets arrivals through when they are due |
+//! | `crew`, `act`, `listener`, `inbox` | the players: what they do, and what their sockets tell them |
+//! | `api`, `socket`, `usage` | how they reach the server |
+//! | `worker`, `workers`, `link` | one playing process, several of them, and what is said between them |
+//! | `facts`, `verify`, `audit` | what players were told, and whether the server agrees |
+//! | `leader` | leads all of it through one battle |
+//! | `record`, `report`, `screen` | what is measured and shown |
 //!
 //! Arrivals are open-loop: what is due is sent whatever became of what was sent before, and latency counts from the intended
 //! time. Nothing that was due is dropped without being counted.

@@ -10,6 +10,7 @@ use axum::Router;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method, Request, Response, Version};
 use hyper::body::Incoming;
+use nimaora_api::explained::Explained;
 use nimaora_api::v1::command_service_server::{CommandServiceServer, SERVICE_NAME as COMMANDS};
 use nimaora_api::v1::query_service_server::{QueryServiceServer, SERVICE_NAME as QUERIES};
 use nimaora_command_service::grpc::Commands;
@@ -34,8 +35,8 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>
 /// All services of the port. A clone is made for each connection and request; all of it is shared.
 #[derive(Clone)]
 pub(super) struct Front {
-    commands: CommandServiceServer<Commands>,
-    queries: QueryServiceServer<Queries>,
+    commands: Explained<CommandServiceServer<Commands>>,
+    queries: Explained<QueryServiceServer<Queries>>,
     /// Health and reflection.
     other_grpc: Routes,
     /// All gRPC services for browsers, and the answers to their preflight requests.
@@ -59,6 +60,7 @@ impl Front {
         pages: Router,
         other_grpc: Routes,
     ) -> Self {
+        let (commands, queries) = (Explained::new(commands), Explained::new(queries));
         let all = other_grpc.clone().add_service(commands.clone()).add_service(queries.clone()).prepare();
         let web = cors().layer(GrpcWebLayer::new().layer(all));
         let pages = cors().layer(pages);
@@ -85,8 +87,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         match Kind::of(request.method(), request.version(), request.headers()) {
             Kind::Grpc => match service_of(request.uri().path()) {
                 // These services are always ready; `poll_ready` has nothing to say.
-                COMMANDS => self.commands.clone().call(request),
-                QUERIES => self.queries.clone().call(request),
+                COMMANDS => Box::pin(self.commands.clone().call(request)),
+                QUERIES => Box::pin(self.queries.clone().call(request)),
                 _ => Box::pin(self.other_grpc.clone().call(request)),
             },
             Kind::GrpcWeb => Box::pin(self.web.clone().call(request)),

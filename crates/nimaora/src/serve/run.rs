@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use nimaora_runtime::telemetry;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ServeError, Server, bind, start};
 use crate::config::Config;
+use crate::signals::Signals;
 
 /// The exit code of a server that a second signal ended before it had drained: 128 and the number of SIGINT.
 const EXIT_CUT_OFF: i32 = 130;
@@ -61,23 +61,4 @@ fn introduce(server: &Server) {
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// The signals that ask a process to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ServeError> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
