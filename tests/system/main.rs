@@ -10,6 +10,7 @@
 
 mod battle;
 mod crash;
+mod disk;
 mod players;
 mod pusher;
 mod server;

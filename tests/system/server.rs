@@ -26,12 +26,17 @@ pub struct Server {
 impl Server {
     /// Starts a server on `listen` and waits until it is ready.
     pub async fn start(data_dir: &Path, listen: &str) -> Self {
+        Self::start_logging_to(Stdio::inherit(), data_dir, listen).await
+    }
+
+    /// The same, with its log going elsewhere.
+    pub async fn start_logging_to(log: Stdio, data_dir: &Path, listen: &str) -> Self {
         let mut process = Command::new(BINARY)
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -53,6 +58,14 @@ impl Server {
         assert!(sent.success());
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
         status.code().unwrap()
+    }
+
+    /// Lets the process write files up to so many bytes only (`unlimited` for no limit), as if the disk were full.
+    pub async fn limit_files(&self, bytes: &str) {
+        let id = self.process.id().unwrap().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        let done = Command::new("prlimit").args(["--pid", &id, &limit]).status().await.unwrap();
+        assert!(done.success());
     }
 
     pub fn url(&self) -> String {

@@ -47,7 +47,12 @@ fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
 /// Sends logs that `filter` lets through to standard error.
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let parsed = parse_filter(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr)
+        // A log that cannot be written (its disk is full, its reader gone) must not stop what it tells of: the library
+        // would report that on standard error too, and panic when that fails.
+        .log_internal_errors(false);
     let set = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::Mutex;
 
 pub use config::SqliteConfig;
@@ -77,28 +78,64 @@ impl SqliteReadModels {
         self.writer.close().await;
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+    /// The connection that writes.
+    async fn writing(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.writer.acquire().await.map_err(store_error)
     }
 
     /// Writes the batch in one transaction. Answers how many rows were written; `None` for a repeat.
     async fn write(&self, batch: &TableBatch) -> Result<Option<usize>, StoreError> {
         let mut keys = self.keys.lock().await;
-        let mut transaction = self.begin().await?;
-        if !move_checkpoint(&mut transaction, TABLES, batch.checkpoint).await? {
-            transaction.rollback().await.map_err(store_error)?;
-            return Ok(None);
-        }
-        if let Some(position) = batch.changes_checkpoint {
-            move_checkpoint(&mut transaction, CHANGES, position).await?;
-        }
-        let batch_keys = keys.for_batch(&mut transaction, batch).await?;
-        let rows = write::rows(&mut transaction, batch, &batch_keys).await?;
-        let new_keys = batch_keys.into_new();
-        transaction.commit().await.map_err(store_error)?;
-        keys.committed(new_keys);
-        Ok(Some(rows))
+        let mut connection = self.writing().await?;
+        let written = write_batch(&mut connection, batch, &mut keys).await;
+        trusted(connection, written)
     }
+}
+
+/// Lets the connection go on only if all went well. A full disk ends a transaction inside SQLite without telling the
+/// library, which would take every later transaction of the same connection for a nested one.
+fn trusted<T>(
+    mut connection: PoolConnection<Sqlite>,
+    result: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if result.is_err() {
+        connection.close_on_drop();
+    }
+    result
+}
+
+async fn begin(connection: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    connection.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+}
+
+async fn write_batch(
+    connection: &mut SqliteConnection,
+    batch: &TableBatch,
+    keys: &mut Keys,
+) -> Result<Option<usize>, StoreError> {
+    let mut transaction = begin(connection).await?;
+    if !move_checkpoint(&mut transaction, TABLES, batch.checkpoint).await? {
+        transaction.rollback().await.map_err(store_error)?;
+        return Ok(None);
+    }
+    if let Some(position) = batch.changes_checkpoint {
+        move_checkpoint(&mut transaction, CHANGES, position).await?;
+    }
+    let batch_keys = keys.for_batch(&mut transaction, batch).await?;
+    let rows = write::rows(&mut transaction, batch, &batch_keys).await?;
+    let new_keys = batch_keys.into_new();
+    transaction.commit().await.map_err(store_error)?;
+    keys.committed(new_keys);
+    Ok(Some(rows))
+}
+
+async fn write_changes_checkpoint(
+    connection: &mut SqliteConnection,
+    position: Position,
+) -> Result<(), StoreError> {
+    let mut transaction = begin(connection).await?;
+    move_checkpoint(&mut transaction, CHANGES, position).await?;
+    transaction.commit().await.map_err(store_error)
 }
 
 fn options(path: &Path, config: &SqliteConfig) -> SqliteConnectOptions {
@@ -154,9 +191,9 @@ impl ReadModels for SqliteReadModels {
 
     async fn save_changes_checkpoint(&self, position: Position) -> Result<(), StoreError> {
         let _writing = self.keys.lock().await;
-        let mut transaction = self.begin().await?;
-        move_checkpoint(&mut transaction, CHANGES, position).await?;
-        transaction.commit().await.map_err(store_error)
+        let mut connection = self.writing().await?;
+        let written = write_changes_checkpoint(&mut connection, position).await;
+        trusted(connection, written)
     }
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
