@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Sources};
+use crate::config::{Config, ConfigError, Problem, Sources};
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::load::{self, LoadArgs, LoadError};
 use crate::play::{self, ClientArgs, ClientError};
@@ -56,21 +56,39 @@ struct Settings {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
     /// Any setting, as realtime.board_tick_ms=100; may be repeated.
-    #[arg(long, value_name = "SETTING=VALUE", value_parser = assignment)]
-    set: Vec<(String, String)>,
+    #[arg(long, value_name = "SETTING=VALUE")]
+    set: Vec<String>,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (setting, value) = text.split_once('=').ok_or("it is not of the form SETTING=VALUE")?;
-    Ok((setting.trim().to_owned(), value.trim().to_owned()))
+fn assignment(text: &str) -> Result<(String, String), Problem> {
+    match text.split_once('=') {
+        Some((setting, value)) => Ok((setting.trim().to_owned(), value.trim().to_owned())),
+        None => {
+            let what = format!("'{text}' is not of the form SETTING=VALUE");
+            Err(Problem { source: "flag --set".to_owned(), what })
+        }
+    }
 }
 
 impl Settings {
     fn resolve(self) -> Result<Config, ConfigError> {
         let named = [("listen", self.listen), ("data_dir", self.data_dir)];
-        let mut flags = self.set;
+        let (mut flags, mut found) = (Vec::new(), Vec::new());
+        for text in &self.set {
+            match assignment(text) {
+                Ok(flag) => flags.push(flag),
+                Err(problem) => found.push(problem),
+            }
+        }
         flags.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        Sources { file: self.config, flags, ..Sources::from_environment() }.resolve()
+        let resolved = Sources { file: self.config, flags, ..Sources::from_environment() }.resolve();
+        if found.is_empty() {
+            return resolved;
+        }
+        if let Err(ConfigError(others)) = resolved {
+            found.extend(others);
+        }
+        Err(ConfigError(found))
     }
 }
 
@@ -183,14 +201,14 @@ mod tests {
             "realtime.board_tick_ms=5",
         ]);
         let Command::Serve(settings) = cli.unwrap().command else { panic!("not serve") };
-        let flags = Sources { flags: settings.set, ..Sources::default() };
-        assert_eq!(flags.resolve().unwrap().realtime.board_tick_ms, 5);
-        assert_eq!(settings.listen.as_deref(), Some("127.0.0.1:0"));
+        let config = settings.resolve().unwrap();
+        assert_eq!(config.realtime.board_tick_ms, 5);
+        assert_eq!(config.listen.to_string(), "127.0.0.1:0");
     }
 
     #[test]
     fn an_assignment_has_an_equals_sign() {
-        assert!(assignment("a.b").is_err());
+        assert!(assignment("a.b").unwrap_err().what.contains("'a.b' is not of the form SETTING=VALUE"));
         assert_eq!(assignment("a.b = c=d"), Ok(("a.b".to_owned(), "c=d".to_owned())));
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -125,12 +126,37 @@ async fn a_first_battle_by_hand() {
 }
 
 #[tokio::test]
+async fn a_limit_of_file_sizes_refuses_commands_and_does_not_end_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, url) = serve(folder.path()).await;
+    let pid = Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap());
+    let create = async || {
+        let mut command = nimaora(folder.path());
+        run(command.args(["client", "create-battle"]).env("NIMAORA_SERVER", &url)).await
+    };
+    let limit = getrlimit(Resource::Fsize);
+    prlimit(pid, Resource::Fsize, Rlimit { current: Some(0), maximum: limit.maximum }).unwrap();
+    let (code, _, failed) = create().await;
+    assert_eq!(code, 1);
+    assert!(failed.to_uppercase().contains("UNAVAILABLE"), "{failed}");
+    assert_eq!(server.try_wait().unwrap(), None, "the server ended");
+    prlimit(pid, Resource::Fsize, limit).unwrap();
+    let created = async { while create().await.0 != 0 {} };
+    tokio::time::timeout(PATIENCE, created).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, failed) =
         run(nimaora(folder.path()).args(["serve", "--set", "colour=red", "--listen", "x"])).await;
     assert_eq!(code, 64);
     assert!(failed.contains("2 problems") && failed.contains("colour"), "{failed}");
+    let (code, _, failed) =
+        run(nimaora(folder.path()).args(["serve", "--set", "colour", "--listen", "x", "--data-dir", ""]))
+            .await;
+    assert_eq!(code, 64);
+    assert!(failed.contains("3 problems") && failed.contains("'.' is the one you are in"), "{failed}");
     let (code, _, failed) = run(nimaora(folder.path()).args(["fly"])).await;
     assert_eq!(code, 64, "{failed}");
     let (code, _, failed) =

@@ -63,6 +63,9 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
             );
         }
     }
+    if config.data_dir.as_os_str().is_empty() {
+        problem("data_dir", "it must name a folder; '.' is the one you are in".to_owned());
+    }
     let app_key = &config.realtime.app_key;
     if app_key.is_empty()
         || !app_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

@@ -94,6 +94,7 @@ fn values_that_cannot_work_are_refused() {
         ("telemetry.log_filter", "info,,=="),
         ("telemetry.log_format", "loud"),
         ("limits.connections_max", "0"),
+        ("data_dir", ""),
     ] {
         let sources = Sources { flags: pairs(&[(setting, value)]), ..Sources::default() };
         let found = problems(&sources);

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use nimaora_runtime::telemetry;
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ServeError, Server, bind, start};
 use crate::config::Config;
@@ -18,6 +20,7 @@ const EXIT_CUT_OFF: i32 = 130;
 pub async fn run(config: Config) -> Result<(), ServeError> {
     telemetry::init_logs(&config.telemetry.log_filter, config.telemetry.log_format)?;
     let mut signals = Signals::new()?;
+    survive_file_size_limit()?;
     let listener = bind(config.listen)?;
     let server = tokio::select! {
         started = start(config, listener) => started?,
@@ -43,6 +46,12 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         () = signals.next() => std::process::exit(EXIT_CUT_OFF),
     }
     Ok(())
+}
+
+/// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail, as on a full disk; the system would end the
+/// process with a signal. The handler stays when what is answered here is dropped.
+fn survive_file_size_limit() -> std::io::Result<()> {
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 fn introduce(server: &Server) {
