@@ -65,7 +65,7 @@ use crate::types::{
 };
 
 /// The log's folder inside the data folder.
-const LOG_DIR: &str = "log";
+pub const LOG_DIR: &str = "log";
 const LOCK_FILE: &str = "lock";
 
 /// An event log in a folder. Dropping it ends it like [`close`](Self::close), on the dropping thread.

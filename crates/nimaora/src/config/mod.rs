@@ -23,6 +23,9 @@ pub use sources::Sources;
 /// The settings that hold a secret. They are never printed.
 pub const SECRETS: &[&str] = &["realtime.app_secret"];
 
+/// The folder with snapshots of battles in the data folder, unless `command.snapshot_dir` names another one.
+pub(crate) const SNAPSHOT_DIR: &str = "snapshots";
+
 /// All settings of a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,6 +97,9 @@ pub struct Limits {
     pub connections_max: usize,
     /// How long a client may take to send the head of a request, in milliseconds. Then its connection is closed.
     pub header_read_timeout_ms: u64,
+    /// How long a client may take to send the body of a request over HTTP or gRPC-web, in milliseconds. Then it is answered
+    /// with status 408, and an HTTP/1.1 connection is closed.
+    pub body_read_timeout_ms: u64,
     /// The largest head of a request, in bytes. A larger one is refused.
     pub header_bytes_max: u32,
     /// Requests at a time on one HTTP/2 connection. When it is reached, the client keeps further ones back.
@@ -167,6 +173,7 @@ impl Default for Limits {
         Self {
             connections_max: 25_000,
             header_read_timeout_ms: 10_000,
+            body_read_timeout_ms: 10_000,
             header_bytes_max: 16 * 1024,
             requests_per_connection_max: 2_048,
             stream_window_bytes: 256 * 1024,

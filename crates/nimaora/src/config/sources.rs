@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::problems::{self, ConfigError, Problem};
-use super::{Config, SECRETS};
+use super::{Config, SECRETS, SNAPSHOT_DIR};
 
 /// How the names of variables that set something begin. `NIMAORA_REALTIME__BOARD_TICK_MS` sets `realtime.board_tick_ms`.
 const PREFIX: &str = "NIMAORA_";
@@ -64,7 +64,7 @@ impl Sources {
         match Config::deserialize(table.clone()) {
             Ok(mut config) => {
                 found.extend(problems::find(&config, &table));
-                let beside = config.data_dir.join("snapshots");
+                let beside = config.data_dir.join(SNAPSHOT_DIR);
                 config.command.snapshot_dir.get_or_insert(beside);
                 if found.is_empty() { Ok(config) } else { Err(ConfigError(found)) }
             }

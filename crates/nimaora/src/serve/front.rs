@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use nimaora_api::explained::Explained;
 use nimaora_api::v1::command_service_server::{CommandServiceServer, SERVICE_NAME as COMMANDS};
@@ -20,6 +20,8 @@ use tonic::service::Routes;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
+
+use super::body::TimedBody;
 
 /// For how long a browser may remember what it was allowed.
 const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -43,6 +45,8 @@ pub(super) struct Front {
     web: Cors<GrpcWebService<Routes>>,
     /// Sockets, signatures, probes.
     pages: Cors<Router>,
+    /// How long the body of a page or a gRPC-web call may take.
+    body_read_timeout: Duration,
 }
 
 /// What a request is, as far as it decides who gets it.
@@ -59,12 +63,37 @@ impl Front {
         queries: QueryServiceServer<Queries>,
         pages: Router,
         other_grpc: Routes,
+        body_read_timeout: Duration,
     ) -> Self {
         let (commands, queries) = (Explained::new(commands), Explained::new(queries));
         let all = other_grpc.clone().add_service(commands.clone()).add_service(queries.clone()).prepare();
         let web = cors().layer(GrpcWebLayer::new().layer(all));
         let pages = cors().layer(pages);
-        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages }
+        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages, body_read_timeout }
+    }
+}
+
+impl Front {
+    /// What the service answers, unless the client takes too long to send its body.
+    fn in_time<Answer>(
+        &self,
+        request: Request<Incoming>,
+        service: impl FnOnce(Request<TimedBody>) -> Answer,
+    ) -> Answering
+    where
+        Answer: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+    {
+        let (head, body) = request.into_parts();
+        let (body, late) = TimedBody::new(body, self.body_read_timeout);
+        let answer = service(Request::from_parts(head, body));
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            if late.is_so() {
+                answer = Response::new(Body::empty());
+                *answer.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            }
+            Ok(answer)
+        })
     }
 }
 
@@ -91,10 +120,16 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 QUERIES => Box::pin(self.queries.clone().call(request)),
                 _ => Box::pin(self.other_grpc.clone().call(request)),
             },
-            Kind::GrpcWeb => Box::pin(self.web.clone().call(request)),
+            Kind::GrpcWeb => {
+                let mut web = self.web.clone();
+                self.in_time(request, move |request| web.call(request))
+            }
             Kind::Page => {
-                let answer = self.pages.clone().call(request.map(axum::body::Body::new));
-                Box::pin(async move { Ok(answer.await?.map(Body::new)) })
+                let mut pages = self.pages.clone();
+                self.in_time(request, move |request| {
+                    let answer = pages.call(request.map(axum::body::Body::new));
+                    async move { Ok(answer.await?.map(Body::new)) }
+                })
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The server's secrets, and the admin token. All are made at first start and kept with mode 0600.
+//! The server's secrets, and the admin token. All are made at first start and kept with mode 0600. A key that events of the
+//! log rely on is not made again: another one would void tokens, or judge right answers wrong for ever.
 //!
 //! | file in the data folder | what it is |
 //! |---|---|
@@ -13,6 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nimaora_domain::{AnswerKey, Timestamp};
+use nimaora_event_log::Position;
 use nimaora_runtime::{Clock, secrets};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
 
@@ -44,9 +46,13 @@ pub(super) fn admin_token_file(data_dir: &Path) -> PathBuf {
 }
 
 impl Keys {
-    /// Reads the keys of a data folder; makes those that are not there yet.
-    pub(super) fn load_or_create(data_dir: &Path, clock: &Clock) -> Result<Self, ServeError> {
+    /// Reads the keys of a data folder; makes those that are not there yet. Where the log, which ends at `head`, holds events,
+    /// a signing or answer key that is not there was lost, and is an error.
+    pub(super) fn load_or_create(data_dir: &Path, head: Position, clock: &Clock) -> Result<Self, ServeError> {
         let dir = data_dir.join(SECRETS_DIR);
+        if head > 0 {
+            refuse_lost(&dir)?;
+        }
         private_dir(&dir).map_err(|source| ServeError::DataDir { path: dir.clone(), source })?;
         let signer = TokenSigner::from_seed(key(&dir.join(SIGNING_KEY_FILE))?);
         let answer_key = AnswerKey::new(key(&dir.join(ANSWER_KEY_FILE))?);
@@ -54,6 +60,21 @@ impl Keys {
         let admin_token = admin_token(&admin_token_file(data_dir), &signer, clock)?;
         Ok(Self { signer, answer_key, app_secret, admin_token })
     }
+}
+
+/// Refuses to go on without the keys that what is in the log was made with.
+fn refuse_lost(dir: &Path) -> Result<(), ServeError> {
+    // A file that cannot be looked at is told of when it is read.
+    let lost = |path: &Path| matches!(path.try_exists(), Ok(false));
+    let path = dir.join(ANSWER_KEY_FILE);
+    if lost(&path) {
+        return Err(ServeError::AnswerKeyLost { path });
+    }
+    let path = dir.join(SIGNING_KEY_FILE);
+    if lost(&path) {
+        return Err(ServeError::SigningKeyLost { path });
+    }
+    Ok(())
 }
 
 /// Makes the folder, which nobody else may enter. One that is there keeps its mode.
@@ -107,8 +128,8 @@ mod tests {
     fn a_second_start_finds_what_the_first_one_made() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        let first = Keys::load_or_create(folder.path(), &clock).unwrap();
-        let second = Keys::load_or_create(folder.path(), &clock).unwrap();
+        let first = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        let second = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
         assert_eq!(first.admin_token, second.admin_token);
         assert_eq!(first.app_secret, second.app_secret);
         assert_eq!(first.signer.verifier_key(), second.signer.verifier_key());
@@ -117,7 +138,7 @@ mod tests {
     #[test]
     fn only_the_owner_can_read_them() {
         let folder = tempfile::tempdir().unwrap();
-        Keys::load_or_create(folder.path(), &Clock::manual(NOW_MS)).unwrap();
+        Keys::load_or_create(folder.path(), 0, &Clock::manual(NOW_MS)).unwrap();
         assert_eq!(mode(&admin_token_file(folder.path())), 0o600);
         let dir = folder.path().join(SECRETS_DIR);
         assert_eq!(mode(&dir), 0o700);
@@ -130,28 +151,52 @@ mod tests {
     fn the_admin_token_is_issued_again_before_it_expires_and_after_a_new_key() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        let first = Keys::load_or_create(folder.path(), &clock).unwrap().admin_token;
+        let first = Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token;
         clock.advance(ADMIN_TOKEN_LIFETIME_MS - ADMIN_TOKEN_LEFT_MIN_MS - DAY_MS);
-        assert_eq!(Keys::load_or_create(folder.path(), &clock).unwrap().admin_token, first);
+        assert_eq!(Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token, first);
         clock.advance(2 * DAY_MS);
-        let second = Keys::load_or_create(folder.path(), &clock).unwrap().admin_token;
+        let second = Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token;
         assert_ne!(second, first);
 
         std::fs::remove_file(folder.path().join(SECRETS_DIR).join(SIGNING_KEY_FILE)).unwrap();
-        let third = Keys::load_or_create(folder.path(), &clock).unwrap();
+        let third = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
         let verifier = TokenVerifier::new([third.signer.verifier_key()]);
         assert!(verifier.verify(&third.admin_token, clock.now_ms()).is_ok());
         assert_eq!(mode(&admin_token_file(folder.path())), 0o600);
     }
 
     #[test]
+    fn a_key_that_events_rely_on_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(NOW_MS);
+        Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        let dir = folder.path().join(SECRETS_DIR);
+        let restart = || Keys::load_or_create(folder.path(), 7, &clock).err().map(|error| error.to_string());
+        for (file, advice) in
+            [(ANSWER_KEY_FILE, "restore it from a copy"), (SIGNING_KEY_FILE, "openssl rand")]
+        {
+            let kept = std::fs::read_to_string(dir.join(file)).unwrap();
+            std::fs::remove_file(dir.join(file)).unwrap();
+            let refused = restart().unwrap();
+            assert!(refused.contains(file) && refused.contains(advice), "{refused}");
+            assert!(!dir.join(file).exists(), "{file} was made again");
+            secrets::replace(&dir.join(file), &kept).unwrap();
+            assert_eq!(restart(), None);
+        }
+        std::fs::remove_file(admin_token_file(folder.path())).unwrap();
+        assert_eq!(restart(), None, "the admin token can be issued at any time");
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(restart().is_some() && !dir.exists());
+    }
+
+    #[test]
     fn a_spoilt_key_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        Keys::load_or_create(folder.path(), &clock).unwrap();
+        Keys::load_or_create(folder.path(), 0, &clock).unwrap();
         let path = folder.path().join(SECRETS_DIR).join(ANSWER_KEY_FILE);
         std::fs::write(&path, "not hex").unwrap();
-        let error = Keys::load_or_create(folder.path(), &clock).err().unwrap();
+        let error = Keys::load_or_create(folder.path(), 0, &clock).err().unwrap();
         assert!(error.to_string().contains("answer-key holds no key"), "{error}");
     }
 }

@@ -7,6 +7,7 @@
 //! | `roles` | the services, put together on the embedded stores |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
+//! | `body` | a request's body that has to arrive in time |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
@@ -14,6 +15,7 @@
 //! This is the only place that names an adapter of a port.
 
 mod accept;
+mod body;
 mod error;
 mod files;
 mod front;
@@ -84,13 +86,15 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let (front, health) = (Shutdown::new(), Health::default());
     health.register(HEALTH_PART);
 
-    let roles = Roles::start(&config, Clock::system(), &front, &health).await?;
+    let roles = Roles::start(&config, Clock::system(), &front, &health).await;
+    let roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
     let services = front::Front::new(
         roles.commands.grpc(),
         roles.queries.grpc(),
         roles.realtime.routes().merge(probes::routes(health.clone(), metrics.clone())),
         reporter.grpc()?,
+        Duration::from_millis(config.limits.body_read_timeout_ms),
     );
     let door = Arc::new(Door::new(config.limits.clone(), roles.realtime.clone(), front.clone()));
     front.spawn(reporter.run(health.clone(), front.clone()));

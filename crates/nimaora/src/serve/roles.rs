@@ -1,13 +1,13 @@
 //! Every role on the embedded stores, started in the order in which they need each other, stopped in reverse.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_change_bus::{ChangeBus, MemoryBus};
 use nimaora_command_service::CommandService;
-use nimaora_event_log::embedded::EmbeddedLog;
+use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
 use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::{EventLog, Position};
 use nimaora_projection_service::Projection;
 use nimaora_query_gateway::QueryGateway;
 use nimaora_read_models::memory::MemoryLeaderboard;
@@ -19,7 +19,7 @@ use nimaora_sessions::{MemoryPresence, TokenVerifier, VerifyingKey};
 
 use super::ServeError;
 use super::keys::{self, Keys};
-use crate::config::Config;
+use crate::config::{Config, SNAPSHOT_DIR};
 
 /// The tables' file in the data folder.
 const TABLES_FILE: &str = "read-models.sqlite";
@@ -65,11 +65,13 @@ impl Roles {
     ) -> Result<Self, ServeError> {
         let dir = &config.data_dir;
         keys::private_dir(dir).map_err(|source| ServeError::DataDir { path: dir.clone(), source })?;
-        let keys = Keys::load_or_create(dir, &clock)?;
         let log = open_log(config, &clock).await?;
+        let head = log.status().await?.head;
+        let tables = open_tables(config, head).await?;
+        let keys = Keys::load_or_create(dir, head, &clock)?;
         let shared = Shared {
             leaderboard: Arc::new(MemoryLeaderboard::new(config.read_models.boards_max)),
-            tables: open_tables(&dir.join(TABLES_FILE), config).await?,
+            tables,
             bus: Arc::new(MemoryBus::default()),
             key: keys.signer.verifier_key(),
             clock,
@@ -104,10 +106,27 @@ async fn open_log(config: &Config, clock: &Clock) -> Result<Arc<EmbeddedLog>, Se
     }
 }
 
-async fn open_tables(path: &Path, config: &Config) -> Result<Arc<SqliteReadModels>, ServeError> {
-    let opened = SqliteReadModels::open(path, config.read_models.sqlite()).await;
-    let tables = opened.map_err(|source| ServeError::Tables { path: path.to_owned(), source })?;
-    Ok(Arc::new(tables))
+/// Opens the tables, unless they have seen more than the log, which ends at `head`: what is acknowledged then would never be
+/// seen in them.
+async fn open_tables(config: &Config, head: Position) -> Result<Arc<SqliteReadModels>, ServeError> {
+    let file = config.data_dir.join(TABLES_FILE);
+    let unusable = |source| ServeError::Tables { path: file.clone(), source };
+    let opened = SqliteReadModels::open(&file, config.read_models.sqlite()).await;
+    let tables = opened.map_err(unusable)?;
+    let seen = tables.checkpoints().await.map_err(unusable)?;
+    let seen = seen.tables.max(seen.changes);
+    if seen <= head {
+        return Ok(Arc::new(tables));
+    }
+    tables.close().await;
+    let snapshots = config.command.snapshot_dir.clone();
+    Err(ServeError::TablesAhead {
+        log: config.data_dir.join(LOG_DIR),
+        head,
+        file,
+        tables: seen,
+        snapshots: snapshots.unwrap_or_else(|| config.data_dir.join(SNAPSHOT_DIR)),
+    })
 }
 
 fn start_commands(

@@ -10,5 +10,7 @@
 
 mod host;
 mod http1;
+mod loss;
 mod port;
+mod slow_body;
 mod stopping;
