@@ -8,6 +8,7 @@ mod config;
 mod decode;
 mod fault;
 mod keys;
+mod priority;
 mod read;
 mod words;
 mod write;
@@ -59,10 +60,18 @@ impl SqliteReadModels {
         let writing = options
             .clone()
             .create_if_missing(true)
+            .thread_name(|_| priority::WRITER_THREAD.to_owned())
             .pragma("cache_size", format!("-{}", config::WRITER_CACHE_KIB))
             .pragma("wal_autocheckpoint", config::CHECKPOINT_PAGES.to_string())
             .pragma("journal_size_limit", config::JOURNAL_BYTES_MAX.to_string());
-        let writer = pool(1, config::WRITER_TIMEOUT).connect_with(writing).await.map_err(store_error)?;
+        let writer = pool(1, config::WRITER_TIMEOUT)
+            .after_connect(|_, _| {
+                priority::give_way();
+                Box::pin(async { Ok(()) })
+            })
+            .connect_with(writing)
+            .await
+            .map_err(store_error)?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await.map_err(migrate_error)?;
         let reading = options.read_only(true).pragma("cache_size", format!("-{}", config::READER_CACHE_KIB));
         let readers = pool(config.readers_max, config.acquire_timeout)
