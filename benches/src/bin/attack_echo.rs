@@ -35,8 +35,9 @@ struct Args {
     /// Connections, shared by all calls.
     #[arg(long, default_value_t = 4)]
     connections: usize,
-    /// Calls under way at a time.
-    #[arg(long, default_value_t = 512)]
+    /// Calls under way at a time. By default each player waits for one answer; with fewer the batches, and so the ratio, are
+    /// smaller.
+    #[arg(long, default_value_t = 2_000)]
     in_flight: usize,
     /// Rounds of each kind, in turns.
     #[arg(long, default_value_t = 5)]
