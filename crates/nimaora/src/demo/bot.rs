@@ -36,7 +36,7 @@ const NAMES: [&str; 50] = [
     "barbara",
     "bjarne",
     "brian",
-    "claude",
+    "shannon",
     "dennis",
     "donald",
     "dorothy",
