@@ -12,7 +12,7 @@
 //! | [`codec`] | events as JSON with a stable type name and a schema version; upcasting of old versions |
 //! | [`refusal`] | every [`Refusal`]: why the rules said no |
 //! | [`battle`] | [`Battle`]: the state, `evolve`, and the memory of answered commands |
-//! | [`decide`] | one file per command |
+//! | [`mod@decide`] | one file per command |
 //! | [`outcome`] | what a caller is answered, read from the events alone |
 //!
 //! This crate does no I/O, reads no clock, draws no random number and spawns nothing: time, ids and keys are
