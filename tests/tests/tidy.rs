@@ -10,6 +10,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("api", &[]),
     ("runtime", &[]),
+    ("local-servers", &[]),
     ("event-log", &["domain", "runtime"]),
     ("read-models", &["domain", "runtime"]),
     ("change-bus", &["domain", "runtime"]),

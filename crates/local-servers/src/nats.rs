@@ -1,0 +1,162 @@
+//! NATS with JetStream: one server, or three in a cluster.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::error::LocalServerError;
+use crate::port::Port;
+use crate::process::{Process, Recipe, make_dir};
+use crate::programs::Program;
+
+const NODES: usize = 3;
+/// The largest message, in bytes: a group of events travels as one. NATS' own bound is 1 MiB unless it is told otherwise.
+const MESSAGE_BYTES_MAX: usize = 9 * 1024 * 1024;
+
+/// How a NATS server is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct NatsOptions {
+    /// Which program it is.
+    pub program: Program,
+    /// Whether each message is on disk before it is acknowledged. Debian's 2.9 cannot.
+    pub sync_always: bool,
+}
+
+impl Default for NatsOptions {
+    fn default() -> Self {
+        Self { program: Program::Nats, sync_always: true }
+    }
+}
+
+/// A NATS server with JetStream.
+#[derive(Debug)]
+pub struct Nats {
+    client: Port,
+    monitor: Port,
+    _route: Option<Port>,
+    /// To make it crash, hang or stop.
+    pub process: Process,
+}
+
+impl Nats {
+    /// Starts a server in `dir`.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start(dir: &Path, options: NatsOptions) -> Result<Self, LocalServerError> {
+        let mut server = Self::spawn(dir, "nats", options, None).await?;
+        server.until_ready().await?;
+        Ok(server)
+    }
+
+    async fn spawn(
+        dir: &Path,
+        name: &str,
+        options: NatsOptions,
+        route: Option<(Port, String)>,
+    ) -> Result<Self, LocalServerError> {
+        let program = options.program.find()?;
+        make_dir(dir, false).await?;
+        let (client, monitor) = (Port::free()?, Port::free()?);
+        let file = dir.join("nats.conf");
+        let (route, cluster) = route.map_or((None, String::new()), |(port, cluster)| (Some(port), cluster));
+        let text = configuration(name, &client, &monitor, options, &cluster);
+        std::fs::write(&file, text).map_err(|source| LocalServerError::io("write", &file, source))?;
+        let process = Process::start(recipe(dir, name, program, file))?;
+        Ok(Self { client, monitor, _route: route, process })
+    }
+
+    /// The port for clients.
+    pub fn port(&self) -> u16 {
+        self.client.number()
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port())
+    }
+
+    /// Starts it again after it was stopped or killed, and waits until it serves.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start_again(&mut self) -> Result<(), LocalServerError> {
+        self.process.start_again()?;
+        self.until_ready().await
+    }
+
+    async fn until_ready(&mut self) -> Result<(), LocalServerError> {
+        let port = self.monitor.number();
+        self.process.until_ready(|| healthy(port)).await
+    }
+}
+
+/// Three NATS servers that keep three copies of what is in JetStream.
+#[derive(Debug)]
+pub struct NatsCluster {
+    /// The servers.
+    pub nodes: Vec<Nats>,
+}
+
+impl NatsCluster {
+    /// Starts a cluster in `dir` and waits until it has elected a leader.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start(dir: &Path, options: NatsOptions) -> Result<Self, LocalServerError> {
+        make_dir(dir, false).await?;
+        let ports = (0..NODES).map(|_| Port::free()).collect::<Result<Vec<_>, _>>()?;
+        let routes: Vec<_> = ports.iter().map(|port| format!("nats://127.0.0.1:{}", port.number())).collect();
+        let routes = routes.join(", ");
+        let mut nodes = Vec::new();
+        for (number, port) in ports.into_iter().enumerate() {
+            let listen = port.number();
+            let cluster =
+                format!("cluster {{ name: nimaora, listen: \"127.0.0.1:{listen}\", routes: [{routes}] }}\n");
+            let name = format!("nats-{number}");
+            nodes.push(Nats::spawn(&dir.join(&name), &name, options, Some((port, cluster))).await?);
+        }
+        for node in &mut nodes {
+            node.until_ready().await?;
+        }
+        Ok(Self { nodes })
+    }
+
+    /// The URLs of all servers, as clients take them: with commas.
+    pub fn url(&self) -> String {
+        self.nodes.iter().map(Nats::url).collect::<Vec<_>>().join(",")
+    }
+}
+
+fn recipe(dir: &Path, name: &str, program: PathBuf, file: PathBuf) -> Recipe {
+    let args: Vec<OsString> = vec!["--config".into(), file.into()];
+    Recipe { name: name.to_owned(), program, args, dir: dir.to_owned(), not_as_root: false }
+}
+
+fn configuration(name: &str, client: &Port, monitor: &Port, options: NatsOptions, cluster: &str) -> String {
+    let sync = if options.sync_always { "sync_interval: always" } else { "" };
+    let (client, monitor) = (client.number(), monitor.number());
+    format!(
+        "server_name: {name}\n\
+         listen: \"127.0.0.1:{client}\"\n\
+         http: \"127.0.0.1:{monitor}\"\n\
+         max_payload: {MESSAGE_BYTES_MAX}\n\
+         max_pending: 128MB\n\
+         jetstream {{ store_dir: \"jetstream\", {sync} }}\n\
+         {cluster}"
+    )
+}
+
+/// Whether the server says that it and its JetStream serve; in a cluster, that there is a leader.
+async fn healthy(port: u16) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    asked.await.is_ok_and(|answer| String::from_utf8_lossy(&answer).contains(" 200 "))
+}
