@@ -20,7 +20,8 @@ use crate::metrics;
 use crate::writer::batch::{Batch, Then, Waiting};
 use crate::writer::live::{AppendResult, Folded, InFlight, Live, repeats_old_command};
 use crate::writer::order::{Decided, Order};
-use crate::writer::registry::Shared;
+use crate::writer::registry::{Parts, Shared};
+use crate::writer::roster::Roster;
 use crate::writer::seen::Seen;
 
 /// How many orders are taken from the mailbox at a time; between two takings a finished append is seen to.
@@ -38,6 +39,8 @@ pub(crate) struct Writer {
     battle_id: BattleId,
     shared: Arc<Shared>,
     mailbox: mpsc::Receiver<Order>,
+    /// What others may know of the battle's participants.
+    roster: Arc<Roster>,
     /// Orders taken from the mailbox and not decided yet.
     taken: VecDeque<Order>,
     /// Whether somebody repeated a command that the state has forgotten.
@@ -57,11 +60,17 @@ enum End {
 }
 
 impl Writer {
-    pub(crate) fn new(battle_id: BattleId, shared: Arc<Shared>, mailbox: mpsc::Receiver<Order>) -> Self {
+    pub(crate) fn new(
+        battle_id: BattleId,
+        shared: Arc<Shared>,
+        mailbox: mpsc::Receiver<Order>,
+        roster: Arc<Roster>,
+    ) -> Self {
         Self {
             battle_id,
             shared,
             mailbox,
+            roster,
             taken: VecDeque::new(),
             keeps_seen: false,
             snapshot_revision: None,
@@ -100,7 +109,7 @@ impl Writer {
     }
 
     fn take_waiting(&mut self) {
-        if self.shared.shutdown.is_requested() {
+        if self.shared.parts.shutdown.is_requested() {
             self.mailbox.close();
         }
         while self.taken.len() < TAKE_ORDERS
@@ -113,25 +122,26 @@ impl Writer {
     /// Reads the battle: its snapshot, if there is one that fits, and all events after it.
     async fn load(&mut self) -> Result<Live, CommandError> {
         let began = Instant::now();
-        let shared = &self.shared;
-        let snapshot = match &shared.snapshots {
-            Some(snapshots) => snapshots.load(&*shared.log, self.battle_id).await,
+        let Parts { log, snapshots, answer_key, .. } = &self.shared.parts;
+        let snapshot = match snapshots {
+            Some(snapshots) => snapshots.load(&**log, self.battle_id).await,
             None => None,
         };
         let mut folded = snapshot.unwrap_or_else(Folded::nothing);
         self.snapshot_revision = folded.head;
-        let events = folded.catch_up(&*shared.log, self.battle_id).await?;
+        let events = folded.catch_up(&**log, self.battle_id).await?;
         metrics::loaded(events, began.elapsed());
-        shared.expect_presence(self.battle_id, &folded.battle).await;
+        self.roster.fill(&folded.battle);
+        self.shared.expect_presence(self.battle_id, &folded.battle).await;
         let seen = match self.keeps_seen {
-            true => Some(Seen::read(&*shared.log, self.battle_id, folded.head).await?),
+            true => Some(Seen::read(&**log, self.battle_id, folded.head).await?),
             false => None,
         };
-        Ok(Live::new(self.battle_id, Arc::clone(&shared.log), shared.answer_key.clone(), folded, seen))
+        Ok(Live::new(self.battle_id, Arc::clone(log), answer_key.clone(), folded, seen))
     }
 
     async fn serve(&mut self, mut live: Live) -> End {
-        let shutdown = self.shared.shutdown.clone();
+        let shutdown = self.shared.parts.shutdown.clone();
         let stop = shutdown.requested();
         tokio::pin!(stop);
         let idle = sleep_until(Instant::now());
@@ -158,8 +168,13 @@ impl Writer {
                     if let Some(in_flight) = live.in_flight.take() {
                         match result {
                             Ok(appended) => {
+                                // Whoever has an answer finds what it says also in the roster.
+                                let ended = self.roster.apply(in_flight.changes);
                                 let accepted = Batch::answer(in_flight.waiting, &appended);
                                 metrics::committed(accepted, in_flight.events, in_flight.began.elapsed());
+                                if ended {
+                                    self.shared.forget_presence(self.battle_id).await;
+                                }
                                 self.save_when_durable(&mut snapshot, appended.last_revision).await;
                             }
                             Err(error) => {
@@ -193,19 +208,19 @@ impl Writer {
 
     fn idle_time(&self, live: &Live) -> Duration {
         let over = matches!(live.folded().battle.phase(), Phase::Finished | Phase::Cancelled);
-        let config = &self.shared.config;
+        let config = &self.shared.parts.config;
         Duration::from_millis(if over { config.writer_idle_over_ms } else { config.writer_idle_ms })
     }
 
     /// A copy of the state, when enough has happened since the last snapshot. Called when nothing gathers, so that the copy holds
     /// what the append under way makes durable and nothing more.
     fn snapshot_when_due(&self, live: &Live) -> Option<Box<Folded>> {
-        self.shared.snapshots.as_ref()?;
+        self.shared.parts.snapshots.as_ref()?;
         let head = live.folded().head?;
         let since = head - self.snapshot_revision.unwrap_or(0);
         // A snapshot costs in proportion to the participants, so a large battle has one more seldom.
         let participants = live.folded().battle.participants().len() as u64;
-        let due = self.shared.config.snapshot_events.max(participants * EVENTS_PER_PARTICIPANT);
+        let due = self.shared.parts.config.snapshot_events.max(participants * EVENTS_PER_PARTICIPANT);
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
         (since >= due && !busy).then(|| Box::new(live.folded().clone()))
     }
@@ -221,7 +236,7 @@ impl Writer {
     /// Writes a snapshot on a thread that may block.
     async fn save(&mut self, folded: Box<Folded>) {
         self.saved().await;
-        if let Some(snapshots) = self.shared.snapshots.clone() {
+        if let Some(snapshots) = self.shared.parts.snapshots.clone() {
             self.snapshot_revision = folded.head;
             let battle_id = self.battle_id;
             self.saving = Some(tokio::task::spawn_blocking(move || snapshots.save(battle_id, &folded)));
@@ -252,7 +267,7 @@ impl Writer {
         if nothing_written {
             return Batch::fail(waiting, &lost(error));
         }
-        match history::answers_from(&*self.shared.log, self.battle_id, from).await {
+        match history::answers_from(&*self.shared.parts.log, self.battle_id, from).await {
             Ok(mut found) => {
                 for Waiting { reply, then } in waiting {
                     let answer = match then {

@@ -6,6 +6,7 @@
 //! | [`batch`] | decided commands that wait for their events to be durable |
 //! | [`live`] | a battle in memory: deciding, gathering, appending |
 //! | [`seen`] | more command ids than the state remembers, where somebody repeats old ones |
+//! | [`roster`] | who takes part and in which session, for heartbeats to be judged by |
 //! | [`actor`] | the task around it: mailbox, loading, failing, idling, snapshots |
 //! | [`registry`] | finding, opening and letting go of writers |
 
@@ -14,4 +15,5 @@ pub(crate) mod batch;
 pub(crate) mod live;
 pub(crate) mod order;
 pub(crate) mod registry;
+pub(crate) mod roster;
 pub(crate) mod seen;

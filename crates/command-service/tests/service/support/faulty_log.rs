@@ -30,11 +30,21 @@ pub(crate) struct FaultyLog {
     fault: watch::Sender<Fault>,
     /// How many appends have arrived.
     appends: watch::Sender<usize>,
+    /// Whether streams cannot be read.
+    reads_fail: watch::Sender<bool>,
+    /// How many reads of streams have arrived.
+    reads: watch::Sender<usize>,
 }
 
 impl FaultyLog {
     pub(crate) fn new(log: SharedLog) -> Self {
-        Self { log, fault: watch::Sender::new(Fault::None), appends: watch::Sender::new(0) }
+        Self {
+            log,
+            fault: watch::Sender::new(Fault::None),
+            appends: watch::Sender::new(0),
+            reads_fail: watch::Sender::new(false),
+            reads: watch::Sender::new(0),
+        }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -44,6 +54,16 @@ impl FaultyLog {
     /// How many appends have arrived so far.
     pub(crate) fn appends(&self) -> usize {
         *self.appends.borrow()
+    }
+
+    /// Lets reads of streams fail, or work again.
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        self.reads_fail.send_replace(fail);
+    }
+
+    /// How many reads of streams have arrived so far.
+    pub(crate) fn reads(&self) -> usize {
+        *self.reads.borrow()
     }
 
     /// Waits until so many appends have arrived.
@@ -80,6 +100,10 @@ impl EventLog for FaultyLog {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.reads.send_modify(|reads| *reads += 1);
+        if *self.reads_fail.borrow() {
+            return Err(ReadError::Unavailable { reason: "the connection is lost".to_owned() });
+        }
         self.log.read_stream(stream, from, direction, limit).await
     }
 
