@@ -19,7 +19,7 @@ use crate::ids;
 use crate::lapses;
 use crate::metrics;
 use crate::presence::PromptPresence;
-use crate::snapshot::Snapshots;
+use crate::snapshot::{self, Snapshots};
 use crate::timers::{OpenBattles, Timers};
 use crate::writer::order::{Answer, Decided, Order};
 use crate::writer::registry::{Parts, Writers};
@@ -77,6 +77,10 @@ impl CommandService {
         health.register(HEALTH_PART);
         let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);
         let presence: Arc<dyn Presence> = Arc::new(PromptPresence(deps.presence));
+        let (open_sender, open) = watch::channel(None);
+        if let Some(snapshots) = snapshots.clone() {
+            shutdown.spawn(snapshot::sweep_once(snapshots, open.clone(), shutdown.clone()));
+        }
         let writers = Writers::new(Parts {
             log: deps.log,
             presence: Arc::clone(&presence),
@@ -86,7 +90,6 @@ impl CommandService {
             snapshots,
             shutdown: shutdown.clone(),
         });
-        let (open_sender, open) = watch::channel(None);
         let core = Arc::new(Core {
             writers,
             presence,

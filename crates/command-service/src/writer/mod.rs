@@ -7,7 +7,8 @@
 //! | [`live`] | a battle in memory: deciding, gathering, appending |
 //! | [`seen`] | more command ids than the state remembers, where somebody repeats old ones |
 //! | [`roster`] | who takes part and in which session, for heartbeats to be judged by |
-//! | [`actor`] | the task around it: mailbox, loading, failing, idling, snapshots |
+//! | [`saver`] | when its snapshot is written and removed |
+//! | [`actor`] | the task around it: mailbox, loading, failing, idling |
 //! | [`registry`] | finding, opening and letting go of writers |
 
 pub(crate) mod actor;
@@ -16,4 +17,5 @@ pub(crate) mod live;
 pub(crate) mod order;
 pub(crate) mod registry;
 pub(crate) mod roster;
+pub(crate) mod saver;
 pub(crate) mod seen;

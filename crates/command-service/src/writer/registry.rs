@@ -82,12 +82,12 @@ impl Writers {
 
     /// How a participant stands in a battle; `None` where its writer is not live or has not read the battle yet.
     pub(crate) fn look(&self, battle_id: BattleId, participant_id: ParticipantId) -> Option<Look> {
-        self.0.shard(battle_id).read().get(&battle_id)?.roster.look(participant_id)
+        self.0.roster(battle_id, |roster| roster.look(participant_id))
     }
 
     /// Whether a battle is over; `None` where its writer is not live or has not read the battle yet.
     pub(crate) fn is_over(&self, battle_id: BattleId) -> Option<bool> {
-        self.0.shard(battle_id).read().get(&battle_id)?.roster.is_over()
+        self.0.roster(battle_id, Roster::is_over)
     }
 
     /// Puts an order in the mailbox of its battle's writer, which is opened if it is not live.
@@ -155,6 +155,12 @@ impl Shared {
             Some(Err(TrySendError::Full(()))) => Err(CommandError::MailboxFull),
             Some(Err(TrySendError::Closed(()))) | None => Ok(Some(order)),
         }
+    }
+
+    /// What a battle's roster tells. That of a writer that takes no more orders tells nothing: it may be of the past.
+    fn roster<T>(&self, battle_id: BattleId, tell: impl FnOnce(&Roster) -> Option<T>) -> Option<T> {
+        let doors = self.shard(battle_id).read();
+        doors.get(&battle_id).filter(|door| !door.mailbox.is_closed()).and_then(|door| tell(&door.roster))
     }
 
     fn count_in(&self) -> Result<(), CommandError> {
