@@ -3,6 +3,9 @@
 //! It decides whatever waits, appends it as one batch, and answers when the log says durable. While an append is under way the
 //! next batch gathers, so a hot battle commits in groups and an idle one waits for nobody. When an append fails it forgets the
 //! battle, answers everybody from what the log holds, and reads the battle again at the next command.
+//!
+//! It sets the log no deadlines. The port promises that every call answers in time, and that an append whose end is not known says
+//! so; to give up an append from here would only be a second way to the same uncertainty. Callers have deadlines of their own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
