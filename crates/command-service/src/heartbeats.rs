@@ -1,5 +1,7 @@
 //! Signs of life: whoever gives one is not silent, and who had lapsed is back.
 
+use std::time::Duration;
+
 use nimaora_domain::{BattleId, Command, ParticipantId, Refusal, SessionId, Status};
 use tokio::time::Instant;
 
@@ -8,11 +10,15 @@ use crate::metrics;
 use crate::service::Core;
 use crate::writer::roster::Look;
 
+/// How long a heartbeat waits for its battle to be read. Then it counts without being judged, while its caller still listens; the
+/// reading goes on, and the next one finds it done.
+const READING_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Core {
     /// Takes a heartbeat. In a battle that is over it means nothing: nobody is waited for there.
     ///
     /// It is judged by what the battle's writer tells of the participants; where no writer is live, the battle is read into
-    /// memory first. If that cannot be done now, the heartbeat counts all the same: its token is genuine, and an outage of the
+    /// memory first. If that cannot be done soon, the heartbeat counts all the same: its token is genuine, and an outage of the
     /// log must not make players seem silent.
     pub(crate) async fn take_heartbeat(
         &self,
@@ -21,7 +27,8 @@ impl Core {
         session_id: SessionId,
         deadline: Instant,
     ) -> Result<(), CommandError> {
-        match self.look(battle_id, participant_id, deadline).await {
+        let soon = deadline.min(Instant::now() + READING_PATIENCE);
+        match self.look(battle_id, participant_id, soon).await {
             Ok(Some(Look::Over)) => return Ok(()),
             Ok(Some(Look::Nobody)) => return Err(Refusal::ParticipantUnknown { participant_id }.into()),
             Ok(Some(Look::Seated(seat))) => {

@@ -111,9 +111,14 @@ async fn an_outage_of_the_log_makes_nobody_seem_silent() {
     // Nothing is in memory, and nothing can be read into it.
     let server = server.restart().await;
     server.ready().await;
-    server.log.fail_reads(true);
-    heartbeat(&server, &duel.ann.token).await.unwrap();
-    assert_eq!(ann_seen_ms(&server, &duel).await, Some(server.clock.now_ms()));
+    for fault in [Fault::Unavailable, Fault::Hangs] {
+        server.log.set_reads(fault);
+        server.clock.advance(10);
+        heartbeat(&server, &duel.ann.token).await.unwrap();
+        assert_eq!(ann_seen_ms(&server, &duel).await, Some(server.clock.now_ms()));
+    }
+    server.log.set_reads(Fault::None);
+    server.attack(&duel.ann.token, &duel.bob.participant_id).await.unwrap();
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ pub(crate) struct FaultyLog {
     fault: watch::Sender<Fault>,
     /// How many appends have arrived.
     appends: watch::Sender<usize>,
-    /// Whether streams cannot be read.
-    reads_fail: watch::Sender<bool>,
+    /// What it does with reads of streams.
+    read_fault: watch::Sender<Fault>,
     /// How many reads of streams have arrived.
     reads: watch::Sender<usize>,
 }
@@ -42,7 +42,7 @@ impl FaultyLog {
             log,
             fault: watch::Sender::new(Fault::None),
             appends: watch::Sender::new(0),
-            reads_fail: watch::Sender::new(false),
+            read_fault: watch::Sender::new(Fault::None),
             reads: watch::Sender::new(0),
         }
     }
@@ -56,9 +56,9 @@ impl FaultyLog {
         *self.appends.borrow()
     }
 
-    /// Lets reads of streams fail, or work again.
-    pub(crate) fn fail_reads(&self, fail: bool) {
-        self.reads_fail.send_replace(fail);
+    /// Lets reads of streams hang, fail with any other fault, or work again.
+    pub(crate) fn set_reads(&self, fault: Fault) {
+        self.read_fault.send_replace(fault);
     }
 
     /// How many reads of streams have arrived so far.
@@ -101,7 +101,8 @@ impl EventLog for FaultyLog {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
         self.reads.send_modify(|reads| *reads += 1);
-        if *self.reads_fail.borrow() {
+        let mut fault = self.read_fault.subscribe();
+        if *fault.wait_for(|fault| *fault != Fault::Hangs).await.unwrap() != Fault::None {
             return Err(ReadError::Unavailable { reason: "the connection is lost".to_owned() });
         }
         self.log.read_stream(stream, from, direction, limit).await
