@@ -89,6 +89,23 @@ async fn the_silent_lapse_and_their_heartbeat_brings_them_back() {
 }
 
 #[tokio::test]
+async fn whoever_comes_back_while_the_lapsed_are_forgotten_is_waited_for() {
+    let server = Server::with(Config { lapse_check_ms: 5, ..Config::default() }).await;
+    let duel = server.duel().await;
+    server.presence.hold_forgets(true);
+    server.clock.advance(90_001);
+    // Both lapse. The one with the smaller id is to be forgotten first, and the other one comes back meanwhile.
+    server.presence.wait_for_forgets(1).await;
+    let other = if duel.ann.participant_id < duel.bob.participant_id { &duel.bob } else { &duel.ann };
+    server.client.clone().heartbeat(bearer(v1::HeartbeatRequest {}, &other.token)).await.unwrap();
+    server.presence.hold_forgets(false);
+    server.presence.wait_for_next_check().await;
+    let ids = (duel.battle_id.parse().unwrap(), other.participant_id.parse().unwrap());
+    assert_eq!(server.presence.last_seen_ms(ids.0, ids.1).await.unwrap(), Some(server.clock.now_ms()));
+    assert_eq!(server.event_types().await.last().unwrap(), "ParticipantReturned");
+}
+
+#[tokio::test]
 async fn whoever_stayed_away_over_a_restart_lapses_too() {
     let server = Server::with(Config { lapse_check_ms: 5, ..Config::default() }).await;
     server.duel().await;

@@ -13,6 +13,12 @@ pub(crate) struct WatchedPresence {
     noted: watch::Sender<usize>,
     /// Whether signs of life have to wait.
     held: watch::Sender<bool>,
+    /// How often somebody was to be forgotten.
+    forgets: watch::Sender<usize>,
+    /// Whether that has to wait.
+    forgets_held: watch::Sender<bool>,
+    /// How often it was asked who is silent.
+    checks: watch::Sender<usize>,
     /// Whether nothing can be asked.
     down: watch::Sender<bool>,
     /// How often somebody asked in vain.
@@ -26,6 +32,9 @@ impl WatchedPresence {
             arrived: watch::Sender::new(0),
             noted: watch::Sender::new(0),
             held: watch::Sender::new(false),
+            forgets: watch::Sender::new(0),
+            forgets_held: watch::Sender::new(false),
+            checks: watch::Sender::new(0),
             down: watch::Sender::new(false),
             in_vain: watch::Sender::new(0),
         }
@@ -34,6 +43,21 @@ impl WatchedPresence {
     /// Lets signs of life wait, or go on.
     pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    /// Lets nobody be forgotten for now, or goes on.
+    pub(crate) fn hold_forgets(&self, held: bool) {
+        self.forgets_held.send_replace(held);
+    }
+
+    pub(crate) async fn wait_for_forgets(&self, count: usize) {
+        wait_for(&self.forgets, count).await;
+    }
+
+    /// Waits until it is asked once more who is silent.
+    pub(crate) async fn wait_for_next_check(&self) {
+        let checks = *self.checks.borrow();
+        wait_for(&self.checks, checks + 1).await;
     }
 
     /// Takes presence down, or brings it back.
@@ -106,11 +130,15 @@ impl Presence for WatchedPresence {
         limit: usize,
     ) -> Result<Vec<ParticipantId>, PresenceError> {
         self.up()?;
+        self.checks.send_modify(|checks| *checks += 1);
         self.presence.silent_since(battle_id, before_ms, limit).await
     }
 
     async fn forget(&self, battle_id: BattleId, participant_id: ParticipantId) -> Result<(), PresenceError> {
         self.up()?;
+        self.forgets.send_modify(|forgets| *forgets += 1);
+        let mut held = self.forgets_held.subscribe();
+        held.wait_for(|held| !*held).await.unwrap();
         self.presence.forget(battle_id, participant_id).await
     }
 
