@@ -81,7 +81,9 @@ pub enum Refusal {
     #[error("you were removed from this battle")]
     ParticipantBanned,
     /// The target has left, lapsed or was removed.
-    #[error("the target {target_id} is not active")]
+    #[error(
+        "the target {target_id} is out of play: it has left, was removed, or has shown no sign of life for too long"
+    )]
     TargetInactive {
         /// Who was meant.
         target_id: ParticipantId,
