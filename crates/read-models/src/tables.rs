@@ -63,7 +63,8 @@ pub struct BattlePage {
 /// The tables.
 ///
 /// - **Atomic**: the rows of a batch, the battles' positions and the checkpoint are written in one transaction.
-/// - **Repeatable**: a batch whose checkpoint is not past the stored one changes nothing.
+/// - **Repeatable**: a batch whose checkpoint is not past the stored one changes nothing. Who gives up waiting for a batch does
+///   not know whether it is there; it may come again.
 /// - **Constrained**: names are unique in a battle, as the reference's table says, and every row is about a battle and
 ///   participants that are there. A batch that breaks this is refused whole, as [`StoreError::Constraint`].
 /// - Every read of a battle says `as_of`, the battle's own position; `None` stands for one that is not there.

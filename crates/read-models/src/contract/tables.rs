@@ -1,5 +1,8 @@
 //! The suite of [`ReadModels`].
 
+use std::future::Future;
+use std::task::Poll;
+
 use nimaora_domain::event::Verdict;
 use nimaora_domain::{Phase, QuestionId};
 
@@ -7,6 +10,7 @@ use super::story::{
     attack, balance, batch, battle_row, joined, moved, opening, parked, question_row, second, session, update,
 };
 use super::{battle, participant};
+use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{BoardBatch, BoardChange, Leaderboard};
 use crate::memory::MemoryLeaderboard;
@@ -23,6 +27,7 @@ macro_rules! read_models_contract {
             shows_a_battles_life,
             applies_a_batch_once,
             writes_all_of_a_batch_or_nothing,
+            goes_on_after_a_caller_gave_up,
             refuses_rows_about_nobody,
             refuses_a_verdict_on_no_answer,
             keeps_the_checkpoint_of_changes_apart,
@@ -124,6 +129,41 @@ pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
     let attack_on_4 = TableBatch { attacks: vec![attack(battle(1), 21, 1, 4)], ..batch(21) };
     apply(tables, attack_on_4).await;
     assert_eq!(tables.attacks_on(battle(1), participant(4), 0, 10).await.unwrap().len(), 1);
+}
+
+/// Whoever writes may give up at any moment, also while the batch is being committed: it is there whole or not at all, the
+/// same batch may come again, and the next one finds its place.
+pub async fn goes_on_after_a_caller_gave_up(tables: &dyn ReadModels) {
+    const TRIES: u32 = 200;
+    // More than a small batch takes; where it is given up differs a little from run to run.
+    const POLLS_MAX: u32 = 10;
+    apply(tables, opening(0)).await;
+    let mut written = 0;
+    for n in 1..=TRIES {
+        let batch = TableBatch { joined: vec![joined(battle(1), n)], ..batch(10 + Position::from(n)) };
+        written += u32::from(polled_at_most(n % POLLS_MAX + 1, tables.apply(&batch)).await);
+        apply(tables, batch).await;
+        assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), n as usize);
+    }
+    assert!((1..TRIES).contains(&written), "{written} of {TRIES} were not given up");
+}
+
+/// Answers whether the future was done by then; else it is dropped.
+async fn polled_at_most(polls: u32, future: impl Future<Output = Result<(), StoreError>>) -> bool {
+    let mut future = std::pin::pin!(future);
+    let mut polled = 0;
+    std::future::poll_fn(|context| {
+        polled += 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                done.unwrap();
+                Poll::Ready(true)
+            }
+            Poll::Pending if polled >= polls => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Rows about a battle or a participant that is not there are refused.
