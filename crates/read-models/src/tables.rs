@@ -43,10 +43,19 @@ pub struct TableBatch {
 pub struct Checkpoints {
     /// Up to here the tables hold the log.
     pub tables: Position,
-    /// Up to here the changes have been published.
+    /// Up to here the changes have been published. Tables that are begun on an old log start with its end: what is in the log
+    /// by then is no news to anybody.
     pub changes: Position,
     /// Whether anything was ever saved here; false for tables that are new.
     pub begun: bool,
+}
+
+impl Checkpoints {
+    /// Whether the tables hold all that was in the log when they were begun. Only while they are built is anything published
+    /// that they do not hold: a change goes out after it was written.
+    pub fn are_whole(&self) -> bool {
+        self.begun && self.tables >= self.changes
+    }
 }
 
 /// Some battles, newest first.

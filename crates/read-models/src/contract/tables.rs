@@ -16,6 +16,7 @@ use crate::leaderboard::{BoardBatch, BoardChange, Leaderboard};
 use crate::memory::MemoryLeaderboard;
 use crate::rows::{AnswerRow, AnswerVerdict, BattleUpdate, NewParticipant, ParticipantUpdate};
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
+use crate::wholeness::Wholeness;
 
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
 #[macro_export]
@@ -31,6 +32,7 @@ macro_rules! read_models_contract {
             refuses_rows_about_nobody,
             refuses_a_verdict_on_no_answer,
             keeps_the_checkpoint_of_changes_apart,
+            says_whether_they_are_whole,
             changes_only_what_an_update_says,
             finds_a_battle_by_its_code,
             pages_battles_newest_first,
@@ -214,6 +216,23 @@ pub async fn keeps_the_checkpoint_of_changes_apart(tables: &dyn ReadModels) {
     tables.save_changes_checkpoint(5).await.unwrap();
     apply(tables, TableBatch { changes_checkpoint: Some(6), ..batch(11) }).await;
     assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 11, changes: 9, begun: true });
+}
+
+/// New tables are not whole before they hold what was in the log when they were begun; from then on they are.
+pub async fn says_whether_they_are_whole(tables: &dyn ReadModels) {
+    let wholeness = Wholeness::default();
+    let missing = async || matches!(wholeness.require(tables).await, Err(StoreError::Unavailable { .. }));
+    assert!(missing().await, "nobody has begun them");
+    tables.save_changes_checkpoint(12).await.unwrap();
+    assert!(missing().await);
+    apply(tables, opening(2)).await;
+    assert!(missing().await);
+    assert!(!wholeness.is_known());
+    apply(tables, batch(12)).await;
+    wholeness.require(tables).await.unwrap();
+    assert!(wholeness.is_known());
+    apply(tables, TableBatch { changes_checkpoint: Some(12), ..batch(13) }).await;
+    assert!(tables.checkpoints().await.unwrap().are_whole());
 }
 
 /// Each field of an update is written alone and together with others.
