@@ -83,7 +83,7 @@ pub async fn shows_what_was_written(tables: &dyn ReadModels) {
     let NewParticipant { id, username, session_id, balance, joined_at, .. } = joined(battle(1), 2);
     assert_eq!((somebody.id, somebody.username, somebody.session_id), (id, username, session_id));
     assert_eq!((somebody.balance, somebody.joined_at, somebody.as_of), (balance, joined_at, 10));
-    assert!(somebody.is_active && !somebody.removed);
+    assert!(somebody.is_active && !somebody.has_left && !somebody.removed);
 }
 
 /// Phase, times and number of participants follow the updates; what an update does not say stays.
@@ -275,13 +275,21 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
         (9, other, true, 16),
     ];
     assert_eq!(seen, expected);
+    let left =
+        ParticipantUpdate { is_active: Some(false), has_left: true, ..update(battle(1), participant(1)) };
+    apply(tables, TableBatch { participants: vec![left], ..batch(17) }).await;
+    let back = ParticipantUpdate { balance: Some(balance(9)), ..update(battle(1), participant(1)) };
+    apply(tables, TableBatch { participants: vec![back], ..batch(18) }).await;
+    let shown = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    assert!(shown.has_left && !shown.is_active && !shown.removed);
+    assert_eq!(tables.top(battle(1), 10).await.unwrap().total, 1);
     let removed = ParticipantUpdate { removed: true, ..update(battle(1), participant(1)) };
     let batch =
-        TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 17, -1)], ..batch(17) };
+        TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 19, -1)], ..batch(19) };
     apply(tables, batch).await;
     assert!(tables.participant(battle(1), participant(1)).await.unwrap().unwrap().removed);
     let board = tables.top(battle(1), 10).await.unwrap();
-    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 17));
+    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 19));
 }
 
 /// The newest battle with the code, in whatever case it is typed.

@@ -113,6 +113,7 @@ impl Hub {
             let participant = self.ask(self.read_models.participant(battle_id, id)).await?;
             if let Some(participant) = participant
                 && participant.session_id == session_id
+                && !participant.has_left
                 && !participant.removed
             {
                 return Ok(participant.as_of);

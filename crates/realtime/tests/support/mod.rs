@@ -222,6 +222,15 @@ impl Arena {
         player
     }
 
+    /// Somebody has left, and nobody was told of it.
+    pub async fn leave_untold(&self, player: &Player) -> u64 {
+        let position = self.next_position();
+        let participant =
+            ParticipantUpdate { is_active: Some(false), has_left: true, ..participant_update(player) };
+        self.write_participant(player, participant, position).await;
+        position
+    }
+
     /// The battle goes on to another phase.
     pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
         let position = self.next_position();
@@ -325,6 +334,7 @@ fn participant_update(player: &Player) -> ParticipantUpdate {
         reached_revision: None,
         session_id: None,
         is_active: None,
+        has_left: false,
         removed: false,
         last_activity_at: None,
         updated_at: now(),
