@@ -104,7 +104,8 @@ impl Applying {
             )));
         }
         if !found.begun {
-            // New tables: what is in the log by now is history, and nobody waits to be told of it.
+            // New tables: what is in the log by now is history, and nobody waits to be told of it. Before they hold it, they are
+            // not whole, and this is how others know.
             self.marks.changes = head;
             self.stores.call("tables", false, || tables.save_changes_checkpoint(head)).await??;
         }

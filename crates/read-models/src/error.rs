@@ -5,7 +5,8 @@ use nimaora_domain::BattleId;
 /// Why a read model was not written or not read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The store does not hold this battle (never seen, or an old board that was let go); ask another store.
+    /// The store does not hold this battle (never seen, an old board that was let go, or one that is being made
+    /// anew); ask another store.
     #[error("this store does not hold the battle {0}")]
     NotHeld(BattleId),
     /// The store cannot be used now; try again after a while.

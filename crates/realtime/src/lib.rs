@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use nimaora_change_bus::ChangeBus;
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_read_models::{Leaderboard, ReadModels, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
 use tokio::time::Instant;
@@ -95,6 +95,7 @@ impl Realtime {
             application: Application::new(config.app_key.clone(), config.app_secret.expose().to_owned()),
             leaderboard: deps.leaderboard,
             read_models: deps.read_models,
+            wholeness: Wholeness::default(),
             bus: deps.bus,
             verifier: deps.verifier,
             clock: deps.clock,

@@ -68,6 +68,7 @@ async fn agrees(server: &Server, arena: &Arena) {
         assert_eq!(found.username, expected.username().as_str());
         assert_eq!((found.balance, found.session_id), (expected.balance(), expected.session_id()));
         assert_eq!(found.is_active, expected.status() == Status::Active, "{expected:?}");
+        assert_eq!(found.has_left && !found.removed, expected.status() == Status::Left, "{expected:?}");
         assert_eq!(found.removed, expected.status() == Status::Removed, "{expected:?}");
     }
     let board = boards.top(arena.id, 1_000).await.unwrap();

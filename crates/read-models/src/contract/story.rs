@@ -82,6 +82,7 @@ pub fn update(battle_id: BattleId, id: ParticipantId) -> ParticipantUpdate {
         reached_revision: None,
         session_id: None,
         is_active: None,
+        has_left: false,
         removed: false,
         last_activity_at: None,
         updated_at: second(100),

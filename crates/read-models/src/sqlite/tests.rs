@@ -97,6 +97,34 @@ async fn says_that_tables_of_a_newer_version_are_not_for_it() {
     assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{answer:?}");
 }
 
+/// The file as the first version left it, with the rows that `insert` makes.
+async fn file_of_the_first_version(home: &TempDir, insert: &'static str) {
+    let tables = tables_in(home).await.unwrap();
+    tables.apply(&opening(3)).await.unwrap();
+    for sql in [
+        insert,
+        "ALTER TABLE battle_participants DROP COLUMN has_left",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(sql).execute(&tables.writer).await.unwrap();
+    }
+    tables.close().await;
+}
+
+#[tokio::test]
+async fn tells_who_left_from_who_lapsed_in_a_file_of_the_first_version() {
+    let home = tempfile::tempdir().unwrap();
+    let first_left_and_second_lapsed = "UPDATE battle_participants SET is_active = id = 3, \
+         last_activity_at = '2026-01-01', updated_at = iif(id = 1, '2026-01-01', '2026-01-02')";
+    file_of_the_first_version(&home, first_left_and_second_lapsed).await;
+    let tables = tables_in(&home).await.unwrap();
+    let mut left = Vec::new();
+    for n in 1..=3 {
+        left.push(tables.participant(battle(1), participant(n)).await.unwrap().unwrap().has_left);
+    }
+    assert_eq!(left, vec![true, false, false]);
+}
+
 #[tokio::test]
 async fn is_unavailable_while_the_disk_is_full_and_then_goes_on() {
     let (tables, _home) = tables().await;

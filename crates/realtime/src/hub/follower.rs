@@ -200,7 +200,7 @@ impl Follower {
         }
         let Some(participant) = self.hub.ask(store.participant(battle_id, id)).await? else { return Ok(()) };
         let position = participant.as_of;
-        if participant.removed {
+        if participant.has_left || participant.removed {
             self.end_sessions(id, position, None, &News::Gone { position });
             return Ok(());
         }

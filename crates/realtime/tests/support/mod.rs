@@ -215,13 +215,20 @@ impl Arena {
 
     /// Somebody signs in again.
     pub async fn replace_session(&self, player: &Player) -> Player {
-        let position = self.next_position();
-        let session_id = SessionId(Uuid::from_u128(0xc000 + u128::from(position)));
-        let participant = ParticipantUpdate { session_id: Some(session_id), ..participant_update(player) };
-        self.write_participant(player, participant, position).await;
-        let change = Change::SessionReplaced { position, participant_id: player.id, session_id };
+        let (player, position) = self.replace_session_untold(player).await;
+        let (participant_id, session_id) = (player.id, player.session_id);
+        let change = Change::SessionReplaced { position, participant_id, session_id };
         self.publish(player.battle_id, change, position).await;
-        Player { session_id, ..player.clone() }
+        player
+    }
+
+    /// Somebody has left, and nobody was told of it.
+    pub async fn leave_untold(&self, player: &Player) -> u64 {
+        let position = self.next_position();
+        let participant =
+            ParticipantUpdate { is_active: Some(false), has_left: true, ..participant_update(player) };
+        self.write_participant(player, participant, position).await;
+        position
     }
 
     /// The battle goes on to another phase.
@@ -237,6 +244,20 @@ impl Arena {
         };
         self.publish(battle_id, change, position).await;
         position
+    }
+
+    /// The tables are being built anew and lack what happened up to this position of the log.
+    pub async fn lack_until(&self, position: u64) {
+        self.tables.save_changes_checkpoint(position).await.unwrap();
+    }
+
+    /// Somebody has signed in again, and nobody was told of it.
+    pub async fn replace_session_untold(&self, player: &Player) -> (Player, u64) {
+        let position = self.next_position();
+        let session_id = SessionId(Uuid::from_u128(0xc000 + u128::from(position)));
+        let participant = ParticipantUpdate { session_id: Some(session_id), ..participant_update(player) };
+        self.write_participant(player, participant, position).await;
+        (Player { session_id, ..player.clone() }, position)
     }
 
     /// Says something on the bus.
@@ -313,6 +334,7 @@ fn participant_update(player: &Player) -> ParticipantUpdate {
         reached_revision: None,
         session_id: None,
         is_active: None,
+        has_left: false,
         removed: false,
         last_activity_at: None,
         updated_at: now(),
