@@ -2,9 +2,14 @@
 
 use crate::error::{CloseReason, Refusal};
 
-/// How many sockets are open.
-pub(crate) fn sockets(count: usize) {
-    metrics::gauge!("nimaora_realtime_sockets_count").set(count as f64);
+/// A socket was let in.
+pub(crate) fn socket_opened() {
+    metrics::gauge!("nimaora_realtime_sockets_count").increment(1.0);
+}
+
+/// A socket that was let in is gone.
+pub(crate) fn socket_closed() {
+    metrics::gauge!("nimaora_realtime_sockets_count").decrement(1.0);
 }
 
 /// The server closed a socket. Many `too_slow` mean that clients or the network do not keep up; many `no_pong`, that they vanish.

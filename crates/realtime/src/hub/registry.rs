@@ -55,7 +55,7 @@ impl Registry {
         // From here on the right is given back even if it is refused.
         let admission = Admission { inner: Arc::clone(&self.inner) };
         let before = self.inner.count.fetch_add(1, Ordering::Relaxed);
-        metrics::sockets(before + 1);
+        metrics::socket_opened();
         (before < self.inner.sockets_max).then_some(admission)
     }
 
@@ -85,13 +85,34 @@ impl Registry {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        let before = self.inner.count.fetch_sub(1, Ordering::Relaxed);
-        metrics::sockets(before - 1);
+        self.inner.count.fetch_sub(1, Ordering::Relaxed);
+        metrics::socket_closed();
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.admission.inner.shards[self.shard].lock().remove(self.slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn each_socket_moves_the_gauge_by_one_whoever_else_does() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let shown = || recorder.handle().render();
+        ::metrics::with_local_recorder(&recorder, || {
+            // Two services of one process count apart and are shown together.
+            let (one, two) = (Registry::new(9), Registry::new(9));
+            let held = [one.admit(), one.admit(), two.admit()];
+            assert!(shown().contains("nimaora_realtime_sockets_count 3"), "{}", shown());
+            drop(held);
+            assert!(shown().contains("nimaora_realtime_sockets_count 0"), "{}", shown());
+        });
     }
 }
