@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`Config`]: every bound and delay |
 //! | [`error`] | [`StartError`], [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | `http` | the upgrade, and the signing of private channels |
 //! | `socket` | one socket: its outbox, its requests, its life |
 //! | `hub` | the node's sockets and the battles they follow; boards, alerts, sweeps |
@@ -16,12 +17,12 @@
 
 pub mod config;
 pub mod error;
+pub mod metrics;
 
 mod channel;
 mod grant;
 mod http;
 mod hub;
-mod metrics;
 mod os;
 mod pusher;
 mod signature;

@@ -1,6 +1,42 @@
 //! What the realtime service counts and measures.
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
 use crate::error::{CloseReason, Refusal};
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_gauge!("nimaora_realtime_sockets_count", "Open sockets. Near realtime.sockets_max, add nodes.");
+    describe_counter!(
+        "nimaora_realtime_closes_total",
+        "Sockets that the server closed. Many too_slow: clients or the network do not keep up. Many no_pong: they vanish. \
+         Any node_full: add nodes, or raise realtime.sockets_max."
+    );
+    describe_counter!(
+        "nimaora_realtime_refusals_total",
+        "Subscriptions and signatures that were refused. Many AuthError: clients with old tokens. Any Unavailable: look at \
+         the tables' store."
+    );
+    describe_counter!(
+        "nimaora_realtime_misunderstood_total",
+        "Messages that were not understood. A few are normal; many mean a client that speaks something else."
+    );
+    describe_counter!("nimaora_realtime_frames_total", "Frames handed to sockets, by what they say.");
+    describe_counter!("nimaora_realtime_frame_bytes_total", "Bytes of the frames handed to sockets.");
+    describe_histogram!(
+        "nimaora_realtime_alert_seconds",
+        "From an attack to its alert at the target's sockets. Keep the P99 under 0.1; else look for a busy node or a slow \
+         projection."
+    );
+    describe_counter!(
+        "nimaora_realtime_catch_ups_total",
+        "Times that lost changes were read from the tables. Many mean a node too busy for its battles, or a failing bus."
+    );
+    describe_counter!(
+        "nimaora_realtime_board_failures_total",
+        "Boards that could not be read and are tried again. Look at the leaderboard's store."
+    );
+}
 
 /// A socket was let in.
 pub(crate) fn socket_opened() {
@@ -12,7 +48,7 @@ pub(crate) fn socket_closed() {
     metrics::gauge!("nimaora_realtime_sockets_count").decrement(1.0);
 }
 
-/// The server closed a socket. Many `too_slow` mean that clients or the network do not keep up; many `no_pong`, that they vanish.
+/// The server closed a socket.
 pub(crate) fn closed(reason: CloseReason) {
     metrics::counter!("nimaora_realtime_closes_total", "reason" => reason.label()).increment(1);
 }
@@ -22,7 +58,7 @@ pub(crate) fn refused(refusal: Refusal) {
     metrics::counter!("nimaora_realtime_refusals_total", "kind" => refusal.kind()).increment(1);
 }
 
-/// A message of a client was not understood. A few are normal; many mean a client that speaks something else.
+/// A message of a client was not understood.
 pub(crate) fn misunderstood() {
     metrics::counter!("nimaora_realtime_misunderstood_total").increment(1);
 }
@@ -34,8 +70,7 @@ pub(crate) fn sent(what: &'static str, sockets: usize, frame_bytes: usize) {
     metrics::counter!("nimaora_realtime_frame_bytes_total", "what" => what).increment(bytes);
 }
 
-/// An alert was handed to its sockets this long after the attack. Its P99 should stay under 100 ms; else look for a busy node or
-/// a slow projection.
+/// An alert was handed to its sockets this long after the attack.
 pub(crate) fn alerted(after_ms: i64) {
     metrics::histogram!("nimaora_realtime_alert_seconds").record(after_ms.max(0) as f64 / 1_000.0);
 }
@@ -45,7 +80,36 @@ pub(crate) fn caught_up() {
     metrics::counter!("nimaora_realtime_catch_ups_total").increment(1);
 }
 
-/// A board could not be read and is tried again at the next tick. Look at the leaderboard's store.
+/// A board could not be read and is tried again at the next tick.
 pub(crate) fn board_failed() {
     metrics::counter!("nimaora_realtime_board_failures_total").increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn each_figure_says_what_it_means() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            socket_opened();
+            socket_closed();
+            closed(CloseReason::NoPong);
+            refused(Refusal::Foreign);
+            misunderstood();
+            sent("board", 1, 1);
+            alerted(1);
+            caught_up();
+            board_failed();
+        });
+        let shown = recorder.handle().render();
+        for line in shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let name = line.split(' ').next().unwrap();
+            assert!(shown.contains(&format!("# HELP {name} ")), "{name} has no help text");
+        }
+    }
 }
