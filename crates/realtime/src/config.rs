@@ -46,6 +46,9 @@ pub struct Config {
     pub pong_timeout_s: u16,
     /// The shortest time between two boards of one battle, in milliseconds. Changes in between travel as one board.
     pub board_tick_ms: u64,
+    /// After which time a board that nobody said has moved is read all the same, in milliseconds. It finds what nothing on the bus
+    /// told of, as after a rebuild.
+    pub board_poll_ms: u64,
     /// Lines of a board that are sent.
     pub board_top_n: u32,
     /// Sockets that are open at a time. When it is reached, a newcomer is closed with 4100 and retries after a second.
@@ -81,6 +84,7 @@ impl Default for Config {
             ping_grace_s: 5,
             pong_timeout_s: 30,
             board_tick_ms: 250,
+            board_poll_ms: 2_000,
             board_top_n: 10,
             sockets_max: 20_000,
             outbox_bytes_max: 64 * 1024,

@@ -177,6 +177,14 @@ impl Arena {
         position
     }
 
+    /// The board moves, and nothing on the bus tells of it.
+    pub async fn score_untold(&self, player: &Player, points: u32) -> u64 {
+        let position = self.next_position();
+        let change = BoardChange::Scored { participant_id: player.id, points, reached_revision: position };
+        self.write_board(player.battle_id, change, position).await;
+        position
+    }
+
     /// Somebody attacks somebody else.
     pub async fn attack(&self, attacker: &Player, target: &Player) -> u64 {
         let (change, position) = self.attack_untold(attacker, target).await;
@@ -268,9 +276,13 @@ impl Arena {
         self.tables.apply(&batch).await.unwrap();
     }
 
-    async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
+    async fn write_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
         let batch = BoardBatch { battle_id, changes: vec![change], position, begins: false, ended: false };
         self.board.apply(&[batch], position).await.unwrap();
+    }
+
+    async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
+        self.write_board(battle_id, change, position).await;
         self.publish(battle_id, Change::Applied { board: true }, position).await;
     }
 }
