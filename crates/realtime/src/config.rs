@@ -59,8 +59,12 @@ pub struct Config {
     /// The kernel's send buffer of one socket, in bytes; 0 leaves it to the kernel, which takes up to some megabytes for
     /// a slow client and lets it fall far behind.
     pub send_buffer_bytes: u32,
-    /// Channels that one socket may be subscribed to. When it is reached, a subscription is refused.
+    /// Channels that one socket may be subscribed to, and those that it may ask for at a time. When it is reached, a subscription
+    /// is refused.
     pub channels_per_socket_max: usize,
+    /// How long the subscriptions that a socket has asked for may take together, in milliseconds. Then those that are left are
+    /// refused.
+    pub subscribe_timeout_ms: u64,
     /// The largest message of a client, in bytes. A larger one closes its socket with 1009.
     pub message_bytes_max: usize,
     /// How long a store may take to answer, in milliseconds. Then a subscription is refused, and a board is tried again.
@@ -90,6 +94,7 @@ impl Default for Config {
             outbox_bytes_max: 64 * 1024,
             send_buffer_bytes: 64 * 1024,
             channels_per_socket_max: 20,
+            subscribe_timeout_ms: 5_000,
             message_bytes_max: 16 * 1024,
             store_timeout_ms: 2_000,
             appear_timeout_ms: 1_000,

@@ -45,26 +45,30 @@ fn spread(timeout_s: u16) -> u16 {
     fastrand::u16(timeout_s - sixth..=timeout_s.saturating_add(sixth)).max(1)
 }
 
-/// Until the socket is closed by either side.
+/// Until the socket is closed by either side. What the client has asked for is seen to beside everything else.
 async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: Bytes) {
     let mut reader = Reader::new(hub.config.message_bytes_max);
     let mut listening = Listening::default();
-    let mut flow = take(hub, socket, &mut reader, &mut listening, &early).await;
+    let mut flow = take(hub, socket, &mut reader, &mut listening, &early);
     // Even when it is empty, it holds the HTTP server's whole read buffer.
     drop(early);
     while flow.is_continue() {
-        flow = match socket.progress().await {
-            Progress::Read(bytes) => {
-                socket.heard(hub.now_s());
-                take(hub, socket, &mut reader, &mut listening, &bytes).await
-            }
-            Progress::Closing | Progress::Gone => ControlFlow::Break(()),
+        flow = tokio::select! {
+            biased;
+            () = listening.progress(hub, socket), if listening.is_asked() => ControlFlow::Continue(()),
+            progress = socket.progress() => match progress {
+                Progress::Read(bytes) => {
+                    socket.heard(hub.now_s());
+                    take(hub, socket, &mut reader, &mut listening, &bytes)
+                }
+                Progress::Closing | Progress::Gone => ControlFlow::Break(()),
+            },
         };
     }
 }
 
-/// Does what the client says in `bytes`.
-async fn take(
+/// Does what the client says in `bytes`, or begins with it.
+fn take(
     hub: &Arc<Hub>,
     socket: &Arc<Socket>,
     reader: &mut Reader,
@@ -74,8 +78,7 @@ async fn take(
     loop {
         match reader.next(&mut bytes) {
             Ok(None) => return ControlFlow::Continue(()),
-            // Subscribing may take a while and much room; idle sockets shall not hold it.
-            Ok(Some(Message::Text(text))) => Box::pin(listening.request(hub, socket, &text)).await,
+            Ok(Some(Message::Text(text))) => listening.request(hub, socket, &text),
             Ok(Some(Message::Ping(payload))) => socket.send(Class::Answer, &encode::pong(&payload)),
             Ok(Some(Message::Pong)) => {}
             Ok(Some(Message::Close(_))) => {
