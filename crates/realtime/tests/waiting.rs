@@ -46,10 +46,13 @@ async fn a_client_that_waits_is_told_when_the_server_stops() {
     ask(&mut client, &unknown(1)).await;
     client.say("pusher:ping", json!({})).await;
     assert_eq!(client.event().await.name, "pusher:pong");
-    let stopping = arena.shutdown.finish(PATIENCE);
-    let (code, in_time) = tokio::join!(client.close_code(), stopping);
-    assert_eq!(code, 4200);
-    assert!(in_time, "something was left running");
+    let stopping = tokio::spawn({
+        let shutdown = arena.shutdown.clone();
+        async move { shutdown.finish(PATIENCE).await }
+    });
+    assert_eq!(client.close_code().await, 4200);
+    drop(client);
+    assert!(stopping.await.unwrap(), "something was left running");
 }
 
 #[tokio::test]
@@ -115,4 +118,32 @@ async fn all_that_is_asked_for_has_one_deadline() {
         last = refused_status(&mut client, &unknown(n)).await;
     }
     assert_eq!(last, 503);
+}
+
+#[tokio::test]
+async fn many_that_wait_for_one_battle_share_one_failure() {
+    const HERD: usize = 10;
+    let arena = Arena::start(patient()).await;
+    let mut herd = Vec::new();
+    for _ in 0..HERD {
+        let mut client = Client::connect(&arena).await;
+        ask(&mut client, &unknown(1)).await;
+        for _ in 0..2 {
+            // Behind the second answer the subscription has been begun with.
+            client.say("pusher:ping", json!({})).await;
+            assert_eq!(client.event().await.name, "pusher:pong");
+        }
+        herd.push(client);
+    }
+    let before = arena.follows();
+    assert!(before > 0);
+    arena.close_tables().await;
+    for client in &mut herd {
+        assert_eq!(refused_status(client, &unknown(1)).await, 503);
+    }
+    assert_eq!(arena.follows(), before, "the battle was opened again for those who waited");
+
+    ask(&mut herd[0], &unknown(1)).await;
+    assert_eq!(refused_status(&mut herd[0], &unknown(1)).await, 503);
+    assert_eq!(arena.follows(), 2 * before, "who comes after a failure tries again");
 }

@@ -7,6 +7,7 @@
     reason = "each test program uses a part of it, to assert"
 )]
 
+mod bus;
 pub mod client;
 
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, MemoryBus};
+use nimaora_change_bus::{Change, ChangeBatch, ChangeBus};
 use nimaora_domain::{Balance, BattleId, ParticipantId, Phase, Rules, SessionId, Timestamp};
 use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
@@ -32,6 +33,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use self::bus::CountingBus;
+
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "test-key";
@@ -42,7 +45,7 @@ pub struct Arena {
     pub realtime: Realtime,
     pub address: SocketAddr,
     pub shutdown: Shutdown,
-    bus: MemoryBus,
+    bus: CountingBus,
     board: Arc<MemoryLeaderboard>,
     tables: Arc<SqliteReadModels>,
     signer: TokenSigner,
@@ -82,7 +85,7 @@ impl Arena {
         let path = folder.path().join("tables");
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
         let board = Arc::new(MemoryLeaderboard::default());
-        let bus = MemoryBus::default();
+        let bus = CountingBus::default();
         let signer = TokenSigner::from_seed([7; 32]);
         let shutdown = Shutdown::new();
         let deps = Deps {
@@ -251,6 +254,16 @@ impl Arena {
     pub async fn publish(&self, battle_id: BattleId, change: Change, position: u64) {
         let batch = ChangeBatch { battle_id, lane: change.lane(), position, changes: vec![change] };
         self.bus.publish(vec![batch]).await.unwrap();
+    }
+
+    /// How often the bus was asked to follow a battle.
+    pub fn follows(&self) -> usize {
+        self.bus.follows()
+    }
+
+    /// From now on the tables refuse every question.
+    pub async fn close_tables(&self) {
+        self.tables.close().await;
     }
 
     pub fn token(&self, player: &Player) -> String {
