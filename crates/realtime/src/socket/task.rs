@@ -29,6 +29,10 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Adm
         Ok(admission) => {
             let registered = hub.sockets.register(admission, Arc::clone(&socket));
             socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
+            // Those that were there when the stop was requested are closed in waves; they did not include this one.
+            if hub.shutdown.is_requested() {
+                socket.close(CloseReason::Draining);
+            }
             serve(&hub, &socket, early).await;
             drop(registered);
         }
