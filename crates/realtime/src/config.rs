@@ -51,8 +51,11 @@ pub struct Config {
     pub board_poll_ms: u64,
     /// Lines of a board that are sent.
     pub board_top_n: u32,
-    /// Sockets that are open at a time. When it is reached, a newcomer is closed with 4100 and retries after a second.
+    /// Sockets at a time, those that are being closed included. When it is reached, a newcomer is closed with 4100 and retries after a second.
     pub sockets_max: usize,
+    /// Connections at a time that are only told why they are not let in. When it is reached, a further one is answered with status
+    /// 503, which a browser's page does not see.
+    pub refused_sockets_max: usize,
     /// Bytes that may wait for one slow socket. When it is reached, everything but the newest board is dropped, and the socket is
     /// closed with 4100 behind it.
     pub outbox_bytes_max: usize,
@@ -91,6 +94,7 @@ impl Default for Config {
             board_poll_ms: 2_000,
             board_top_n: 10,
             sockets_max: 20_000,
+            refused_sockets_max: 500,
             outbox_bytes_max: 64 * 1024,
             send_buffer_bytes: 64 * 1024,
             channels_per_socket_max: 20,

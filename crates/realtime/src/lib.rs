@@ -100,7 +100,7 @@ impl Realtime {
             verifier: deps.verifier,
             clock: deps.clock,
             shutdown: shutdown.clone(),
-            sockets: Registry::new(config.sockets_max),
+            sockets: Registry::new(config.sockets_max, config.refused_sockets_max),
             rooms: Rooms::new(),
             boards: BoardQueue::default(),
             started: Instant::now(),
@@ -125,5 +125,11 @@ impl Realtime {
     /// How many sockets are open.
     pub fn sockets(&self) -> usize {
         self.hub.sockets.count()
+    }
+
+    /// How many connections the service holds: open sockets, those that are being closed, and those that are told why they were
+    /// not let in.
+    pub fn connections(&self) -> usize {
+        self.hub.sockets.connections()
     }
 }

@@ -19,15 +19,34 @@ use crate::pusher::events;
 use crate::websocket::encode;
 use crate::websocket::read::{Message, Reader};
 
-/// Serves a connection until it ends. One that was not admitted is told why and closed.
-pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Admission, CloseReason>) {
+/// What a connection holds from the answer to its upgrade to its end.
+pub(crate) struct Entry {
+    /// Counts it.
+    _admission: Admission,
+    refused: Option<CloseReason>,
+}
+
+impl Entry {
+    /// For a connection that is let in.
+    pub(crate) fn admitted(admission: Admission) -> Self {
+        Self { _admission: admission, refused: None }
+    }
+
+    /// For one that is only told why it is not.
+    pub(crate) fn refused(admission: Admission, reason: CloseReason) -> Self {
+        Self { _admission: admission, refused: Some(reason) }
+    }
+}
+
+/// Serves a connection until it ends. One that was not let in is told why and closed; it too counts until it is gone.
+pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, entry: Entry) {
     let config = &hub.config;
     let (wire, early) = Wire::of(upgraded, config.send_buffer_bytes);
     let timeout_s = spread(config.activity_timeout_s);
     let socket = Arc::new(Socket::new(wire, timeout_s, config.outbox_bytes_max, hub.now_s()));
-    match admission {
-        Ok(admission) => {
-            let registered = hub.sockets.register(admission, Arc::clone(&socket));
+    match entry.refused {
+        None => {
+            let registered = hub.sockets.register(Arc::clone(&socket));
             socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
             // Those that were there when the stop was requested are closed in waves; they did not include this one.
             if hub.shutdown.is_requested() {
@@ -36,11 +55,12 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Adm
             serve(&hub, &socket, early).await;
             drop(registered);
         }
-        Err(reason) => socket.close_with_error(reason),
+        Some(reason) => socket.close_with_error(reason),
     }
     let patience = Duration::from_millis(config.close_timeout_ms);
     // A client that does not read or answer within this time is dropped as it is.
     let _ = Box::pin(tokio::time::timeout(patience, linger(&socket, config.message_bytes_max))).await;
+    drop(entry);
 }
 
 /// Up to a sixth shorter or longer.
