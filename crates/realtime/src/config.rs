@@ -74,8 +74,8 @@ pub struct Config {
     pub store_timeout_ms: u64,
     /// How long a subscription waits for a battle or participant that the read models do not show yet, in milliseconds.
     pub appear_timeout_ms: u64,
-    /// Alerts that are sent again to one participant after changes were lost on the bus; older ones are left out.
-    pub alerts_replayed_max: u32,
+    /// Alerts to one participant that are read at a time after changes were lost on the bus. Further ones are read after them.
+    pub alerts_page_max: u32,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
@@ -102,7 +102,7 @@ impl Default for Config {
             message_bytes_max: 16 * 1024,
             store_timeout_ms: 2_000,
             appear_timeout_ms: 1_000,
-            alerts_replayed_max: 100,
+            alerts_page_max: 100,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
         }

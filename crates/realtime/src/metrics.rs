@@ -30,7 +30,11 @@ pub fn describe() {
     );
     describe_counter!(
         "nimaora_realtime_catch_ups_total",
-        "Times that lost changes were read from the tables. Many mean a node too busy for its battles, or a failing bus."
+        "Times that lost changes were told from the tables. Many mean a node too busy for its battles, or a failing bus."
+    );
+    describe_counter!(
+        "nimaora_realtime_catch_up_failures_total",
+        "Attempts to read lost changes that failed and are repeated; alerts are late meanwhile. Look at the tables' store."
     );
     describe_counter!(
         "nimaora_realtime_board_failures_total",
@@ -75,9 +79,14 @@ pub(crate) fn alerted(after_ms: i64) {
     metrics::histogram!("nimaora_realtime_alert_seconds").record(after_ms.max(0) as f64 / 1_000.0);
 }
 
-/// A battle's follower lost changes or its bus and has read from the tables what it missed.
+/// A battle's follower lost changes or its bus, and has told what it read from the tables instead.
 pub(crate) fn caught_up() {
     metrics::counter!("nimaora_realtime_catch_ups_total").increment(1);
+}
+
+/// What a battle's follower has lost could not be read; it is tried again.
+pub(crate) fn catch_up_failed() {
+    metrics::counter!("nimaora_realtime_catch_up_failures_total").increment(1);
 }
 
 /// A board could not be read and is tried again at the next tick.
@@ -104,6 +113,7 @@ mod tests {
             sent("board", 1, 1);
             alerted(1);
             caught_up();
+            catch_up_failed();
             board_failed();
         });
         let shown = recorder.handle().render();

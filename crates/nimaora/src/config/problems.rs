@@ -10,13 +10,8 @@ use super::{Config, SECRETS};
 pub(super) const HIDDEN: &str = "<hidden>";
 
 /// Settings where 0 has a meaning of its own; everywhere else a bound or delay of 0 would stop the server from working.
-const MAY_BE_ZERO: &[&str] = &[
-    "realtime.send_buffer_bytes",
-    "realtime.alerts_replayed_max",
-    "realtime.appear_timeout_ms",
-    "realtime.drain_ms",
-    "log.tail_bytes_max",
-];
+const MAY_BE_ZERO: &[&str] =
+    &["realtime.send_buffer_bytes", "realtime.appear_timeout_ms", "realtime.drain_ms", "log.tail_bytes_max"];
 /// The longest board that is sent to everybody.
 const BOARD_TOP_N_MAX: u32 = 100;
 /// The largest window that HTTP/2 knows, in bytes.

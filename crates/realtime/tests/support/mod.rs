@@ -18,7 +18,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use nimaora_change_bus::{Change, ChangeBatch, ChangeBus};
+use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, Lane};
 use nimaora_domain::{Balance, BattleId, ParticipantId, Phase, Rules, SessionId, Timestamp};
 use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
@@ -29,6 +29,8 @@ use nimaora_read_models::{
 use nimaora_realtime::{Config, Deps, Realtime};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -38,6 +40,7 @@ use self::bus::CountingBus;
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "test-key";
+const TABLES_FILE: &str = "tables";
 const NOW_MS: i64 = 1_795_484_834_000;
 
 /// A running service and what feeds it.
@@ -50,7 +53,7 @@ pub struct Arena {
     tables: Arc<SqliteReadModels>,
     signer: TokenSigner,
     position: AtomicU64,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Somebody who takes part.
@@ -82,7 +85,7 @@ pub fn config() -> Config {
 impl Arena {
     pub async fn start(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tables");
+        let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
         let board = Arc::new(MemoryLeaderboard::default());
         let bus = CountingBus::default();
@@ -98,7 +101,7 @@ impl Arena {
         let realtime = Realtime::new(deps, config, &shutdown).unwrap();
         let address = serve(&realtime).await;
         let position = AtomicU64::new(0);
-        Self { realtime, address, shutdown, bus, board, tables, signer, position, _folder: folder }
+        Self { realtime, address, shutdown, bus, board, tables, signer, position, folder }
     }
 
     /// A battle that has been created.
@@ -226,20 +229,32 @@ impl Arena {
 
     /// Somebody signs in again.
     pub async fn replace_session(&self, player: &Player) -> Player {
-        let position = self.next_position();
-        let session_id = SessionId(Uuid::from_u128(0xc000 + u128::from(position)));
-        let participant = ParticipantUpdate { session_id: Some(session_id), ..participant_update(player) };
-        self.write_participant(player, participant, position).await;
-        let change = Change::SessionReplaced { position, participant_id: player.id, session_id };
+        let (change, position) = self.replace_session_untold(player).await;
+        let Change::SessionReplaced { session_id, .. } = change else { panic!("{change:?}") };
         self.publish(player.battle_id, change, position).await;
         Player { session_id, ..player.clone() }
     }
 
-    /// The battle goes on to another phase.
-    pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
+    /// A sign-in that is in the tables and was not told to anybody yet.
+    pub async fn replace_session_untold(&self, player: &Player) -> (Change, u64) {
+        let position = self.next_position();
+        let session_id = SessionId(Uuid::from_u128(0xc000 + u128::from(position)));
+        let participant = ParticipantUpdate { session_id: Some(session_id), ..participant_update(player) };
+        self.write_participant(player, participant, position).await;
+        (Change::SessionReplaced { position, participant_id: player.id, session_id }, position)
+    }
+
+    /// The battle goes on to another phase, and nobody is told.
+    pub async fn enter_phase_untold(&self, battle_id: BattleId, phase: Phase) -> u64 {
         let position = self.next_position();
         let update = BattleUpdate { phase: Some(phase), ..update(battle_id, position) };
         self.tables.apply(&table_batch(update)).await.unwrap();
+        position
+    }
+
+    /// The battle goes on to another phase.
+    pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
+        let position = self.enter_phase_untold(battle_id, phase).await;
         let change = match phase {
             Phase::Running => Change::BattleStarted { position, started_at: now() },
             Phase::Finished => Change::BattleFinished { position, finished_at: now() },
@@ -252,13 +267,41 @@ impl Arena {
 
     /// Says something on the bus.
     pub async fn publish(&self, battle_id: BattleId, change: Change, position: u64) {
-        let batch = ChangeBatch { battle_id, lane: change.lane(), position, changes: vec![change] };
+        self.publish_together(battle_id, vec![change], position).await;
+    }
+
+    /// Says things of one lane on the bus that became visible together.
+    pub async fn publish_together(&self, battle_id: BattleId, changes: Vec<Change>, position: u64) {
+        let batch = ChangeBatch { battle_id, lane: changes[0].lane(), position, changes };
         self.bus.publish(vec![batch]).await.unwrap();
     }
 
     /// How often the bus was asked to follow a battle.
     pub fn follows(&self) -> usize {
         self.bus.follows()
+    }
+
+    /// Changes are lost: more come at once than anybody's queue holds.
+    pub async fn overflow(&self, battle_id: BattleId) {
+        const MANY: usize = 10_000;
+        let nothing = ChangeBatch { battle_id, lane: Lane::Default, position: 0, changes: Vec::new() };
+        self.bus.publish(vec![nothing; MANY]).await.unwrap();
+    }
+
+    /// Until [`Arena::show_battles`] the tables answer no question about battles and participants.
+    pub async fn hide_battles(&self) {
+        self.alter("ALTER TABLE battles RENAME TO hidden").await;
+    }
+
+    pub async fn show_battles(&self) {
+        self.alter("ALTER TABLE hidden RENAME TO battles").await;
+    }
+
+    async fn alter(&self, sql: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join(TABLES_FILE));
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// From now on the tables refuse every question.
