@@ -1,14 +1,15 @@
-//! What becomes of changes that were lost.
+//! What overtakes what on its way to a player, and what becomes of changes that were lost.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use nimaora_change_bus::Change;
-use nimaora_domain::{ParticipantId, Phase};
+use nimaora_domain::{ParticipantId, Phase, Timestamp};
 use nimaora_realtime::Config;
 use support::client::{Client, in_time};
 use support::{Arena, Player, config};
+use uuid::Uuid;
 
 fn score(id: ParticipantId, position: u64) -> Change {
     Change::ScoreChanged { position, participant_id: id, points: 9, shields: 0, arrows: 0 }
@@ -24,6 +25,28 @@ async fn listening(arena: &Arena) -> (Player, Player, Client) {
     assert_eq!(client.event().await.name, "leaderboard.updated");
     client.listen(arena, &bob).await;
     (ada, bob, client)
+}
+
+#[tokio::test]
+async fn what_is_urgent_overtakes_what_came_before() {
+    const CROWD: u128 = 100_000;
+    let arena = Arena::start(config()).await;
+    let (ada, bob, mut client) = listening(&arena).await;
+    let (attack, position) = arena.attack_untold(&ada, &bob).await;
+    // A crowd scores, and bob last of all.
+    let mut scores: Vec<_> = (0..CROWD).map(|n| score(ParticipantId(Uuid::from_u128(n)), position)).collect();
+    scores.push(score(bob.id, position));
+    arena.publish_together(bob.battle_id, scores, position).await;
+    // The scores are being told.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let started = Change::BattleStarted { position, started_at: Timestamp::from_millis(0) };
+    arena.publish(bob.battle_id, started, position).await;
+    arena.publish(bob.battle_id, attack, position).await;
+    for name in ["attack.received", "battle.started", "score.changed"] {
+        assert_eq!(client.event().await.name, name);
+    }
 }
 
 #[tokio::test]

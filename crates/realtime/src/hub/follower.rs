@@ -1,9 +1,12 @@
 //! What happens in a battle, told to those whom it concerns, the moment it is known.
-//! What was lost on the way is read from the tables, see [`super::catch_up`].
+//!
+//! Each lane has a feed of its own. They are looked at in the order of their urgency whenever one of them lets go of the
+//! processor, which each does every few hundred sockets: an alert waits for no news and no scores, however many of them came
+//! before it. What a feed has lost is read from the tables, see [`super::catch_up`].
 
 use std::sync::Arc;
 
-use nimaora_change_bus::{Change, ChangeBatch};
+use nimaora_change_bus::{BusError, Change, ChangeBatch, Lane};
 use nimaora_domain::{ParticipantId, Phase, SessionId, Timestamp};
 use nimaora_read_models::AttackView;
 use tokio::sync::Mutex;
@@ -15,6 +18,16 @@ use super::room::Room;
 use crate::Position;
 use crate::metrics;
 use crate::pusher::events::{self, AttackReceived, News, ScoreChanged};
+
+/// Changes that are told before others get their turn.
+const SLICE_CHANGES: usize = 256;
+
+/// The feeds of a battle, boards apart.
+pub(super) struct Feeds {
+    attacks: Feed,
+    broadcast: Feed,
+    rest: Feed,
+}
 
 /// Carries a battle's changes, boards apart, to its sockets.
 pub(super) struct Follower {
@@ -41,37 +54,52 @@ pub(super) enum Source {
     Tables,
 }
 
+impl Feeds {
+    pub(super) async fn follow(hub: &Arc<Hub>, room: &Room) -> Result<Self, BusError> {
+        let follow = async |lanes| Feed::follow(hub, room.battle_id, lanes).await;
+        Ok(Self {
+            attacks: follow(&[Lane::Attacks]).await?,
+            broadcast: follow(&[Lane::Broadcast]).await?,
+            rest: follow(&[Lane::Default, Lane::Notifications]).await?,
+        })
+    }
+}
+
 impl Follower {
     pub(super) fn new(hub: Arc<Hub>, room: Arc<Room>, phase: Phase) -> Self {
         Self { hub, room, told: Mutex::new(Told { phase, at: 0 }), owed: Owed::default() }
     }
 
     /// Follows the battle until nobody listens any more or the server stops.
-    pub(super) async fn run(self, feed: Feed) {
+    pub(super) async fn run(self, feeds: Feeds) {
         tokio::select! {
             biased;
             () = self.room.closed() => {}
-            () = self.tell_all(feed) => {}
+            () = self.tell_all(feeds.attacks, || self.owe_alerts()) => {}
+            () = self.tell_all(feeds.broadcast, || self.owe_news()) => {}
+            () = self.tell_all(feeds.rest, || self.owe_scores()) => {}
             () = self.catch_up() => {}
         }
     }
 
-    /// Tells what the feed says, in its order. Never ends.
-    async fn tell_all(&self, mut feed: Feed) {
+    /// Tells what a feed says, in its order; `owe` notes what is owed when some of it was lost. Never ends.
+    async fn tell_all(&self, mut feed: Feed, owe: impl Fn()) {
         loop {
             match feed.next().await {
                 FeedMessage::Changes(batch) => self.tell(&batch).await,
-                FeedMessage::Missed => {
-                    self.owe_alerts();
-                    self.owe_news();
-                }
+                FeedMessage::Missed => owe(),
             }
         }
     }
 
     async fn tell(&self, batch: &ChangeBatch) {
-        for change in &batch.changes {
-            self.tell_one(change).await;
+        for (nth, slice) in batch.changes.chunks(SLICE_CHANGES).enumerate() {
+            if nth > 0 {
+                tokio::task::yield_now().await;
+            }
+            for change in slice {
+                self.tell_one(change).await;
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
-use super::follower::Follower;
+use super::follower::{Feeds, Follower};
 use super::inbox::Inboxes;
 use super::slots::{Slot, Slots};
 use super::{Hub, boards};
@@ -24,8 +24,6 @@ use crate::pusher::events::{self, News};
 use crate::socket::Socket;
 use crate::socket::outbox::{BoardKey, Class};
 
-/// What is looked at between two boards has lanes of its own, so that an alert never waits for a board to be read.
-const LANES_OF_FOLLOWER: [Lane; 4] = [Lane::Attacks, Lane::Broadcast, Lane::Default, Lane::Notifications];
 /// Sockets that are written to before others get their turn.
 pub(super) const SLICE_SOCKETS: usize = 256;
 
@@ -105,7 +103,7 @@ impl Room {
         // Followed first and read then, so that nothing falls in between.
         let patience = Duration::from_millis(hub.config.store_timeout_ms);
         let feeds = async {
-            let news = Feed::follow(hub, self.battle_id, &LANES_OF_FOLLOWER).await?;
+            let news = Feeds::follow(hub, self).await?;
             let boards = Feed::follow(hub, self.battle_id, &[Lane::Leaderboard]).await?;
             Ok::<_, nimaora_change_bus::BusError>((news, boards))
         };
