@@ -129,7 +129,7 @@ impl Boards {
                 tracing::debug!(%error, "the tables answer for the leaderboard");
                 metrics::fell_back();
             }
-            StoreError::Constraint { .. } => return Err(error.into()),
+            StoreError::Constraint { .. } | StoreError::Overtaken { .. } => return Err(error.into()),
         }
         Ok(tables.await?)
     }

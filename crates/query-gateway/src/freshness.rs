@@ -13,7 +13,7 @@ use crate::gateway::Core;
 use crate::metrics;
 
 /// What an answer must have reached, and for how long to wait until it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// 0 is always reached.
     pub(crate) min_position: Position,
@@ -100,14 +100,15 @@ impl Core {
     {
         match self.in_time(read()).await {
             Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
-            Err(error) if error.is_absence() && wanted.min_position > 0 => {
+            Err(error) if error.is_absence() && (wanted.min_position > 0 || !self.wholeness.is_known()) => {
                 self.look_for_absent(wanted, read).await
             }
             answer => Look::Final(answer),
         }
     }
 
-    /// What is not there may not be there yet. Once the tables hold the log up to the position, it is not there for good.
+    /// What is not there may not be there yet. Once the tables are whole and hold the log up to the position, it is not there
+    /// for good.
     async fn look_for_absent<T, F, R>(&self, wanted: Wanted, read: &F) -> Look<T>
     where
         F: Fn() -> R,
@@ -116,10 +117,13 @@ impl Core {
         let checkpoints = async { Ok(self.tables.checkpoints().await?) };
         match self.in_time(checkpoints).await {
             Ok(checkpoints) if checkpoints.tables < wanted.min_position => Look::Behind(checkpoints.tables),
-            // It may have come between the two reads, so only a third one tells.
-            Ok(_) => match self.in_time(read()).await {
-                Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
-                answer => Look::Final(answer),
+            Ok(checkpoints) => match self.wholeness.judge(&checkpoints) {
+                // It may have come between the two reads, so only a third one tells.
+                Ok(()) => match self.in_time(read()).await {
+                    Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
+                    answer => Look::Final(answer),
+                },
+                Err(error) => Look::Final(Err(error.into())),
             },
             Err(error) => Look::Final(Err(error)),
         }
@@ -142,6 +146,11 @@ impl Core {
             }
             () = sleep(self.config.wait_poll()) => {}
         }
+    }
+
+    /// Refuses as long as the tables are built anew. What is read after this is not of the past.
+    pub(crate) async fn require_whole(&self) -> Result<(), QueryError> {
+        self.in_time(async { Ok(self.wholeness.require(&*self.tables).await?) }).await
     }
 
     pub(crate) async fn in_time<T>(

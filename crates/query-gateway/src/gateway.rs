@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nimaora_api::v1::query_service_server::QueryServiceServer;
 use nimaora_change_bus::ChangeBus;
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_read_models::{Leaderboard, ReadModels, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
 use tokio::sync::Semaphore;
@@ -37,6 +37,7 @@ pub struct QueryGateway {
 /// What every query works with.
 pub(crate) struct Core {
     pub(crate) tables: Arc<dyn ReadModels>,
+    pub(crate) wholeness: Wholeness,
     pub(crate) boards: Arc<Boards>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) bus: Arc<dyn ChangeBus>,
@@ -60,6 +61,7 @@ impl QueryGateway {
             Watches::new(Arc::clone(&boards), Arc::clone(&tables), Arc::clone(&deps.bus), &config, shutdown);
         let core = Core {
             tables,
+            wholeness: Wholeness::default(),
             boards,
             watches: Arc::new(watches),
             bus: deps.bus,

@@ -5,6 +5,7 @@
 //! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
 //! | [`rows`] | what the tables hold |
+//! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
 //! | [`sqlite`] | the tables in a SQLite file |
@@ -20,6 +21,7 @@ mod metrics;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;
+pub mod wholeness;
 
 pub use error::StoreError;
 pub use leaderboard::{Board, BoardBatch, BoardChange, BoardEntry, Leaderboard};
@@ -28,6 +30,7 @@ pub use rows::{
     ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
 };
 pub use tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
+pub use wholeness::Wholeness;
 
 /// A place in the log; see the event log's own words. 0 is before the first event.
 pub type Position = u64;

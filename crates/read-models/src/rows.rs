@@ -91,6 +91,8 @@ pub struct ParticipantUpdate {
     pub session_id: Option<SessionId>,
     /// Whether the participant can be attacked.
     pub is_active: Option<bool>,
+    /// Whether the participant left for good; it stays on the board.
+    pub has_left: bool,
     /// Whether the participant is off the board for good.
     pub removed: bool,
     /// When the participant last did something, if it did.
@@ -194,6 +196,8 @@ pub struct ParticipantView {
     pub balance: Balance,
     /// Whether the participant can be attacked.
     pub is_active: bool,
+    /// Whether the participant left for good; it stays on the board.
+    pub has_left: bool,
     /// Whether the participant is off the board for good.
     pub removed: bool,
     /// When it joined.

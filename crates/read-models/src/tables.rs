@@ -32,6 +32,8 @@ pub struct TableBatch {
     pub parked: Vec<ParkedEvent>,
     /// One for each battle with an event in the batch.
     pub updates: Vec<BattleUpdate>,
+    /// The checkpoint that the batch goes on from: the tables are there when it is applied, or it is not applied.
+    pub follows: Position,
     /// The position up to which the whole log was looked at.
     pub checkpoint: Position,
     /// The position up to which changes have been published, if that moved since the last batch.
@@ -43,10 +45,19 @@ pub struct TableBatch {
 pub struct Checkpoints {
     /// Up to here the tables hold the log.
     pub tables: Position,
-    /// Up to here the changes have been published.
+    /// Up to here the changes have been published. Tables that are begun on an old log start with its end: what is in the log
+    /// by then is no news to anybody.
     pub changes: Position,
     /// Whether anything was ever saved here; false for tables that are new.
     pub begun: bool,
+}
+
+impl Checkpoints {
+    /// Whether the tables hold all that was in the log when they were begun. Only while they are built is anything published
+    /// that they do not hold: a change goes out after it was written.
+    pub fn are_whole(&self) -> bool {
+        self.begun && self.tables >= self.changes
+    }
 }
 
 /// Some battles, newest first.
@@ -63,7 +74,10 @@ pub struct BattlePage {
 /// The tables.
 ///
 /// - **Atomic**: the rows of a batch, the battles' positions and the checkpoint are written in one transaction.
-/// - **Repeatable**: a batch whose checkpoint is not past the stored one changes nothing.
+/// - **Fenced**: a batch that is no repeat is applied only where it goes on from, else it is [`StoreError::Overtaken`]: of two writers
+///   that each take themselves for the only one, the later finds out, whatever became of commits that nobody waited for.
+/// - **Repeatable**: a batch whose checkpoint is not past the stored one changes nothing. Who gives up waiting for a batch does
+///   not know whether it is there; it may come again.
 /// - **Constrained**: names are unique in a battle, as the reference's table says, and every row is about a battle and
 ///   participants that are there. A batch that breaks this is refused whole, as [`StoreError::Constraint`].
 /// - Every read of a battle says `as_of`, the battle's own position; `None` stands for one that is not there.

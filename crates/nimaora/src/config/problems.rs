@@ -10,13 +10,8 @@ use super::{Config, SECRETS};
 pub(super) const HIDDEN: &str = "<hidden>";
 
 /// Settings where 0 has a meaning of its own; everywhere else a bound or delay of 0 would stop the server from working.
-const MAY_BE_ZERO: &[&str] = &[
-    "realtime.send_buffer_bytes",
-    "realtime.alerts_replayed_max",
-    "realtime.appear_timeout_ms",
-    "realtime.drain_ms",
-    "log.tail_bytes_max",
-];
+const MAY_BE_ZERO: &[&str] =
+    &["realtime.send_buffer_bytes", "realtime.appear_timeout_ms", "realtime.drain_ms", "log.tail_bytes_max"];
 /// A year: a longer time is a slip, and one that is much longer cannot be counted to.
 const MILLIS_MAX: i64 = 365 * 24 * 60 * 60 * 1_000;
 /// More of anything than fits in a server. Some of it is made room for at the start.

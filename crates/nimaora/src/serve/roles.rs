@@ -70,7 +70,8 @@ impl Roles {
         let tables = open_tables(config, head).await?;
         let keys = Keys::load_or_create(dir, head, &clock)?;
         let shared = Shared {
-            leaderboard: Arc::new(MemoryLeaderboard::new(config.read_models.boards_max)),
+            // What was in the log before is in the tables, or on its way there: they answer until the boards are made anew.
+            leaderboard: Arc::new(MemoryLeaderboard::new(config.read_models.boards_max, head)),
             tables,
             bus: Arc::new(MemoryBus::default()),
             key: keys.signer.verifier_key(),

@@ -12,5 +12,6 @@ mod host;
 mod http1;
 mod loss;
 mod port;
+mod restart;
 mod slow_body;
 mod stopping;

@@ -192,7 +192,10 @@ impl<'a> Fold<'a> {
             Event::AnswerJudged(judged) => self.judged(at, judged),
             Event::AttackLanded(attack) => self.attacked(at, event, attack),
             Event::ParticipantLeft(left) => {
-                self.row(at, left.participant_id, |row| row.is_active = Some(false));
+                self.row(at, left.participant_id, |row| {
+                    row.is_active = Some(false);
+                    row.has_left = true;
+                });
                 self.active_now(at, left.participant_id);
                 self.follow(at, |changes| changes.gone(at.position, left.participant_id));
             }

@@ -27,6 +27,7 @@ impl Participants {
                 reached_revision: None,
                 session_id: None,
                 is_active: None,
+                has_left: false,
                 removed: false,
                 last_activity_at: None,
                 updated_at,

@@ -68,6 +68,7 @@ async fn agrees(server: &Server, arena: &Arena) {
         assert_eq!(found.username, expected.username().as_str());
         assert_eq!((found.balance, found.session_id), (expected.balance(), expected.session_id()));
         assert_eq!(found.is_active, expected.status() == Status::Active, "{expected:?}");
+        assert_eq!(found.has_left && !found.removed, expected.status() == Status::Left, "{expected:?}");
         assert_eq!(found.removed, expected.status() == Status::Removed, "{expected:?}");
     }
     let board = boards.top(arena.id, 1_000).await.unwrap();
@@ -140,6 +141,25 @@ async fn play(seed: u64) {
     assert_eq!(rebuilt.bus.batches(), vec![], "a rebuild publishes nothing");
     rebuilt.stop().await;
     assert_eq!(dump(&world, "read-models.db").await, dump(&world, "rebuilt.db").await);
+}
+
+/// Two projections that each take themselves for the only one write the same tables: what is there is still a fold of the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_projections_at_once_agree_with_the_log() {
+    let world = World::new();
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut arena = Arena::create(&world.log, 1).await;
+    let (one, other) = (world.start().await, world.start().await);
+    for _ in 0..300 {
+        step(&mut arena, &mut rng).await;
+    }
+    one.done(&world).await;
+    other.done(&world).await;
+    agrees(&one, &arena).await;
+    agrees(&other, &arena).await;
+    assert_eq!(one.handle.status().parked, 0);
+    one.stop().await;
+    other.stop().await;
 }
 
 proptest! {

@@ -168,6 +168,21 @@ async fn new_tables_on_an_old_log_are_built_in_silence() {
 }
 
 #[tokio::test]
+async fn new_tables_on_an_old_log_say_that_they_are_not_whole_until_they_are() {
+    let world = World::new();
+    Arena::running(&world.log, 1, 200).await;
+    let head = world.head().await;
+    let one_by_one = |config: &mut nimaora_projection_service::Config| config.batch_events_max = 1;
+    let server = world.start_with("read-models.db", RecordingBus::default(), one_by_one).await;
+    eventually(async || {
+        let found = server.tables.checkpoints().await.unwrap();
+        assert_eq!(found.are_whole(), found.tables >= head, "{found:?}");
+        found.are_whole()
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn alerts_wait_for_a_bus_that_is_out_of_order() {
     let world = World::new();
     let server = world.start_with("read-models.db", RecordingBus::broken(), |_| {}).await;

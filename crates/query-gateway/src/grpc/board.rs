@@ -1,14 +1,16 @@
 //! GetLeaderboard, GetRank and GetAroundRank.
 
+use std::future::Future;
+
 use nimaora_api::v1;
-use nimaora_domain::ParticipantId;
+use nimaora_domain::{BattleId, ParticipantId};
 use nimaora_read_models::Board;
 
 use super::fields::Fields;
 use crate::boards;
 use crate::config::{AROUND_LINES, BOARD_LINES};
 use crate::error::QueryError;
-use crate::freshness::Seen;
+use crate::freshness::{Seen, Wanted};
 use crate::gateway::Core;
 
 pub(super) async fn top(
@@ -38,7 +40,7 @@ pub(super) async fn rank(
     let wanted = fields.wanted(request.min_position, request.wait_ms);
     fields.done()?;
     let read = || async move { core.boards.rank(battle_id, participant_id).await.map(seen) };
-    let board = on_it(core.read(Some(battle_id), wanted, read).await?.value, participant_id)?;
+    let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetRankResponse {
         entry: boards::entries(&board.entries).pop(),
         total: board.total,
@@ -57,7 +59,7 @@ pub(super) async fn around(
     let wanted = fields.wanted(request.min_position, request.wait_ms);
     fields.done()?;
     let read = || async move { core.boards.around(battle_id, participant_id, range).await.map(seen) };
-    let board = on_it(core.read(Some(battle_id), wanted, read).await?.value, participant_id)?;
+    let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetAroundRankResponse {
         entries: boards::entries(&board.entries),
         total: board.total,
@@ -70,7 +72,23 @@ fn seen(board: Board) -> Seen<Board> {
 }
 
 /// The board, if the participant is on it.
-fn on_it(board: Board, participant_id: ParticipantId) -> Result<Board, QueryError> {
+async fn on_it<F, R>(
+    core: &Core,
+    (battle_id, participant_id): (BattleId, ParticipantId),
+    wanted: Wanted,
+    read: F,
+) -> Result<Board, QueryError>
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<Seen<Board>, QueryError>>,
+{
+    let was_whole = core.wholeness.is_known();
+    let mut board = core.read(Some(battle_id), wanted, &read).await?.value;
+    if board.entries.is_empty() && !was_whole {
+        core.require_whole().await?;
+        // It may have come after the first read, with the last of what was missing.
+        board = core.read(Some(battle_id), wanted, &read).await?.value;
+    }
     if board.entries.is_empty() {
         return Err(QueryError::ParticipantUnknown { asked: participant_id.to_string() });
     }

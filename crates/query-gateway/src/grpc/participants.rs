@@ -24,6 +24,7 @@ pub(super) async fn get(
     let participant_id = fields.participant_id(&request.participant_id);
     let wanted = fields.wanted(request.min_position, request.wait_ms);
     fields.done()?;
+    viewer.can_be_judged(core, battle_id, participant_id).await?;
     let seen = participant(core, battle_id, participant_id, wanted).await?;
     let private = viewer.sees_private(&seen.value)?;
     Ok(v1::GetParticipantResponse {
@@ -45,6 +46,7 @@ pub(super) async fn attacks(
     let wanted = fields.wanted(request.min_position, request.wait_ms);
     fields.done()?;
     viewer.require(battle_id, target_id)?;
+    viewer.can_be_judged(core, battle_id, target_id).await?;
     // The participant first: what is read after it is at least as new as the position that it says.
     let seen = participant(core, battle_id, target_id, wanted).await?;
     viewer.sees_private(&seen.value)?;

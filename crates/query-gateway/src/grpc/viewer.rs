@@ -45,9 +45,33 @@ impl Viewer {
         match self {
             Self::Anybody => Err(TokenError::Missing.into()),
             Self::Admin => Ok(()),
+            Self::Participant { .. } => {
+                if self.is(battle_id, participant_id) {
+                    Ok(())
+                } else {
+                    Err(QueryError::NotAllowed)
+                }
+            }
+        }
+    }
+
+    /// Refuses the participant itself while the tables are built anew: they would take a session that was replaced for the
+    /// newest. To be asked before the participant is read.
+    pub(super) async fn can_be_judged(
+        self,
+        core: &Core,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+    ) -> Result<(), QueryError> {
+        if self.is(battle_id, participant_id) { core.require_whole().await } else { Ok(()) }
+    }
+
+    /// Whether this is the token of that participant.
+    fn is(self, battle_id: BattleId, participant_id: ParticipantId) -> bool {
+        match self {
+            Self::Anybody | Self::Admin => false,
             Self::Participant { battle_id: battle, participant_id: participant, .. } => {
-                let own = battle == battle_id && participant == participant_id;
-                if own { Ok(()) } else { Err(QueryError::NotAllowed) }
+                battle == battle_id && participant == participant_id
             }
         }
     }
@@ -61,8 +85,8 @@ impl Viewer {
         match self {
             Self::Anybody => Ok(false),
             Self::Admin => Ok(true),
-            Self::Participant { battle_id, participant_id, session_id } => {
-                if battle_id != participant.battle_id || participant_id != participant.id {
+            Self::Participant { session_id, .. } => {
+                if !self.is(participant.battle_id, participant.id) {
                     Ok(false)
                 } else if session_id < participant.session_id {
                     Err(QueryError::SessionReplaced)

@@ -5,10 +5,12 @@ use futures::{StreamExt, TryStreamExt};
 use nimaora_api::v1;
 use tonic::Status;
 
+use super::battles;
 use super::convert::to_phase;
 use super::fields::Fields;
 use crate::config::WATCH_LINES;
 use crate::error::QueryError;
+use crate::freshness::Wanted;
 use crate::gateway::Core;
 use crate::status::status;
 use crate::watch::Scene;
@@ -21,10 +23,7 @@ pub(super) async fn leaderboard(
     let battle_id = fields.battle_id(&request.battle_id);
     let limit = fields.bounded("limit", request.limit, WATCH_LINES);
     fields.done()?;
-    let battle = core.in_time(async { Ok(core.tables.battle(battle_id).await?) }).await?;
-    if battle.is_none() {
-        return Err(QueryError::BattleUnknown { asked: battle_id.to_string() });
-    }
+    battles::battle(core, battle_id, Wanted::default()).await?;
     let scenes = core.watches.watch(battle_id, limit)?;
     Ok(scenes.map_ok(move |scene| message(&scene, limit)).map_err(|error| status(&error)).boxed())
 }

@@ -9,10 +9,10 @@ use nimaora_query_gateway::QueryGateway;
 use nimaora_query_gateway::grpc::Queries;
 use nimaora_read_models::contract::{battle, participant, story};
 use nimaora_read_models::memory::MemoryLeaderboard;
-use nimaora_read_models::{BoardChange, Leaderboard, ReadModels, TableBatch};
+use nimaora_read_models::{BoardBatch, BoardChange, Leaderboard, TableBatch};
 use tonic::Code;
 
-use crate::house::{House, battle_id, board_batch, fields, player_id, reason, says_when_to_retry};
+use crate::house::{House, OPENED, battle_id, board_batch, fields, player_id, reason, says_when_to_retry};
 use crate::stores::{Down, Silent};
 
 fn top(limit: u32) -> GetLeaderboardRequest {
@@ -74,7 +74,7 @@ async fn with_many_players() -> House {
     });
     house.move_board(board_batch(300, changes.collect())).await;
     let updates = vec![story::moved(battle(1), 300, 197)];
-    house.tables.apply(&TableBatch { joined, updates, ..story::batch(300) }).await.unwrap();
+    story::apply(&*house.tables, TableBatch { joined, updates, ..story::batch(300) }).await.unwrap();
     house
 }
 
@@ -162,6 +162,20 @@ async fn the_tables_answer_the_same_for_a_board_that_was_let_go() {
     house.scores(301, 77, 150).await;
     let empty: Arc<dyn Leaderboard> = Arc::new(MemoryLeaderboard::default());
     agree(house.client(), client(&house.beside(empty))).await;
+}
+
+#[tokio::test]
+async fn the_tables_answer_the_same_for_a_board_that_is_still_being_made_anew() {
+    let house = with_many_players().await;
+    house.scores(301, 77, 150).await;
+    let behind = Arc::new(MemoryLeaderboard::new(10, 301));
+    let begins = BoardBatch { begins: true, ..board_batch(OPENED, Vec::new()) };
+    behind.apply(&[begins], OPENED).await.unwrap();
+    let gateway = house.beside(behind);
+    agree(house.client(), client(&gateway)).await;
+    let fresh = GetRankRequest { min_position: 301, ..rank(77) };
+    let found = client(&gateway).get_rank(fresh).await.unwrap().into_inner();
+    assert_eq!((found.entry.unwrap().points, found.as_of), (150, 301));
 }
 
 #[tokio::test]

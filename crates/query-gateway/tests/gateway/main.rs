@@ -7,5 +7,6 @@ mod freshness;
 mod house;
 mod participants;
 mod questions;
+mod rebuild;
 mod stores;
 mod watch;

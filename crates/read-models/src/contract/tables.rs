@@ -1,5 +1,8 @@
 //! The suite of [`ReadModels`].
 
+use std::future::Future;
+use std::task::Poll;
+
 use nimaora_domain::event::Verdict;
 use nimaora_domain::{Phase, QuestionId};
 
@@ -7,11 +10,13 @@ use super::story::{
     attack, balance, batch, battle_row, joined, moved, opening, parked, question_row, second, session, update,
 };
 use super::{battle, participant};
+use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{BoardBatch, BoardChange, Leaderboard};
 use crate::memory::MemoryLeaderboard;
 use crate::rows::{AnswerRow, AnswerVerdict, BattleUpdate, NewParticipant, ParticipantUpdate};
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
+use crate::wholeness::Wholeness;
 
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
 #[macro_export]
@@ -22,10 +27,13 @@ macro_rules! read_models_contract {
             shows_what_was_written,
             shows_a_battles_life,
             applies_a_batch_once,
+            applies_a_batch_only_where_it_goes_on,
             writes_all_of_a_batch_or_nothing,
+            goes_on_after_a_caller_gave_up,
             refuses_rows_about_nobody,
             refuses_a_verdict_on_no_answer,
             keeps_the_checkpoint_of_changes_apart,
+            says_whether_they_are_whole,
             changes_only_what_an_update_says,
             finds_a_battle_by_its_code,
             pages_battles_newest_first,
@@ -48,11 +56,11 @@ macro_rules! read_models_contract {
 }
 
 async fn apply(tables: &dyn ReadModels, batch: TableBatch) {
-    tables.apply(&batch).await.unwrap();
+    super::story::apply(tables, batch).await.unwrap();
 }
 
 async fn refused(tables: &dyn ReadModels, batch: TableBatch) {
-    let answer = tables.apply(&batch).await;
+    let answer = super::story::apply(tables, batch).await;
     assert!(matches!(answer, Err(StoreError::Constraint { .. })), "{answer:?}");
 }
 
@@ -76,7 +84,7 @@ pub async fn shows_what_was_written(tables: &dyn ReadModels) {
     let NewParticipant { id, username, session_id, balance, joined_at, .. } = joined(battle(1), 2);
     assert_eq!((somebody.id, somebody.username, somebody.session_id), (id, username, session_id));
     assert_eq!((somebody.balance, somebody.joined_at, somebody.as_of), (balance, joined_at, 10));
-    assert!(somebody.is_active && !somebody.removed);
+    assert!(somebody.is_active && !somebody.has_left && !somebody.removed);
 }
 
 /// Phase, times and number of participants follow the updates; what an update does not say stays.
@@ -106,6 +114,22 @@ pub async fn applies_a_batch_once(tables: &dyn ReadModels) {
     assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 10, changes: 0, begun: true });
 }
 
+/// A batch that goes on from elsewhere, before or behind, is refused and changes nothing; the writer is told where the tables are.
+pub async fn applies_a_batch_only_where_it_goes_on(tables: &dyn ReadModels) {
+    apply(tables, opening(2)).await;
+    for follows in [0, 9, 11, 19] {
+        let batch = TableBatch { follows, joined: vec![joined(battle(1), 9)], ..batch(20) };
+        let answer = tables.apply(&batch).await;
+        let told =
+            matches!(answer, Err(StoreError::Overtaken { expected, stored: 10 }) if expected == follows);
+        assert!(told, "{answer:?}");
+    }
+    assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), 2);
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+    tables.apply(&TableBatch { follows: 10, ..batch(20) }).await.unwrap();
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 20);
+}
+
 /// A batch with a name that the battle has already is refused, nothing of it is there, and the next one is taken.
 pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
     apply(tables, opening(3)).await;
@@ -124,6 +148,42 @@ pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
     let attack_on_4 = TableBatch { attacks: vec![attack(battle(1), 21, 1, 4)], ..batch(21) };
     apply(tables, attack_on_4).await;
     assert_eq!(tables.attacks_on(battle(1), participant(4), 0, 10).await.unwrap().len(), 1);
+}
+
+/// Whoever writes may give up at any moment, also while the batch is being committed: it is there whole or not at all, the
+/// same batch may come again, and the next one finds its place.
+pub async fn goes_on_after_a_caller_gave_up(tables: &dyn ReadModels) {
+    const TRIES: u32 = 200;
+    // More than a small batch takes; where it is given up differs a little from run to run.
+    const POLLS_MAX: u32 = 10;
+    apply(tables, opening(0)).await;
+    let mut written = 0;
+    for n in 1..=TRIES {
+        let before = 9 + Position::from(n);
+        let batch = TableBatch { joined: vec![joined(battle(1), n)], follows: before, ..batch(before + 1) };
+        written += u32::from(polled_at_most(n % POLLS_MAX + 1, tables.apply(&batch)).await);
+        tables.apply(&batch).await.unwrap();
+        assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), n as usize);
+    }
+    assert!((1..TRIES).contains(&written), "{written} of {TRIES} were not given up");
+}
+
+/// Answers whether the future was done by then; else it is dropped.
+async fn polled_at_most(polls: u32, future: impl Future<Output = Result<(), StoreError>>) -> bool {
+    let mut future = std::pin::pin!(future);
+    let mut polled = 0;
+    std::future::poll_fn(|context| {
+        polled += 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                done.unwrap();
+                Poll::Ready(true)
+            }
+            Poll::Pending if polled >= polls => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Rows about a battle or a participant that is not there are refused.
@@ -176,6 +236,23 @@ pub async fn keeps_the_checkpoint_of_changes_apart(tables: &dyn ReadModels) {
     assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 11, changes: 9, begun: true });
 }
 
+/// New tables are not whole before they hold what was in the log when they were begun; from then on they are.
+pub async fn says_whether_they_are_whole(tables: &dyn ReadModels) {
+    let wholeness = Wholeness::default();
+    let missing = async || matches!(wholeness.require(tables).await, Err(StoreError::Unavailable { .. }));
+    assert!(missing().await, "nobody has begun them");
+    tables.save_changes_checkpoint(12).await.unwrap();
+    assert!(missing().await);
+    apply(tables, opening(2)).await;
+    assert!(missing().await);
+    assert!(!wholeness.is_known());
+    apply(tables, batch(12)).await;
+    wholeness.require(tables).await.unwrap();
+    assert!(wholeness.is_known());
+    apply(tables, TableBatch { changes_checkpoint: Some(12), ..batch(13) }).await;
+    assert!(tables.checkpoints().await.unwrap().are_whole());
+}
+
 /// Each field of an update is written alone and together with others.
 pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
     apply(tables, opening(1)).await;
@@ -216,13 +293,21 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
         (9, other, true, 16),
     ];
     assert_eq!(seen, expected);
+    let left =
+        ParticipantUpdate { is_active: Some(false), has_left: true, ..update(battle(1), participant(1)) };
+    apply(tables, TableBatch { participants: vec![left], ..batch(17) }).await;
+    let back = ParticipantUpdate { balance: Some(balance(9)), ..update(battle(1), participant(1)) };
+    apply(tables, TableBatch { participants: vec![back], ..batch(18) }).await;
+    let shown = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    assert!(shown.has_left && !shown.is_active && !shown.removed);
+    assert_eq!(tables.top(battle(1), 10).await.unwrap().total, 1);
     let removed = ParticipantUpdate { removed: true, ..update(battle(1), participant(1)) };
     let batch =
-        TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 17, -1)], ..batch(17) };
+        TableBatch { participants: vec![removed], updates: vec![moved(battle(1), 19, -1)], ..batch(19) };
     apply(tables, batch).await;
     assert!(tables.participant(battle(1), participant(1)).await.unwrap().unwrap().removed);
     let board = tables.top(battle(1), 10).await.unwrap();
-    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 17));
+    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 19));
 }
 
 /// The newest battle with the code, in whatever case it is typed.

@@ -25,10 +25,15 @@ pub const BOARDS_MAX: usize = 1_000;
 /// Each battle has its own lock, which is held for one batch or one read; a read of a hundred lines takes some
 /// microseconds. More boards than `boards_max` are held only while the battles are not over: then the ended ones are let go,
 /// the longest untouched first, and asking for them answers [`StoreError::NotHeld`].
+///
+/// It starts behind the tables, which outlive the process. Until it has caught up, its boards are of the past, so it answers
+/// [`StoreError::NotHeld`] for all of them and its callers ask the tables.
 #[derive(Debug)]
 pub struct MemoryLeaderboard {
     boards: RwLock<AHashMap<BattleId, Arc<Held>>>,
     boards_max: usize,
+    /// Before the checkpoint is here, nothing is answered.
+    answers_from: Position,
     /// Counts touches; a larger one is later.
     touches: AtomicU64,
     checkpoint: AtomicU64,
@@ -42,16 +47,18 @@ struct Held {
 
 impl Default for MemoryLeaderboard {
     fn default() -> Self {
-        Self::new(BOARDS_MAX)
+        Self::new(BOARDS_MAX, 0)
     }
 }
 
 impl MemoryLeaderboard {
-    /// No boards. At most `boards_max` are held, and those of battles that are not over.
-    pub fn new(boards_max: usize) -> Self {
+    /// No boards. At most `boards_max` are held, and those of battles that are not over. Nothing is answered before the log
+    /// was applied up to `answers_from`: at least as far as the tables hold it.
+    pub fn new(boards_max: usize, answers_from: Position) -> Self {
         Self {
             boards: RwLock::default(),
             boards_max,
+            answers_from,
             touches: AtomicU64::new(0),
             checkpoint: AtomicU64::new(0),
         }
@@ -108,6 +115,9 @@ impl MemoryLeaderboard {
         battle_id: BattleId,
         read: impl FnOnce(&BattleBoard) -> Board,
     ) -> Result<Board, StoreError> {
+        if self.checkpoint.load(Ordering::Acquire) < self.answers_from {
+            return Err(StoreError::NotHeld(battle_id));
+        }
         let held = self.boards.read().get(&battle_id).cloned();
         let held = held.ok_or(StoreError::NotHeld(battle_id))?;
         self.touch(&held);

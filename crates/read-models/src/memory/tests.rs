@@ -1,5 +1,5 @@
-use crate::contract::battle;
 use crate::contract::leaderboard::{batch, joined, scored};
+use crate::contract::{battle, participant};
 use crate::leaderboard::{BoardBatch, Leaderboard};
 
 use super::*;
@@ -16,7 +16,7 @@ fn held(boards: &MemoryLeaderboard) -> Vec<u128> {
 
 #[tokio::test]
 async fn lets_ended_boards_go_the_longest_untouched_first() {
-    let boards = MemoryLeaderboard::new(3);
+    let boards = MemoryLeaderboard::new(3, 0);
     boards.apply(&[first(1, true), first(2, false), first(3, true), first(4, true)], 1).await.unwrap();
     assert_eq!(held(&boards), vec![2, 3, 4]);
     boards.top(battle(3), 1).await.unwrap();
@@ -26,7 +26,7 @@ async fn lets_ended_boards_go_the_longest_untouched_first() {
 
 #[tokio::test]
 async fn keeps_every_board_that_still_moves() {
-    let boards = MemoryLeaderboard::new(2);
+    let boards = MemoryLeaderboard::new(2, 0);
     let running: Vec<_> = (0..5).map(|n| first(n, false)).collect();
     boards.apply(&running, 1).await.unwrap();
     assert_eq!(held(&boards), vec![0, 1, 2, 3, 4]);
@@ -34,10 +34,24 @@ async fn keeps_every_board_that_still_moves() {
 
 #[tokio::test]
 async fn does_not_bring_back_half_of_a_board_that_was_let_go() {
-    let boards = MemoryLeaderboard::new(0);
+    let boards = MemoryLeaderboard::new(0, 0);
     boards.apply(&[first(1, true)], 1).await.unwrap();
     boards.apply(&[first(1, false)], 2).await.unwrap();
     let later = BoardBatch { battle_id: battle(1), ..batch(3, vec![scored(1, 2, 3)]) };
     boards.apply(&[later], 3).await.unwrap();
     assert!(matches!(boards.top(battle(1), 1).await, Err(StoreError::NotHeld(_))));
+}
+
+#[tokio::test]
+async fn answers_only_when_it_has_caught_up() {
+    let boards = MemoryLeaderboard::new(BOARDS_MAX, 3);
+    boards.apply(&[batch(1, vec![joined(1, 5, 1)])], 1).await.unwrap();
+    boards.apply(&[], 2).await.unwrap();
+    let (id, who) = (battle(1), participant(1));
+    for answer in [boards.top(id, 1).await, boards.rank(id, who).await, boards.around(id, who, 1).await] {
+        assert!(matches!(answer, Err(StoreError::NotHeld(_))), "{answer:?}");
+    }
+    boards.apply(&[batch(3, vec![scored(1, 7, 3)])], 3).await.unwrap();
+    let board = boards.top(id, 1).await.unwrap();
+    assert_eq!((board.entries[0].points, board.as_of), (7, 3));
 }

@@ -96,6 +96,7 @@ pub(super) fn participant(row: &SqliteRow, battle_id: BattleId) -> Result<Partic
             arrows: number(row, "arrows")?,
         },
         is_active: column(row, "is_active")?,
+        has_left: column(row, "has_left")?,
         removed: column(row, "removed")?,
         joined_at: time(row, "created_at")?,
         as_of: number(row, "position")?,

@@ -14,7 +14,8 @@ use crate::tables::TableBatch;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     known: Known,
-    /// The last keys given out; read from the file when the writer has just begun.
+    /// The last keys given out; read from the file when that is not known: at first, and after a batch of which nobody heard
+    /// that it was committed.
     last: Option<Last>,
 }
 
@@ -52,7 +53,8 @@ impl Keys {
         connection: &mut SqliteConnection,
         batch: &TableBatch,
     ) -> Result<BatchKeys<'_>, StoreError> {
-        let mut last = match self.last {
+        // Only a commit that was heard of puts it back: when the caller gives up, the batch may be committed all the same.
+        let mut last = match self.last.take() {
             Some(last) => last,
             None => last_keys(connection).await?,
         };

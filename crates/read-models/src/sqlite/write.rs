@@ -152,6 +152,7 @@ impl Out<'_> {
                 row.reached_revision,
                 row.session_id,
                 row.is_active,
+                row.has_left,
                 row.removed,
                 row.last_activity_at,
                 row.updated_at,
@@ -260,7 +261,7 @@ impl Out<'_> {
 }
 
 fn part_of(row: &ParticipantUpdate) -> Part {
-    let stays = row.session_id.is_none() && row.is_active.is_none() && !row.removed;
+    let stays = row.session_id.is_none() && row.is_active.is_none() && !row.has_left && !row.removed;
     match (row.balance, row.reached_revision, row.last_activity_at) {
         (Some(_), None, Some(_)) if stays => Part::Actor,
         (Some(_), _, None) if stays => Part::Target,

@@ -1,6 +1,7 @@
 //! The node's centre: its sockets, the battles that they follow, and the stores behind them.
 
 pub(crate) mod boards;
+pub(crate) mod catch_up;
 pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod inbox;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use nimaora_change_bus::ChangeBus;
 use nimaora_domain::{BattleId, ParticipantId, SessionId};
-use nimaora_read_models::{BattleView, Board, Leaderboard, ReadModels, StoreError};
+use nimaora_read_models::{BattleView, Board, Leaderboard, ReadModels, StoreError, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
 use tokio::time::Instant;
@@ -39,6 +40,7 @@ pub(crate) struct Hub {
     pub(crate) application: Application,
     pub(crate) leaderboard: Arc<dyn Leaderboard>,
     pub(crate) read_models: Arc<dyn ReadModels>,
+    pub(crate) wholeness: Wholeness,
     pub(crate) bus: Arc<dyn ChangeBus>,
     pub(crate) verifier: TokenVerifier,
     pub(crate) clock: Clock,
@@ -79,8 +81,14 @@ impl Hub {
         }
     }
 
+    /// Refuses as long as the tables are built anew: what they show is of the past, and nobody is told when it changes.
+    async fn require_whole(&self) -> Result<(), Refusal> {
+        self.ask(self.wholeness.require(&*self.read_models)).await
+    }
+
     /// The battle, once the tables show it.
     pub(crate) async fn battle(&self, battle_id: BattleId) -> Result<BattleView, Refusal> {
+        self.require_whole().await?;
         let mut patience = Patience::new(&self.config);
         loop {
             let battle = self.ask(self.read_models.battle(battle_id)).await?;
@@ -100,11 +108,13 @@ impl Hub {
         id: ParticipantId,
         session_id: SessionId,
     ) -> Result<Position, Refusal> {
+        self.require_whole().await?;
         let mut patience = Patience::new(&self.config);
         loop {
             let participant = self.ask(self.read_models.participant(battle_id, id)).await?;
             if let Some(participant) = participant
                 && participant.session_id == session_id
+                && !participant.has_left
                 && !participant.removed
             {
                 return Ok(participant.as_of);

@@ -5,8 +5,9 @@ UPDATE battle_participants AS p SET
     reached_revision = coalesce(new.value ->> 4, p.reached_revision),
     session_id = coalesce(new.value ->> 5, p.session_id),
     is_active = coalesce(new.value ->> 6, p.is_active),
-    removed = p.removed OR new.value ->> 7,
-    last_activity_at = coalesce(new.value ->> 8, p.last_activity_at),
-    updated_at = new.value ->> 9
+    has_left = p.has_left OR new.value ->> 7,
+    removed = p.removed OR new.value ->> 8,
+    last_activity_at = coalesce(new.value ->> 9, p.last_activity_at),
+    updated_at = new.value ->> 10
 FROM jsonb_each(?1) AS new
 WHERE p.id = new.value ->> 0
