@@ -8,6 +8,7 @@
 //! | `status` | the one table from an error to a gRPC status |
 //! | [`grpc`] | the gRPC calls, one file for each group |
 //! | `freshness` | waiting until an answer has reached the position that its caller asked for |
+//! | `waiting` | places for those that wait, and news of the battles that they wait for |
 //! | `boards` | reading boards: the leaderboard first, the tables when it cannot answer, and a small cache |
 //! | `watch` | boards that are watched: one reader for each battle, however many watch it |
 //!
@@ -21,6 +22,7 @@ pub mod gateway;
 pub mod grpc;
 mod metrics;
 mod status;
+mod waiting;
 mod watch;
 
 pub use config::Config;

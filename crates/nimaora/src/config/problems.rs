@@ -75,8 +75,10 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     if config.realtime.board_top_n > BOARD_TOP_N_MAX {
         problem("realtime.board_top_n", format!("it must be at most {BOARD_TOP_N_MAX}"));
     }
-    if config.query.waiting_max >= config.query.queries_max {
-        problem("query.waiting_max", "it must be below query.queries_max".to_owned());
+    let waiting_max = config.query.waiting_max.saturating_add(config.query.waiting_anonymous_max);
+    if waiting_max >= config.query.queries_max {
+        let wanted = "with query.waiting_anonymous_max it must be below query.queries_max";
+        problem("query.waiting_max", wanted.to_owned());
     }
     for (setting, bytes) in [
         ("limits.stream_window_bytes", config.limits.stream_window_bytes),
