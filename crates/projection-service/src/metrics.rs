@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-/// A batch was written: how many events, how long it took, and how old its oldest event was then.
+use crate::status::Lag;
+
+/// A batch with new events was written: how many, how long it took, and how old the oldest was then.
 pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
     metrics::counter!("nimaora_projection_events_total").increment(events as u64);
     metrics::counter!("nimaora_projection_batches_total").increment(1);
@@ -10,9 +12,10 @@ pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
     metrics::histogram!("nimaora_projection_lag_seconds").record(age_ms as f64 / 1_000.0);
 }
 
-/// How many positions of the log are not applied yet. Growing: look at the stores.
-pub(crate) fn behind(positions: u64) {
-    metrics::gauge!("nimaora_projection_behind_positions").set(positions as f64);
+/// How far behind the log it is, also while nothing can be applied. Growing: look at the stores.
+pub(crate) fn behind(lag: Lag) {
+    metrics::gauge!("nimaora_projection_behind_positions").set(lag.positions as f64);
+    metrics::gauge!("nimaora_projection_behind_seconds").set(lag.millis as f64 / 1_000.0);
 }
 
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.
