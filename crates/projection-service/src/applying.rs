@@ -179,7 +179,7 @@ impl Applying {
                     continue;
                 }
             };
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(batch) = batch else { return Err(self.without_source()) };
             self.apply(&batch, to_publish).await?;
             if let Some(reason) = batch.failed {
                 return Err(End::Failed(reason));
@@ -187,6 +187,14 @@ impl Applying {
             if inbox.is_empty() {
                 self.status.send_modify(|status| status.pending_since_ms = None);
             }
+        }
+    }
+
+    /// Nothing more comes from the log: it is no longer followed when the server stops, and never before.
+    fn without_source(&self) -> End {
+        match self.shutdown.is_requested() {
+            true => End::Stopping,
+            false => End::Failed("the log's follower has ended".to_owned()),
         }
     }
 
