@@ -14,4 +14,5 @@ mod disk;
 mod players;
 mod pusher;
 mod server;
+mod watching;
 mod web;

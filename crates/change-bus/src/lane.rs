@@ -1,10 +1,14 @@
-//! The lanes that changes travel in: the reference's five queues, in one table.
+//! The lanes that changes travel in: the reference's five queues.
+//!
+//! Its queues also have a number of tries and a deadline for each job. There are none here: publishing is tried until the bus
+//! takes a change, and a follower that has lost some is told so and reads them from the tables. Nothing is given up.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A class of changes. What is in one lane keeps its order; lanes overtake each other by priority.
+/// A class of changes. What is in one lane keeps its order. Lanes keep none among each other: who wants the urgent ones to
+/// overtake the others follows each of them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
@@ -20,42 +24,20 @@ pub enum Lane {
     Notifications,
 }
 
-/// What a lane promises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneTerms {
-    /// Larger goes first.
-    pub priority: u8,
-    /// Within this time a change should be with its receiver; `None` where nothing is promised.
-    pub service_level: Option<Duration>,
-    /// How often a delivery is tried.
-    pub tries: u8,
-    /// After this time a change is given up.
-    pub deadline: Duration,
-}
-
 impl Lane {
-    /// All lanes, the most urgent first.
+    /// All lanes, the most urgent first. Changes that become visible together are published in this order.
     pub const ALL: [Self; 5] =
         [Self::Attacks, Self::Broadcast, Self::Leaderboard, Self::Default, Self::Notifications];
 
-    /// What the lane promises.
-    pub const fn terms(self) -> LaneTerms {
+    /// Within this time after it happened a change should be with its receiver; `None` where nothing is promised.
+    pub const fn service_level(self) -> Option<Duration> {
         match self {
-            Self::Attacks => terms(10, Some(100), 3, 15),
-            Self::Broadcast => terms(8, Some(200), 1, 10),
-            Self::Leaderboard => terms(5, Some(500), 3, 30),
-            Self::Default => terms(5, None, 3, 60),
-            Self::Notifications => terms(3, None, 3, 60),
+            Self::Attacks => Some(Duration::from_millis(100)),
+            Self::Broadcast => Some(Duration::from_millis(200)),
+            Self::Leaderboard => Some(Duration::from_millis(500)),
+            Self::Default | Self::Notifications => None,
         }
     }
-}
-
-const fn terms(priority: u8, service_level_ms: Option<u64>, tries: u8, deadline_seconds: u64) -> LaneTerms {
-    let service_level = match service_level_ms {
-        Some(millis) => Some(Duration::from_millis(millis)),
-        None => None,
-    };
-    LaneTerms { priority, service_level, tries, deadline: Duration::from_secs(deadline_seconds) }
 }
 
 #[cfg(test)]
@@ -64,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_most_urgent_lane_comes_first() {
-        let priorities: Vec<_> = Lane::ALL.iter().map(|lane| lane.terms().priority).collect();
-        assert!(priorities.is_sorted_by(|a, b| a >= b), "{priorities:?}");
+        let levels: Vec<_> =
+            Lane::ALL.iter().map(|lane| lane.service_level().unwrap_or(Duration::MAX)).collect();
+        assert!(levels.is_sorted(), "{levels:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`change`] | [`Change`] and the [`ChangeBatch`] it travels in |
-//! | [`lane`] | the [`Lane`] table: priority, service level, tries, deadline |
+//! | [`lane`] | the [`Lane`]s, by urgency, and what each promises |
 //! | [`bus`] | the [`ChangeBus`] port |
 //! | [`memory`] | the bus within one process |
 //! | [`contract`] | the suite that every adapter passes |

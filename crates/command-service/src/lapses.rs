@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
-use nimaora_domain::{BattleId, Command, CommandId};
+use nimaora_domain::{BattleId, Command};
 use nimaora_runtime::Shutdown;
+use nimaora_sessions::PresenceError;
 use tokio::time::sleep;
 
 use crate::error::CommandError;
-use crate::ids;
 use crate::metrics;
 use crate::service::Core;
 
@@ -24,15 +24,17 @@ pub(crate) async fn run(core: Arc<Core>, shutdown: Shutdown) {
     let check = async {
         loop {
             sleep(every).await;
-            let open = Arc::clone(&core.open.borrow());
-            let running: HashSet<_, _> = open.iter().filter(|(_, runs)| **runs).map(|(id, _)| *id).collect();
-            for battle_id in &running {
-                let new = !watched.contains(battle_id);
-                if let Err(error) = check_battle(&core, *battle_id, new).await {
-                    tracing::debug!(%battle_id, %error, "lapses were not recorded; they will be with the next check");
+            let Some(open) = core.open.borrow().clone() else { continue };
+            let running = |battle_id: &BattleId| open.get(battle_id) == Some(&true);
+            watched.retain(running);
+            for battle_id in open.keys().copied().filter(running) {
+                match check_battle(&core, battle_id, !watched.contains(&battle_id)).await {
+                    Ok(()) => drop(watched.insert(battle_id)),
+                    Err(error) => {
+                        tracing::debug!(%battle_id, %error, "lapses were not recorded; they will be with the next check");
+                    }
                 }
             }
-            watched = running;
         }
     };
     tokio::select! {
@@ -41,28 +43,35 @@ pub(crate) async fn run(core: Arc<Core>, shutdown: Shutdown) {
     }
 }
 
+/// Why a battle was not checked.
+#[derive(Debug, thiserror::Error)]
+enum Unchecked {
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
 /// Records who has been silent too long. A battle that is `new` here is read into memory in any case, because that is when its
 /// participants begin to be waited for: presence may know nothing of them after a restart.
-async fn check_battle(core: &Core, battle_id: BattleId, new: bool) -> Result<(), CommandError> {
+async fn check_battle(core: &Core, battle_id: BattleId, new: bool) -> Result<(), Unchecked> {
     let lapse_after_ms = i64::try_from(core.config.lapse_after_ms).unwrap_or(i64::MAX);
     let before_ms = core.clock.now_ms().saturating_sub(lapse_after_ms);
-    let silent = match core.presence.silent_since(battle_id, before_ms, LAPSES_MAX).await {
-        Ok(silent) => silent,
-        Err(_) => {
-            metrics::presence_failed();
-            return Ok(());
-        }
-    };
+    let silent = core.presence.silent_since(battle_id, before_ms, LAPSES_MAX).await;
+    let silent = silent.inspect_err(|_| metrics::presence_failed())?;
     if silent.is_empty() && !new {
         return Ok(());
     }
-    let command_id = CommandId(ids::mint(core.clock.now_ms()));
     let command = Command::RecordLapse { participant_ids: silent.clone() };
-    core.carry_out_as_system(battle_id, command_id, command).await?;
+    core.carry_out_as_system(battle_id, core.mint_command_id(), command, core.default_deadline()).await?;
     for participant_id in silent {
-        if core.presence.forget(battle_id, participant_id).await.is_err() {
-            metrics::presence_failed();
+        // Who has come back meanwhile is waited for again.
+        if core.is_active(battle_id, participant_id) {
+            continue;
         }
+        // Where presence fails, all others wait for the next check: each of them would have to be given up after a while.
+        let forgotten = core.presence.forget(battle_id, participant_id).await;
+        forgotten.inspect_err(|_| metrics::presence_failed())?;
     }
     Ok(())
 }

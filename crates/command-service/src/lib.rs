@@ -11,6 +11,7 @@
 //! | `history` | reading a battle's stream |
 //! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
 //! | `directory`, `timers` | scheduled starts and ends, as the log says |
+//! | `heartbeats` | signs of life |
 //! | `lapses` | participants that fell silent |
 //! | `presence` | asking when somebody was last heard of, with a deadline |
 //!
@@ -20,6 +21,7 @@ pub mod config;
 mod directory;
 pub mod error;
 pub mod grpc;
+mod heartbeats;
 mod history;
 mod ids;
 mod lapses;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_api::v1::command_service_server::CommandServiceServer;
-use nimaora_domain::{
-    Actor, AnswerKey, BattleId, Command, CommandContext, CommandId, ParticipantId, Timestamp,
-};
+use nimaora_domain::{Actor, AnswerKey, BattleId, Command, CommandContext, CommandId, Timestamp};
 use nimaora_event_log::log::SharedLog;
 use nimaora_runtime::{Clock, Health, Shutdown};
 use nimaora_sessions::{Presence, TokenSigner, TokenVerifier};
@@ -17,10 +15,11 @@ use crate::config::{Config, REQUEST_BYTES_MAX};
 use crate::error::CommandError;
 use crate::grpc::Commands;
 use crate::history;
+use crate::ids;
 use crate::lapses;
 use crate::metrics;
 use crate::presence::PromptPresence;
-use crate::snapshot::Snapshots;
+use crate::snapshot::{self, Snapshots};
 use crate::timers::{OpenBattles, Timers};
 use crate::writer::order::{Answer, Decided, Order};
 use crate::writer::registry::{Parts, Writers};
@@ -55,8 +54,8 @@ pub(crate) struct Core {
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
-    /// The battles that are not over, as far as the log has been followed.
-    pub(crate) open: watch::Receiver<OpenBattles>,
+    /// The battles that are not over, as far as the log has been followed; `None` until it has been followed to its end.
+    pub(crate) open: watch::Receiver<Option<OpenBattles>>,
 }
 
 /// What a command brings along besides itself.
@@ -78,6 +77,10 @@ impl CommandService {
         health.register(HEALTH_PART);
         let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);
         let presence: Arc<dyn Presence> = Arc::new(PromptPresence(deps.presence));
+        let (open_sender, open) = watch::channel(None);
+        if let Some(snapshots) = snapshots.clone() {
+            shutdown.spawn(snapshot::sweep_once(snapshots, open.clone(), shutdown.clone()));
+        }
         let writers = Writers::new(Parts {
             log: deps.log,
             presence: Arc::clone(&presence),
@@ -87,7 +90,6 @@ impl CommandService {
             snapshots,
             shutdown: shutdown.clone(),
         });
-        let (open_sender, open) = watch::channel(OpenBattles::default());
         let core = Arc::new(Core {
             writers,
             presence,
@@ -158,7 +160,7 @@ impl Core {
             match decided.await {
                 Ok(Ok(Decided::Done(answer))) => Ok(Some(answer)),
                 Ok(Ok(Decided::Before(revision))) => {
-                    history::answer_at(&*self.writers.shared().log, battle_id, revision).await.map(Some)
+                    history::answer_at(&*self.writers.parts().log, battle_id, revision).await.map(Some)
                 }
                 Ok(Ok(Decided::Nothing)) => Ok(None),
                 Ok(Err(error)) => Err(error),
@@ -176,60 +178,14 @@ impl Core {
         battle_id: BattleId,
         command_id: CommandId,
         command: Command,
+        deadline: Instant,
     ) -> Result<Option<Answer>, CommandError> {
-        let attached = Attached { deadline: self.default_deadline(), traceparent: None };
+        let attached = Attached { deadline, traceparent: None };
         self.carry_out(battle_id, Actor::System, command_id, command, attached).await
     }
 
-    /// Notes a sign of life. One that comes from somebody who is not waited for may be the return of a lapsed participant.
-    pub(crate) async fn heard_of(
-        &self,
-        battle_id: BattleId,
-        participant_id: ParticipantId,
-    ) -> Result<(), CommandError> {
-        if !self.open.borrow().contains_key(&battle_id) {
-            // Nobody is waited for in a battle that is over, and what is kept of its participants would never be forgotten.
-            return Ok(());
-        }
-        let now_ms = self.clock.now_ms();
-        let known = match self.presence.last_seen_ms(battle_id, participant_id).await {
-            Ok(seen) => seen.is_some(),
-            Err(_) => {
-                // Without presence nobody lapses, so nobody has to return.
-                metrics::presence_failed();
-                return Ok(());
-            }
-        };
-        if !known {
-            let command_id = CommandId(crate::ids::mint(self.clock.now_ms()));
-            self.carry_out_as_system(battle_id, command_id, Command::RecordReturn { participant_id }).await?;
-        }
-        if self.presence.touch(battle_id, participant_id, now_ms).await.is_err() {
-            metrics::presence_failed();
-        }
-        Ok(())
-    }
-
-    /// Notes that somebody was heard of who took part just now, and so has not lapsed. A repeat proves nothing of the sort in a
-    /// battle that is over, and what would be kept of it would never be forgotten.
-    pub(crate) async fn note_heard_of(
-        &self,
-        battle_id: BattleId,
-        participant_id: ParticipantId,
-        repeated: bool,
-    ) {
-        if repeated && !self.open.borrow().contains_key(&battle_id) {
-            return;
-        }
-        if self.presence.touch(battle_id, participant_id, self.clock.now_ms()).await.is_err() {
-            metrics::presence_failed();
-        }
-    }
-
-    /// Notes that somebody is not waited for any more.
-    pub(crate) async fn note_gone(&self, battle_id: BattleId, participant_id: ParticipantId) {
-        if self.presence.forget(battle_id, participant_id).await.is_err() {
-            metrics::presence_failed();
-        }
+    /// The id of a command that nobody will repeat.
+    pub(crate) fn mint_command_id(&self) -> CommandId {
+        CommandId(ids::mint(self.clock.now_ms()))
     }
 }

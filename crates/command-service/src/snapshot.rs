@@ -1,5 +1,7 @@
 //! Snapshots of battles: a cache in a folder beside the log, so that no length of battle is too long to be read again.
 //!
+//! They are of battles that are not over: a battle that ends takes its snapshot along.
+//!
 //! A snapshot is never the truth. It is used only if it is whole, if this version of the program wrote its like, and if the
 //! log still holds the very event that it was taken after; else it is passed over and the stream is read from its beginning.
 
@@ -9,13 +11,23 @@ use std::path::{Path, PathBuf};
 
 use nimaora_domain::{Battle, BattleId};
 use nimaora_event_log::{ChainHead, Direction, EventLog, Revision};
+use nimaora_runtime::Shutdown;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::metrics;
+use crate::timers::OpenBattles;
 use crate::writer::live::Folded;
 
 /// Changes whenever the state's form or meaning changes; snapshots of another version are passed over.
 const VERSION: u32 = 1;
+
+/// How a snapshot's file ends.
+const SNAPSHOT: &str = "snapshot";
+/// How it ends while it is written.
+const BESIDE: &str = "new";
+/// How many left-over snapshots are removed at a start; the others are at the next one.
+const LEFT_OVERS_MAX: usize = 10_000;
 
 /// Where snapshots are kept.
 #[derive(Clone, Debug)]
@@ -75,12 +87,34 @@ impl Snapshots {
         }
     }
 
+    /// Removes a battle's snapshot, if there is one. Blocks.
+    pub(crate) fn remove(&self, battle_id: BattleId) {
+        remove(&self.path(battle_id));
+    }
+
+    /// Removes the snapshots of battles that are not open, [`LEFT_OVERS_MAX`] at most. Such are left where the server was killed
+    /// before the battle's writer left. Should one of them be in use after all, it is missed by nobody. Blocks.
+    pub(crate) fn sweep(&self, open: &OpenBattles) -> io::Result<()> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if battle_of(&path).is_some_and(|battle_id| !open.contains_key(&battle_id)) {
+                remove(&path);
+                removed += 1;
+            }
+            if removed >= LEFT_OVERS_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Written beside its place and moved there, so that a reader finds the old one or the new one. It is not synced: the
     /// checksum finds what a loss of power leaves. It is written as it is made: a large battle's text is larger than the battle.
     fn write(&self, battle_id: BattleId, revision: Revision, folded: &Folded) -> io::Result<()> {
         let header = Header { version: VERSION, battle_id, revision, chain: folded.chain };
         let path = self.path(battle_id);
-        let beside = path.with_extension("new");
+        let beside = path.with_extension(BESIDE);
         let mut file = Summed { file: BufWriter::new(File::create(&beside)?), crc32c: 0 };
         serde_json::to_writer(&mut file, &header)?;
         file.write_all(b"\n")?;
@@ -92,7 +126,43 @@ impl Snapshots {
     }
 
     fn path(&self, battle_id: BattleId) -> PathBuf {
-        self.dir.join(format!("{battle_id}.snapshot"))
+        self.dir.join(format!("{battle_id}.{SNAPSHOT}"))
+    }
+}
+
+/// The battle that a file in the folder is of; none where the file is not ours.
+fn battle_of(path: &Path) -> Option<BattleId> {
+    let ours = path.extension().is_some_and(|extension| extension == SNAPSHOT || extension == BESIDE);
+    path.file_stem()?.to_str()?.parse().ok().filter(|_| ours)
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "a snapshot cannot be removed; look at its folder");
+            metrics::snapshot_failed();
+        }
+    }
+}
+
+/// Sweeps the folder once, as soon as it is known which battles are open.
+pub(crate) async fn sweep_once(
+    snapshots: Snapshots,
+    mut open: watch::Receiver<Option<OpenBattles>>,
+    shutdown: Shutdown,
+) {
+    let open = tokio::select! {
+        biased;
+        open = open.wait_for(Option::is_some) => open.ok().and_then(|open| open.clone()),
+        () = shutdown.requested() => None,
+    };
+    let Some(open) = open else { return };
+    match tokio::task::spawn_blocking(move || snapshots.sweep(&open)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the folder for snapshots cannot be read"),
+        Err(error) => tracing::warn!(%error, "sweeping the snapshots was cut short"),
     }
 }
 

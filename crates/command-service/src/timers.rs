@@ -27,7 +27,7 @@ use crate::metrics;
 use crate::service::Core;
 
 /// How many scheduled commands are under way at a time. When it is reached, the next ones wait.
-const FIRING_MAX: usize = 64;
+const UNDER_WAY_MAX: usize = 64;
 /// How long after a passing failure a scheduled command is given again, and the log is followed again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set while nobody looks.
@@ -44,21 +44,22 @@ pub(crate) struct Timers<F> {
     directory: Directory,
     /// The position up to which the directory knows the log.
     position: Position,
-    open: watch::Sender<OpenBattles>,
+    open: watch::Sender<Option<OpenBattles>>,
     /// Called once, when the directory has caught up with the log. Nothing is fired before: it may be done already.
     when_caught_up: Option<F>,
-    firing: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// Scheduled commands that were given, and battles that are being forgotten. Nothing waits for one of them.
+    under_way: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 impl<F: FnOnce() + Send> Timers<F> {
-    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<OpenBattles>, when_caught_up: F) -> Self {
+    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<Option<OpenBattles>>, when_caught_up: F) -> Self {
         Self {
             core,
             directory: Directory::default(),
             position: 0,
             open,
             when_caught_up: Some(when_caught_up),
-            firing: FuturesUnordered::new(),
+            under_way: FuturesUnordered::new(),
         }
     }
 
@@ -82,7 +83,7 @@ impl<F: FnOnce() + Send> Timers<F> {
 
     /// Follows the log until that fails.
     async fn follow(&mut self) -> CommandError {
-        let log = Arc::clone(&self.core.writers.shared().log);
+        let log = Arc::clone(&self.core.writers.parts().log);
         let mut subscription = match log.subscribe(self.position, life_filter()).await {
             Ok(subscription) => subscription,
             Err(error) => return error.into(),
@@ -98,22 +99,28 @@ impl<F: FnOnce() + Send> Timers<F> {
         self.fire_due();
         let time_to_next = self.time_to_next();
         tokio::select! {
-            message = subscription.next() => self.take(message?).await,
-            Some(()) = self.firing.next() => {}
+            message = subscription.next() => self.take(message?),
+            Some(()) = self.under_way.next() => {}
             () = sleep(time_to_next) => {}
         }
         Ok(())
     }
 
-    async fn take(&mut self, message: SubscriptionMessage) {
+    fn take(&mut self, message: SubscriptionMessage) {
         match message {
             SubscriptionMessage::Events(events) => {
+                let mut over = Vec::new();
                 for event in &events {
-                    self.apply(event).await;
+                    over.extend(self.apply(event));
                     self.position = event.position;
                 }
                 if self.has_caught_up() {
+                    // In this order: a sign of life that comes between the two is not kept.
                     self.tell_open();
+                    for battle_id in over {
+                        let core = Arc::clone(&self.core);
+                        self.under_way.push(Box::pin(async move { core.forget_battle(battle_id).await }));
+                    }
                 }
             }
             SubscriptionMessage::Checkpoint(position) => self.position = position,
@@ -127,19 +134,17 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
     }
 
-    async fn apply(&mut self, event: &RecordedEvent) {
-        let Some(battle_id) = BattleId::from_stream(&event.stream) else { return };
+    /// Takes note of an event. Answers the battle that it ended.
+    fn apply(&mut self, event: &RecordedEvent) -> Option<BattleId> {
+        let battle_id = BattleId::from_stream(&event.stream)?;
         match history::read(event) {
             Ok(recorded) => {
                 self.directory.apply(battle_id, &recorded.event);
-                let over = !self.directory.knows(battle_id);
-                if over && self.has_caught_up() && self.core.presence.forget_battle(battle_id).await.is_err()
-                {
-                    metrics::presence_failed();
-                }
+                (!self.directory.knows(battle_id)).then_some(battle_id)
             }
             Err(error) => {
                 tracing::error!(%battle_id, position = event.position, %error, "the timers cannot read an event; what it schedules will not happen");
+                None
             }
         }
     }
@@ -149,22 +154,22 @@ impl<F: FnOnce() + Send> Timers<F> {
     }
 
     fn tell_open(&self) {
-        self.open.send_replace(Arc::new(self.directory.open().collect()));
+        self.open.send_replace(Some(Arc::new(self.directory.open().collect())));
     }
 
     fn fire_due(&mut self) {
         if !self.has_caught_up() {
             return;
         }
-        let room = FIRING_MAX.saturating_sub(self.firing.len());
+        let room = UNDER_WAY_MAX.saturating_sub(self.under_way.len());
         for due in self.directory.take_due(self.core.now(), room) {
             let core = Arc::clone(&self.core);
-            self.firing.push(Box::pin(async move { fire(&core, due).await }));
+            self.under_way.push(Box::pin(async move { fire(&core, due).await }));
         }
     }
 
     fn time_to_next(&self) -> Duration {
-        if self.firing.len() >= FIRING_MAX {
+        if self.under_way.len() >= UNDER_WAY_MAX {
             return LOOK_AT_CLOCK_EVERY;
         }
         let now = self.core.now();
@@ -190,7 +195,8 @@ async fn fire(core: &Core, due: Due) {
     };
     let command_id = ids::scheduled(battle_id, name);
     loop {
-        match core.carry_out_as_system(battle_id, command_id, command.clone()).await {
+        match core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline()).await
+        {
             Ok(_) => return metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
             Err(CommandError::Refused(refusal)) => {
                 return tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");

@@ -18,8 +18,11 @@ pub enum Refusal {
     /// The command itself is malformed.
     #[error("{}", describe(.0))]
     Invalid(Vec<Violation>),
-    /// The id was used for a different command before.
-    #[error("this command_id was used for a different command; give each command an id of its own")]
+    /// The id was used before: for a different command, or for one that is not remembered any more.
+    #[error(
+        "this command_id was used before, for a different command or too many commands ago to be answered again; what it \
+         did then stands and nothing was done now; ask for the present state, and give a new command a new id"
+    )]
     CommandIdReused,
     /// No battle with this id.
     #[error("there is no such battle")]
@@ -78,7 +81,9 @@ pub enum Refusal {
     #[error("you were removed from this battle")]
     ParticipantBanned,
     /// The target has left, lapsed or was removed.
-    #[error("the target {target_id} is not active")]
+    #[error(
+        "the target {target_id} is out of play: it has left, was removed, or has shown no sign of life for too long"
+    )]
     TargetInactive {
         /// Who was meant.
         target_id: ParticipantId,

@@ -18,6 +18,12 @@ use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, Rec
 ///   writes nothing, with every expectation. Implementations may forget ids after 100,000 later events unless the
 ///   expectation is exact.
 /// - **Readable at once**: a read that begins after an append answered sees its events.
+/// - **Never silent**: whatever stands between an implementation and its store, every call answers in bounded time; the
+///   implementation brings the deadline, and its callers set none. An append that is not confirmed by then answers
+///   [`AppendError::UnknownOutcome`], unless it is certain that nothing was or will be written; the command-service's writer relies on
+///   that: it holds one append at a time, for as long as it takes, and then reads the stream again. Reads and subscribing answer
+///   [`ReadError::Unavailable`]. Only [`Subscription::next`] waits for as long as there is no news; that the connection is lost is
+///   news. (An answer can fail to come only where there is a connection, so this is tested beside the adapters that have one.)
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Writes the events and answers when they are durable. Appends that wait at the same time are committed together.
@@ -81,7 +87,7 @@ pub const SUBSCRIPTION_BATCH_EVENTS_MAX: usize = 2_048;
 /// A running subscription. Dropping it ends it.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits for the next message. Cancel safe. After an error the subscription is over: subscribe again after the last
-    /// position seen.
+    /// Waits for the next message, however long there is none; a lost connection is an error and not silence. Cancel safe. After
+    /// an error the subscription is over: subscribe again after the last position seen.
     async fn next(&mut self) -> Result<SubscriptionMessage, ReadError>;
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -15,6 +16,10 @@ use crate::serve::{self, ServeError};
 
 /// The exit code for arguments and settings that cannot be used (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
+
+/// How long a server that has stopped waits for threads that still read or write. Then the process ends without them, which loses
+/// no more than a crash does.
+const LEFT_OVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Live battles: players answer, attack each other and see it at once.
 #[derive(Parser, Debug)]
@@ -160,7 +165,11 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Serve(settings) => {
             let config = settings.resolve()?;
-            runtime()?.block_on(serve::run::run(config)).map_err(Failure::Serve)
+            let runtime = runtime()?;
+            let served = runtime.block_on(serve::run::run(config));
+            // A server that is stopped while it opens its log must not wait for the whole log to be read.
+            runtime.shutdown_timeout(LEFT_OVER_TIMEOUT);
+            served.map_err(Failure::Serve)
         }
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map_err(Failure::Demo),
         Command::Client(args) => runtime()?.block_on(play::run(args)).map_err(Failure::Client),

@@ -126,6 +126,34 @@ async fn a_first_battle_by_hand() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_stopped_while_it_opens_its_log_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _) = serve(folder.path()).await;
+    stop(&mut server).await;
+    // Reading the log takes for ever: a pipe stands for its file of events.
+    let log = folder.path().join("data/log");
+    let files = std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path());
+    let segment = files.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    std::fs::remove_file(&segment).unwrap();
+    assert!(Command::new("mkfifo").arg(&segment).status().await.unwrap().success());
+
+    let mut command = nimaora(folder.path());
+    let mut server = command.args(["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let open = || std::fs::OpenOptions::new().write(true).open(segment);
+    // Opened once the server reads from it.
+    let _pipe =
+        tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(open)).await.unwrap().unwrap().unwrap();
+    stop(&mut server).await;
+}
+
+async fn stop(server: &mut Child) {
+    let id = server.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let ended = tokio::time::timeout(PATIENCE, server.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_limit_of_file_sizes_refuses_commands_and_does_not_end_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, url) = serve(folder.path()).await;

@@ -46,26 +46,36 @@ pub struct Config {
     pub pong_timeout_s: u16,
     /// The shortest time between two boards of one battle, in milliseconds. Changes in between travel as one board.
     pub board_tick_ms: u64,
+    /// After which time a board that nobody said has moved is read all the same, in milliseconds. It finds what nothing on the bus
+    /// told of, as after a rebuild.
+    pub board_poll_ms: u64,
     /// Lines of a board that are sent.
     pub board_top_n: u32,
-    /// Sockets that are open at a time. When it is reached, a newcomer is closed with 4100 and retries after a second.
+    /// Sockets at a time, those that are being closed included. When it is reached, a newcomer is closed with 4100 and retries after a second.
     pub sockets_max: usize,
+    /// Connections at a time that are only told why they are not let in. When it is reached, a further one is answered with status
+    /// 503, which a browser's page does not see.
+    pub refused_sockets_max: usize,
     /// Bytes that may wait for one slow socket. When it is reached, everything but the newest board is dropped, and the socket is
     /// closed with 4100 behind it.
     pub outbox_bytes_max: usize,
     /// The kernel's send buffer of one socket, in bytes; 0 leaves it to the kernel, which takes up to some megabytes for
     /// a slow client and lets it fall far behind.
     pub send_buffer_bytes: u32,
-    /// Channels that one socket may be subscribed to. When it is reached, a subscription is refused.
+    /// Channels that one socket may be subscribed to, and those that it may ask for at a time. When it is reached, a subscription
+    /// is refused.
     pub channels_per_socket_max: usize,
+    /// How long the subscriptions that a socket has asked for may take together, in milliseconds. Then those that are left are
+    /// refused.
+    pub subscribe_timeout_ms: u64,
     /// The largest message of a client, in bytes. A larger one closes its socket with 1009.
     pub message_bytes_max: usize,
     /// How long a store may take to answer, in milliseconds. Then a subscription is refused, and a board is tried again.
     pub store_timeout_ms: u64,
     /// How long a subscription waits for a battle or participant that the read models do not show yet, in milliseconds.
     pub appear_timeout_ms: u64,
-    /// Alerts that are sent again to one participant after changes were lost on the bus; older ones are left out.
-    pub alerts_replayed_max: u32,
+    /// Alerts to one participant that are read at a time after changes were lost on the bus. Further ones are read after them.
+    pub alerts_page_max: u32,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
@@ -81,15 +91,18 @@ impl Default for Config {
             ping_grace_s: 5,
             pong_timeout_s: 30,
             board_tick_ms: 250,
+            board_poll_ms: 2_000,
             board_top_n: 10,
             sockets_max: 20_000,
+            refused_sockets_max: 500,
             outbox_bytes_max: 64 * 1024,
             send_buffer_bytes: 64 * 1024,
             channels_per_socket_max: 20,
+            subscribe_timeout_ms: 5_000,
             message_bytes_max: 16 * 1024,
             store_timeout_ms: 2_000,
             appear_timeout_ms: 1_000,
-            alerts_replayed_max: 100,
+            alerts_page_max: 100,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
         }

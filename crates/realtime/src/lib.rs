@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`Config`]: every bound and delay |
 //! | [`error`] | [`StartError`], [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | `http` | the upgrade, and the signing of private channels |
 //! | `socket` | one socket: its outbox, its requests, its life |
 //! | `hub` | the node's sockets and the battles they follow; boards, alerts, sweeps |
@@ -16,12 +17,12 @@
 
 pub mod config;
 pub mod error;
+pub mod metrics;
 
 mod channel;
 mod grant;
 mod http;
 mod hub;
-mod metrics;
 mod os;
 mod pusher;
 mod signature;
@@ -100,7 +101,7 @@ impl Realtime {
             verifier: deps.verifier,
             clock: deps.clock,
             shutdown: shutdown.clone(),
-            sockets: Registry::new(config.sockets_max),
+            sockets: Registry::new(config.sockets_max, config.refused_sockets_max),
             rooms: Rooms::new(),
             boards: BoardQueue::default(),
             started: Instant::now(),
@@ -125,5 +126,11 @@ impl Realtime {
     /// How many sockets are open.
     pub fn sockets(&self) -> usize {
         self.hub.sockets.count()
+    }
+
+    /// How many connections the service holds: open sockets, those that are being closed, and those that are told why they were
+    /// not let in.
+    pub fn connections(&self) -> usize {
+        self.hub.sockets.connections()
     }
 }

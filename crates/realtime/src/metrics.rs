@@ -1,13 +1,65 @@
 //! What the realtime service counts and measures.
 
+use std::time::Duration;
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use nimaora_change_bus::Lane;
+
 use crate::error::{CloseReason, Refusal};
 
-/// How many sockets are open.
-pub(crate) fn sockets(count: usize) {
-    metrics::gauge!("nimaora_realtime_sockets_count").set(count as f64);
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_gauge!("nimaora_realtime_sockets_count", "Open sockets. Near realtime.sockets_max, add nodes.");
+    describe_counter!(
+        "nimaora_realtime_closes_total",
+        "Sockets that the server closed. Many too_slow: clients or the network do not keep up. Many no_pong: they vanish. \
+         Any node_full: add nodes, or raise realtime.sockets_max."
+    );
+    describe_counter!(
+        "nimaora_realtime_refusals_total",
+        "Subscriptions and signatures that were refused. Many AuthError: clients with old tokens. Any Unavailable: look at \
+         the tables' store."
+    );
+    describe_counter!(
+        "nimaora_realtime_misunderstood_total",
+        "Messages that were not understood. A few are normal; many mean a client that speaks something else."
+    );
+    describe_counter!("nimaora_realtime_frames_total", "Frames handed to sockets, by what they say.");
+    describe_counter!("nimaora_realtime_frame_bytes_total", "Bytes of the frames handed to sockets.");
+    describe_histogram!(
+        "nimaora_realtime_alert_seconds",
+        "From an attack to its alert at the target's sockets."
+    );
+    describe_counter!(
+        "nimaora_realtime_alerts_late_total",
+        "Alerts that took longer than the 100 ms that they should. More than one in a hundred: look for a busy node or a slow \
+         projection."
+    );
+    describe_counter!(
+        "nimaora_realtime_catch_ups_total",
+        "Times that lost changes were told from the tables. Many mean a node too busy for its battles, or a failing bus."
+    );
+    describe_counter!(
+        "nimaora_realtime_catch_up_failures_total",
+        "Attempts to read lost changes that failed and are repeated; alerts are late meanwhile. Look at the tables' store."
+    );
+    describe_counter!(
+        "nimaora_realtime_board_failures_total",
+        "Boards that could not be read and are tried again. Look at the leaderboard's store."
+    );
 }
 
-/// The server closed a socket. Many `too_slow` mean that clients or the network do not keep up; many `no_pong`, that they vanish.
+/// A socket was let in.
+pub(crate) fn socket_opened() {
+    metrics::gauge!("nimaora_realtime_sockets_count").increment(1.0);
+}
+
+/// A socket that was let in is gone.
+pub(crate) fn socket_closed() {
+    metrics::gauge!("nimaora_realtime_sockets_count").decrement(1.0);
+}
+
+/// The server closed a socket.
 pub(crate) fn closed(reason: CloseReason) {
     metrics::counter!("nimaora_realtime_closes_total", "reason" => reason.label()).increment(1);
 }
@@ -17,7 +69,7 @@ pub(crate) fn refused(refusal: Refusal) {
     metrics::counter!("nimaora_realtime_refusals_total", "kind" => refusal.kind()).increment(1);
 }
 
-/// A message of a client was not understood. A few are normal; many mean a client that speaks something else.
+/// A message of a client was not understood.
 pub(crate) fn misunderstood() {
     metrics::counter!("nimaora_realtime_misunderstood_total").increment(1);
 }
@@ -29,18 +81,56 @@ pub(crate) fn sent(what: &'static str, sockets: usize, frame_bytes: usize) {
     metrics::counter!("nimaora_realtime_frame_bytes_total", "what" => what).increment(bytes);
 }
 
-/// An alert was handed to its sockets this long after the attack. Its P99 should stay under 100 ms; else look for a busy node or
-/// a slow projection.
+/// An alert was handed to its sockets this long after the attack.
 pub(crate) fn alerted(after_ms: i64) {
-    metrics::histogram!("nimaora_realtime_alert_seconds").record(after_ms.max(0) as f64 / 1_000.0);
+    let after = Duration::from_millis(after_ms.max(0).unsigned_abs());
+    metrics::histogram!("nimaora_realtime_alert_seconds").record(after.as_secs_f64());
+    if Lane::Attacks.service_level().is_some_and(|level| after > level) {
+        metrics::counter!("nimaora_realtime_alerts_late_total").increment(1);
+    }
 }
 
-/// A battle's follower lost changes or its bus and has read from the tables what it missed.
+/// A battle's follower lost changes or its bus, and has told what it read from the tables instead.
 pub(crate) fn caught_up() {
     metrics::counter!("nimaora_realtime_catch_ups_total").increment(1);
 }
 
-/// A board could not be read and is tried again at the next tick. Look at the leaderboard's store.
+/// What a battle's follower has lost could not be read; it is tried again.
+pub(crate) fn catch_up_failed() {
+    metrics::counter!("nimaora_realtime_catch_up_failures_total").increment(1);
+}
+
+/// A board could not be read and is tried again at the next tick.
 pub(crate) fn board_failed() {
     metrics::counter!("nimaora_realtime_board_failures_total").increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn each_figure_says_what_it_means() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            socket_opened();
+            socket_closed();
+            closed(CloseReason::NoPong);
+            refused(Refusal::Foreign);
+            misunderstood();
+            sent("board", 1, 1);
+            alerted(101);
+            caught_up();
+            catch_up_failed();
+            board_failed();
+        });
+        let shown = recorder.handle().render();
+        for line in shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let name = line.split(' ').next().unwrap();
+            assert!(shown.contains(&format!("# HELP {name} ")), "{name} has no help text");
+        }
+    }
 }

@@ -5,11 +5,15 @@ mod support;
 
 use std::time::Duration;
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use nimaora_domain::Phase;
 use nimaora_realtime::Config;
 use serde_json::json;
 use support::client::{Client, in_time};
-use support::{Arena, config};
+use support::{Arena, KEY, PATIENCE, config};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HERD: usize = 200;
 
@@ -118,4 +122,38 @@ async fn a_stopping_server_sends_its_sockets_elsewhere() {
     }
     assert!(in_time(stopping).await.unwrap(), "something was left running");
     assert_eq!(arena.realtime.sockets(), 0);
+}
+
+#[tokio::test]
+async fn a_socket_that_opens_while_the_server_stops_is_sent_elsewhere_too() {
+    /// Less than the answer to an upgrade, so that the server waits for the client in the midst of it.
+    const PIPE_BYTES: usize = 16;
+    let arena = Arena::start(config()).await;
+    let (mut client, server) = tokio::io::duplex(PIPE_BYTES);
+    let service = TowerToHyperService::new(arena.realtime.routes());
+    tokio::spawn(async move {
+        let builder = auto::Builder::new(TokioExecutor::new());
+        let _ = builder.serve_connection_with_upgrades(TokioIo::new(server), service).await;
+    });
+    let request = format!(
+        "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    in_time(client.write_all(request.as_bytes())).await.unwrap();
+    let mut first = [0];
+    in_time(client.read_exact(&mut first)).await.unwrap();
+
+    arena.shutdown.request();
+    // The sockets that are there are closed within this: there are none yet.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let code = 4200_u16.to_be_bytes();
+    let mut told = Vec::new();
+    while !told.windows(2).any(|bytes| bytes == code) {
+        let read = in_time(client.read_buf(&mut told)).await.unwrap();
+        assert!(read > 0, "the connection ended without a word: {}", String::from_utf8_lossy(&told));
+    }
+    drop(client);
+    assert!(arena.shutdown.finish(PATIENCE).await, "something was left running");
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use nimaora_domain::Phase;
+use nimaora_realtime::Config;
 use serde_json::json;
 use support::client::{Client, Next};
 use support::{Arena, config};
@@ -54,6 +55,19 @@ async fn a_moving_board_arrives_as_the_newest_and_never_goes_back() {
         }
     }
     assert!(boards < 50, "boards are coalesced");
+}
+
+#[tokio::test]
+async fn a_board_that_moved_untold_is_shown_all_the_same() {
+    let arena = Arena::start(Config { board_poll_ms: 20, ..config() }).await;
+    let battle = arena.create_battle().await;
+    let ada = arena.join(battle, "ada").await;
+    let mut client = Client::connect(&arena).await;
+    client.subscribe(&format!("battle.{battle}")).await;
+    assert_eq!(client.event().await.name, "leaderboard.updated");
+
+    let position = arena.score_untold(&ada, 7).await;
+    while client.event_named("leaderboard.updated").await.data["as_of"] != position {}
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod support;
 use fastwebsockets::{Frame, OpCode, Payload};
 use nimaora_realtime::Config;
 use serde_json::json;
-use support::client::{Client, Event, Next, authorise, get, in_time, open, post};
+use support::client::{Client, Event, Next, authorise, get, in_time, open, post, upgrade_status};
 use support::{Arena, KEY, config};
 
 async fn refused(client: &mut Client, data: serde_json::Value) -> Event {
@@ -59,7 +59,35 @@ async fn a_full_node_asks_to_come_again() {
 
     drop(first);
     in_time(async {
-        while arena.realtime.sockets() == 2 {
+        while arena.realtime.connections() > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    Client::connect(&arena).await;
+}
+
+#[tokio::test]
+async fn who_is_being_closed_or_refused_counts_until_it_is_gone() {
+    let config = Config { sockets_max: 1, refused_sockets_max: 1, close_timeout_ms: 1_000_000, ..config() };
+    let arena = Arena::start(config).await;
+    let mut closed = Client::connect(&arena).await;
+    closed.send(Frame::binary(Payload::Owned(b"hi".to_vec()))).await;
+    assert_eq!(closed.next().await, Next::Closed(1003));
+    // It was closed and does not go.
+    let path = format!("/app/{KEY}?protocol=7");
+    let mut refused = Client::of(open(&arena, &path).await);
+    assert_eq!(refused.event().await.data["code"], 4100);
+    assert_eq!(refused.next().await, Next::Closed(4100));
+    // Nor does this one, and there is room for one such only.
+    for path in [path.as_str(), "/app/other-key?protocol=7"] {
+        assert_eq!(upgrade_status(&arena, path).await, 503, "{path}");
+    }
+    assert_eq!(arena.realtime.connections(), 2);
+
+    drop((closed, refused));
+    in_time(async {
+        while arena.realtime.connections() > 0 {
             tokio::task::yield_now().await;
         }
     })

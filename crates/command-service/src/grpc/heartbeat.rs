@@ -3,7 +3,7 @@
 use nimaora_api::v1;
 use tonic::Request;
 
-use super::caller::player;
+use super::caller::{Player, attached, player};
 use crate::error::CommandError;
 use crate::service::Core;
 
@@ -11,7 +11,8 @@ pub(super) async fn heartbeat(
     core: &Core,
     request: Request<v1::HeartbeatRequest>,
 ) -> Result<v1::HeartbeatResponse, CommandError> {
-    let player = player(core, request.metadata())?;
-    core.heard_of(player.battle_id, player.participant_id).await?;
+    let Player { battle_id, participant_id, session_id } = player(core, request.metadata())?;
+    let deadline = attached(core, request.metadata()).deadline;
+    core.take_heartbeat(battle_id, participant_id, session_id, deadline).await?;
     Ok(v1::HeartbeatResponse {})
 }

@@ -1,31 +1,29 @@
 //! JudgeAnswer and RemoveParticipant: what an admin does to participants.
 
 use nimaora_api::v1;
-use nimaora_domain::{Actor, Command, Outcome, QuestionId};
+use nimaora_domain::{Actor, BattleId, Command, CommandId, Outcome, ParticipantId, QuestionId};
 use tonic::Request;
+use tonic::metadata::MetadataMap;
 
 use super::caller::{attached, require_admin};
 use super::fields::{Fields, to_balance};
 use super::{accepted, unexpected};
 use crate::error::CommandError;
 use crate::service::Core;
+use crate::writer::order::Answer;
 
 pub(super) async fn judge_answer(
     core: &Core,
     request: Request<v1::JudgeAnswerRequest>,
 ) -> Result<v1::JudgeAnswerResponse, CommandError> {
     let (metadata, _, request) = request.into_parts();
-    require_admin(core, &metadata)?;
-    let mut fields = Fields::default();
-    let command_id = fields.command_id(&request.command_id);
-    let battle_id = fields.battle_id(&request.battle_id);
-    let participant_id = fields.participant_id("participant_id", &request.participant_id);
-    fields.done()?;
-    let v1::JudgeAnswerRequest { question_id, attempt, correct, .. } = request;
+    let v1::JudgeAnswerRequest { command_id, battle_id, participant_id, question_id, attempt, correct } =
+        request;
+    let about = About::read(core, &metadata, [&command_id, &battle_id, &participant_id])?;
     let question_id = QuestionId(question_id);
+    let participant_id = about.participant_id;
     let command = Command::JudgeAnswer { participant_id, question_id, attempt, correct };
-    let attached = attached(core, &metadata);
-    let answer = accepted(core.carry_out(battle_id, Actor::Admin, command_id, command, attached).await)?;
+    let answer = about.carry_out(core, &metadata, command).await?;
     let Outcome::Answered { earned, balance, .. } = answer.outcome else { return Err(unexpected()) };
     Ok(v1::JudgeAnswerResponse {
         earned: Some(to_balance(earned)),
@@ -39,15 +37,47 @@ pub(super) async fn remove_participant(
     request: Request<v1::RemoveParticipantRequest>,
 ) -> Result<v1::RemoveParticipantResponse, CommandError> {
     let (metadata, _, request) = request.into_parts();
-    require_admin(core, &metadata)?;
-    let mut fields = Fields::default();
-    let command_id = fields.command_id(&request.command_id);
-    let battle_id = fields.battle_id(&request.battle_id);
-    let participant_id = fields.participant_id("participant_id", &request.participant_id);
-    fields.done()?;
-    let command = Command::RemoveParticipant { participant_id, reason: request.reason };
-    let attached = attached(core, &metadata);
-    let answer = accepted(core.carry_out(battle_id, Actor::Admin, command_id, command, attached).await)?;
-    core.note_gone(battle_id, participant_id).await;
+    let v1::RemoveParticipantRequest { command_id, battle_id, participant_id, reason } = request;
+    let about = About::read(core, &metadata, [&command_id, &battle_id, &participant_id])?;
+    let participant_id = about.participant_id;
+    let command = Command::RemoveParticipant { participant_id, reason };
+    let answer = about.carry_out(core, &metadata, command).await?;
+    core.note_gone(about.battle_id, participant_id).await;
     Ok(v1::RemoveParticipantResponse { position: answer.position })
+}
+
+/// Whom an admin's command is about.
+struct About {
+    command_id: CommandId,
+    battle_id: BattleId,
+    participant_id: ParticipantId,
+}
+
+impl About {
+    /// Refuses everybody but an admin, and ids that are none.
+    fn read(
+        core: &Core,
+        metadata: &MetadataMap,
+        [command_id, battle_id, participant_id]: [&str; 3],
+    ) -> Result<Self, CommandError> {
+        require_admin(core, metadata)?;
+        let mut fields = Fields::default();
+        let about = Self {
+            command_id: fields.command_id(command_id),
+            battle_id: fields.battle_id(battle_id),
+            participant_id: fields.participant_id("participant_id", participant_id),
+        };
+        fields.done()?;
+        Ok(about)
+    }
+
+    async fn carry_out(
+        &self,
+        core: &Core,
+        metadata: &MetadataMap,
+        command: Command,
+    ) -> Result<Answer, CommandError> {
+        let attached = attached(core, metadata);
+        accepted(core.carry_out(self.battle_id, Actor::Admin, self.command_id, command, attached).await)
+    }
 }

@@ -31,7 +31,7 @@ pub(super) async fn submit_answer(
     let attached = attached(core, &metadata);
     let answer =
         accepted(core.carry_out(player.battle_id, player.actor(), command_id, command, attached).await)?;
-    core.note_heard_of(player.battle_id, player.participant_id, answer.repeated).await;
+    core.note_heard_of(player.battle_id, player.participant_id).await;
     let Outcome::Answered { attempt, verdict, earned, balance } = answer.outcome else {
         return Err(unexpected());
     };
@@ -58,7 +58,7 @@ pub(super) async fn attack(
     let attached = attached(core, &metadata);
     let answer =
         accepted(core.carry_out(player.battle_id, player.actor(), command_id, command, attached).await)?;
-    core.note_heard_of(player.battle_id, player.participant_id, answer.repeated).await;
+    core.note_heard_of(player.battle_id, player.participant_id).await;
     let Outcome::Attacked { blocked, points_deducted, balance } = answer.outcome else {
         return Err(unexpected());
     };

@@ -39,10 +39,7 @@ pub(super) async fn join(
     let answer = accepted(core.carry_out(battle_id, Actor::Guest, command_id, command, attached).await)?;
     check_repeat(core, &answer)?;
     let Answer {
-        outcome: Outcome::Joined { participant_id, session_id, username, balance },
-        position,
-        repeated,
-        ..
+        outcome: Outcome::Joined { participant_id, session_id, username, balance }, position, ..
     } = answer
     else {
         return Err(unexpected());
@@ -51,7 +48,7 @@ pub(super) async fn join(
     if !is_named(&request.username, &username) {
         return Err(Refusal::CommandIdReused.into());
     }
-    core.note_heard_of(battle_id, participant_id, repeated).await;
+    core.note_heard_of(battle_id, participant_id).await;
     let (token, expires_at) = issue(core, battle_id, participant_id, session_id);
     Ok(v1::JoinResponse {
         participant_id: participant_id.to_string(),

@@ -3,6 +3,9 @@
 //! It decides whatever waits, appends it as one batch, and answers when the log says durable. While an append is under way the
 //! next batch gathers, so a hot battle commits in groups and an idle one waits for nobody. When an append fails it forgets the
 //! battle, answers everybody from what the log holds, and reads the battle again at the next command.
+//!
+//! It sets the log no deadlines. The port promises that every call answers in time, and that an append whose end is not known says
+//! so; to give up an append from here would only be a second way to the same uncertainty. Callers have deadlines of their own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +14,6 @@ use std::time::Duration;
 use nimaora_domain::{BattleId, Phase};
 use nimaora_event_log::{AppendError, Revision};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::CommandError;
@@ -20,7 +22,9 @@ use crate::metrics;
 use crate::writer::batch::{Batch, Then, Waiting};
 use crate::writer::live::{AppendResult, Folded, InFlight, Live, repeats_old_command};
 use crate::writer::order::{Decided, Order};
-use crate::writer::registry::Shared;
+use crate::writer::registry::{Parts, Shared};
+use crate::writer::roster::Roster;
+use crate::writer::saver::Saver;
 use crate::writer::seen::Seen;
 
 /// How many orders are taken from the mailbox at a time; between two takings a finished append is seen to.
@@ -29,23 +33,18 @@ const TAKE_ORDERS: usize = 256;
 /// for each of them.
 const COOL_DOWN: Duration = Duration::from_millis(250);
 
-/// How many events for each participant go by between two snapshots at least. Reading so many takes about as long as reading
-/// the snapshot does.
-const EVENTS_PER_PARTICIPANT: u64 = 5;
-
 /// The task of one battle.
 pub(crate) struct Writer {
     battle_id: BattleId,
     shared: Arc<Shared>,
     mailbox: mpsc::Receiver<Order>,
+    /// What others may know of the battle's participants.
+    roster: Arc<Roster>,
     /// Orders taken from the mailbox and not decided yet.
     taken: VecDeque<Order>,
     /// Whether somebody repeated a command that the state has forgotten.
     keeps_seen: bool,
-    /// The revision of the newest snapshot, written or being written.
-    snapshot_revision: Option<Revision>,
-    /// The snapshot that is being written.
-    saving: Option<JoinHandle<()>>,
+    saver: Saver,
 }
 
 /// Why serving ended.
@@ -57,16 +56,15 @@ enum End {
 }
 
 impl Writer {
-    pub(crate) fn new(battle_id: BattleId, shared: Arc<Shared>, mailbox: mpsc::Receiver<Order>) -> Self {
-        Self {
-            battle_id,
-            shared,
-            mailbox,
-            taken: VecDeque::new(),
-            keeps_seen: false,
-            snapshot_revision: None,
-            saving: None,
-        }
+    pub(crate) fn new(
+        battle_id: BattleId,
+        shared: Arc<Shared>,
+        mailbox: mpsc::Receiver<Order>,
+        roster: Arc<Roster>,
+    ) -> Self {
+        let Parts { snapshots, config, .. } = &shared.parts;
+        let saver = Saver::new(battle_id, snapshots.clone(), config.snapshot_events);
+        Self { battle_id, shared, mailbox, roster, taken: VecDeque::new(), keeps_seen: false, saver }
     }
 
     /// Serves until the battle is idle or the server stops.
@@ -84,7 +82,7 @@ impl Writer {
             stays = false;
             match self.load().await {
                 Ok(live) => match self.serve(live).await {
-                    End::Quiet(folded) => self.save_last(&folded).await,
+                    End::Quiet(folded) => self.saver.leave(&folded).await,
                     End::Lost(error, from, waiting) => {
                         self.settle_lost(&error, from, waiting).await;
                         stays = repeats_old_command(&error, from) && !self.keeps_seen;
@@ -100,7 +98,7 @@ impl Writer {
     }
 
     fn take_waiting(&mut self) {
-        if self.shared.shutdown.is_requested() {
+        if self.shared.parts.shutdown.is_requested() {
             self.mailbox.close();
         }
         while self.taken.len() < TAKE_ORDERS
@@ -113,35 +111,35 @@ impl Writer {
     /// Reads the battle: its snapshot, if there is one that fits, and all events after it.
     async fn load(&mut self) -> Result<Live, CommandError> {
         let began = Instant::now();
-        let shared = &self.shared;
-        let snapshot = match &shared.snapshots {
-            Some(snapshots) => snapshots.load(&*shared.log, self.battle_id).await,
+        let Parts { log, answer_key, .. } = &self.shared.parts;
+        let snapshot = match self.saver.snapshots() {
+            Some(snapshots) => snapshots.load(&**log, self.battle_id).await,
             None => None,
         };
         let mut folded = snapshot.unwrap_or_else(Folded::nothing);
-        self.snapshot_revision = folded.head;
-        let events = folded.catch_up(&*shared.log, self.battle_id).await?;
+        self.saver.begin(folded.head);
+        let events = folded.catch_up(&**log, self.battle_id).await?;
         metrics::loaded(events, began.elapsed());
-        shared.expect_presence(self.battle_id, &folded.battle).await;
+        self.roster.fill(&folded.battle);
+        self.shared.expect_presence(self.battle_id, &folded.battle).await;
         let seen = match self.keeps_seen {
-            true => Some(Seen::read(&*shared.log, self.battle_id, folded.head).await?),
+            true => Some(Seen::read(&**log, self.battle_id, folded.head).await?),
             false => None,
         };
-        Ok(Live::new(self.battle_id, Arc::clone(&shared.log), shared.answer_key.clone(), folded, seen))
+        Ok(Live::new(self.battle_id, Arc::clone(log), answer_key.clone(), folded, seen))
     }
 
     async fn serve(&mut self, mut live: Live) -> End {
-        let shutdown = self.shared.shutdown.clone();
+        let shutdown = self.shared.parts.shutdown.clone();
         let stop = shutdown.requested();
         tokio::pin!(stop);
         let idle = sleep_until(Instant::now());
         tokio::pin!(idle);
         let mut open = true;
-        let mut snapshot = None;
         loop {
             self.decide_taken(&mut live);
             if live.launch() {
-                snapshot = snapshot.or_else(|| self.snapshot_when_due(&live));
+                self.saver.copy_when_due(live.folded());
                 // The next batch is empty, so it has room for what did not fit in this one.
                 continue;
             }
@@ -158,9 +156,14 @@ impl Writer {
                     if let Some(in_flight) = live.in_flight.take() {
                         match result {
                             Ok(appended) => {
+                                // Whoever has an answer finds what it says also in the roster.
+                                let ended = self.roster.apply(in_flight.changes);
                                 let accepted = Batch::answer(in_flight.waiting, &appended);
                                 metrics::committed(accepted, in_flight.events, in_flight.began.elapsed());
-                                self.save_when_durable(&mut snapshot, appended.last_revision).await;
+                                if ended {
+                                    self.shared.forget_presence(self.battle_id).await;
+                                }
+                                self.saver.durable(appended.last_revision).await;
                             }
                             Err(error) => {
                                 metrics::append_failed();
@@ -193,56 +196,8 @@ impl Writer {
 
     fn idle_time(&self, live: &Live) -> Duration {
         let over = matches!(live.folded().battle.phase(), Phase::Finished | Phase::Cancelled);
-        let config = &self.shared.config;
+        let config = &self.shared.parts.config;
         Duration::from_millis(if over { config.writer_idle_over_ms } else { config.writer_idle_ms })
-    }
-
-    /// A copy of the state, when enough has happened since the last snapshot. Called when nothing gathers, so that the copy holds
-    /// what the append under way makes durable and nothing more.
-    fn snapshot_when_due(&self, live: &Live) -> Option<Box<Folded>> {
-        self.shared.snapshots.as_ref()?;
-        let head = live.folded().head?;
-        let since = head - self.snapshot_revision.unwrap_or(0);
-        // A snapshot costs in proportion to the participants, so a large battle has one more seldom.
-        let participants = live.folded().battle.participants().len() as u64;
-        let due = self.shared.config.snapshot_events.max(participants * EVENTS_PER_PARTICIPANT);
-        let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
-        (since >= due && !busy).then(|| Box::new(live.folded().clone()))
-    }
-
-    async fn save_when_durable(&mut self, snapshot: &mut Option<Box<Folded>>, durable: Revision) {
-        if snapshot.as_ref().is_some_and(|folded| folded.head <= Some(durable))
-            && let Some(folded) = snapshot.take()
-        {
-            self.save(folded).await;
-        }
-    }
-
-    /// Writes a snapshot on a thread that may block.
-    async fn save(&mut self, folded: Box<Folded>) {
-        self.saved().await;
-        if let Some(snapshots) = self.shared.snapshots.clone() {
-            self.snapshot_revision = folded.head;
-            let battle_id = self.battle_id;
-            self.saving = Some(tokio::task::spawn_blocking(move || snapshots.save(battle_id, &folded)));
-        }
-    }
-
-    /// Waits for the snapshot that is being written.
-    async fn saved(&mut self) {
-        if let Some(saving) = self.saving.take()
-            && let Err(error) = saving.await
-        {
-            tracing::warn!(battle_id = %self.battle_id, %error, "writing a snapshot was cut short");
-        }
-    }
-
-    /// Keeps what was read and decided for the next time, before the battle leaves the memory.
-    async fn save_last(&mut self, folded: &Folded) {
-        if folded.head > self.snapshot_revision {
-            self.save(Box::new(folded.clone())).await;
-        }
-        self.saved().await;
     }
 
     /// Answers everybody whose append failed. Where it is not known what was written, the log is asked.
@@ -252,7 +207,7 @@ impl Writer {
         if nothing_written {
             return Batch::fail(waiting, &lost(error));
         }
-        match history::answers_from(&*self.shared.log, self.battle_id, from).await {
+        match history::answers_from(&*self.shared.parts.log, self.battle_id, from).await {
             Ok(mut found) => {
                 for Waiting { reply, then } in waiting {
                     let answer = match then {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::error::CommandError;
 use crate::writer::order::{Answer, Decided, Reply};
+use crate::writer::roster::Changes;
 
 /// A batch takes no further command when it has this many events: no command makes more than the difference.
 const EVENTS_FULL: usize = APPEND_EVENTS_MAX - 64;
@@ -30,6 +31,8 @@ pub(crate) struct Batch {
     /// The commands that the events belong to. The log refuses a batch that has an event id twice, and event ids follow from
     /// command ids, which callers choose: two of them may choose the same.
     pub(crate) commands: HashSet<CommandId, RandomState>,
+    /// What the events change in the roster.
+    pub(crate) changes: Changes,
     /// The callers, in the order in which their commands were decided.
     pub(crate) waiting: Vec<Waiting>,
 }

@@ -18,6 +18,7 @@ use crate::error::CommandError;
 use crate::metrics;
 use crate::writer::batch::{Batch, Then, WAITING_FULL, Waiting};
 use crate::writer::order::{Decided, Order, Reply};
+use crate::writer::roster::Changes;
 use crate::writer::seen::Seen;
 
 /// A battle as it was read from the log, or as it is ahead of it.
@@ -42,6 +43,8 @@ pub(crate) struct InFlight {
     pub(crate) first_revision: Revision,
     /// How many events it appends.
     pub(crate) events: usize,
+    /// What the events change in the roster.
+    pub(crate) changes: Changes,
     /// Who waits for it.
     pub(crate) waiting: Vec<Waiting>,
     /// When it began.
@@ -191,6 +194,7 @@ impl Live {
         self.gathering.bytes += event_bytes(&event);
         self.gathering.events.push(event);
         self.folded.battle.evolve(recorded);
+        self.gathering.changes.note(&self.folded.battle, &recorded.event);
         self.folded.head = Some(recorded.revision);
         if let Some(seen) = &mut self.seen {
             seen.push(recorded.command_id);
@@ -227,6 +231,7 @@ impl Live {
             append: Box::pin(async move { as_meant(log.append(append).await, first_revision, events) }),
             first_revision,
             events,
+            changes: batch.changes,
             waiting: batch.waiting,
             began: Instant::now(),
         });

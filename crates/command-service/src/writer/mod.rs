@@ -6,7 +6,9 @@
 //! | [`batch`] | decided commands that wait for their events to be durable |
 //! | [`live`] | a battle in memory: deciding, gathering, appending |
 //! | [`seen`] | more command ids than the state remembers, where somebody repeats old ones |
-//! | [`actor`] | the task around it: mailbox, loading, failing, idling, snapshots |
+//! | [`roster`] | who takes part and in which session, for heartbeats to be judged by |
+//! | [`saver`] | when its snapshot is written and removed |
+//! | [`actor`] | the task around it: mailbox, loading, failing, idling |
 //! | [`registry`] | finding, opening and letting go of writers |
 
 pub(crate) mod actor;
@@ -14,4 +16,6 @@ pub(crate) mod batch;
 pub(crate) mod live;
 pub(crate) mod order;
 pub(crate) mod registry;
+pub(crate) mod roster;
+pub(crate) mod saver;
 pub(crate) mod seen;

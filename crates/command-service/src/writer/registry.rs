@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
-use nimaora_domain::{AnswerKey, Battle, BattleId, Command, Phase, Status};
+use futures::stream::{self, TryStreamExt};
+use nimaora_domain::{AnswerKey, Battle, BattleId, Command, Participant, ParticipantId, Phase, Status};
 use nimaora_event_log::Direction;
 use nimaora_event_log::log::SharedLog;
 use nimaora_runtime::{Clock, Shutdown};
@@ -21,35 +22,25 @@ use crate::presence::prompt;
 use crate::snapshot::Snapshots;
 use crate::writer::actor::Writer;
 use crate::writer::order::Order;
+use crate::writer::roster::{Look, Roster};
 
 /// Enough that two cores seldom meet on one lock.
 const SHARDS: usize = 16;
 /// How often an order is tried on a writer that ends at this very moment.
 const TRIES_MAX: usize = 8;
+/// How many participants of a battle that was read are told to presence at a time, so that twenty thousand of them cost no twenty
+/// thousand round trips one after the other.
+const TOUCHES_AT_ONCE: usize = 64;
 
-type Mailboxes = HashMap<BattleId, mpsc::Sender<Order>, RandomState>;
+type Doors = HashMap<BattleId, Door, RandomState>;
 
-/// What every writer works with.
-pub(crate) struct Shared {
-    pub(crate) log: SharedLog,
-    pub(crate) presence: Arc<dyn Presence>,
-    pub(crate) answer_key: AnswerKey,
-    pub(crate) clock: Clock,
-    pub(crate) config: Config,
-    pub(crate) snapshots: Option<Snapshots>,
-    pub(crate) shutdown: Shutdown,
-    hasher: RandomState,
-    /// An order is put in a mailbox under the reading lock, and a writer leaves under the writing lock only while its mailbox is
-    /// empty; so no order is ever put where nobody looks.
-    mailboxes: [RwLock<Mailboxes>; SHARDS],
-    live: AtomicUsize,
+/// What others have of a writer.
+struct Door {
+    mailbox: mpsc::Sender<Order>,
+    roster: Arc<Roster>,
 }
 
-/// The writers of all live battles. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Writers(Arc<Shared>);
-
-/// What every writer is made from.
+/// What every writer works with.
 pub(crate) struct Parts {
     pub(crate) log: SharedLog,
     pub(crate) presence: Arc<dyn Presence>,
@@ -60,26 +51,43 @@ pub(crate) struct Parts {
     pub(crate) shutdown: Shutdown,
 }
 
+/// What the writers share.
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    hasher: RandomState,
+    /// An order is put in a mailbox under the reading lock, and a writer leaves under the writing lock only while its mailbox is
+    /// empty; so no order is ever put where nobody looks.
+    doors: [RwLock<Doors>; SHARDS],
+    live: AtomicUsize,
+}
+
+/// The writers of all live battles. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writers(Arc<Shared>);
+
 impl Writers {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { log, presence, answer_key, clock, config, snapshots, shutdown } = parts;
         Self(Arc::new(Shared {
-            log,
-            presence,
-            answer_key,
-            clock,
-            config,
-            snapshots,
-            shutdown,
+            parts,
             hasher: RandomState::new(),
-            mailboxes: std::array::from_fn(|_| RwLock::default()),
+            doors: std::array::from_fn(|_| RwLock::default()),
             live: AtomicUsize::new(0),
         }))
     }
 
     /// What the writers work with.
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// How a participant stands in a battle; `None` where its writer is not live or has not read the battle yet.
+    pub(crate) fn look(&self, battle_id: BattleId, participant_id: ParticipantId) -> Option<Look> {
+        self.0.roster(battle_id, |roster| roster.look(participant_id))
+    }
+
+    /// Whether a battle is over; `None` where its writer is not live or has not read the battle yet.
+    pub(crate) fn is_over(&self, battle_id: BattleId) -> Option<bool> {
+        self.0.roster(battle_id, Roster::is_over)
     }
 
     /// Puts an order in the mailbox of its battle's writer, which is opened if it is not live.
@@ -87,7 +95,7 @@ impl Writers {
         let mut order = order;
         for _ in 0..TRIES_MAX {
             // Also a writer that is live takes nothing more.
-            if self.0.shutdown.is_requested() {
+            if self.0.parts.shutdown.is_requested() {
                 return Err(CommandError::Draining);
             }
             order = match self.0.offer(battle_id, order)? {
@@ -108,36 +116,38 @@ impl Writers {
 
     /// Starts a writer with its first order. The order comes back if somebody else was faster.
     fn open(&self, battle_id: BattleId, order: Order) -> Result<Option<Order>, CommandError> {
-        let mut mailboxes = self.0.shard(battle_id).write();
+        let mut doors = self.0.shard(battle_id).write();
         // A writer closes its mailbox when the server stops; another one beside it would only lose to it.
-        if self.0.shutdown.is_requested() {
+        if self.0.parts.shutdown.is_requested() {
             return Err(CommandError::Draining);
         }
-        let there = mailboxes.get(&battle_id);
-        if there.is_some_and(|mailbox| !mailbox.is_closed()) {
+        let there = doors.get(&battle_id);
+        if there.is_some_and(|door| !door.mailbox.is_closed()) {
             return Ok(Some(order));
         }
         if there.is_none() {
             self.0.count_in()?;
         }
-        let (sender, mailbox) = mpsc::channel(self.0.config.mailbox_commands_max);
+        let (sender, mailbox) = mpsc::channel(self.0.parts.config.mailbox_commands_max);
         if let Err(TrySendError::Full(order) | TrySendError::Closed(order)) = sender.try_send(order) {
             return Ok(Some(order));
         }
-        mailboxes.insert(battle_id, sender);
-        self.0.shutdown.spawn(Writer::new(battle_id, Arc::clone(&self.0), mailbox).run());
+        let roster = Arc::new(Roster::default());
+        doors.insert(battle_id, Door { mailbox: sender, roster: Arc::clone(&roster) });
+        let writer = Writer::new(battle_id, Arc::clone(&self.0), mailbox, roster);
+        self.0.parts.shutdown.spawn(writer.run());
         Ok(None)
     }
 }
 
 impl Shared {
-    fn shard(&self, battle_id: BattleId) -> &RwLock<Mailboxes> {
-        &self.mailboxes[(self.hasher.hash_one(battle_id) % SHARDS as u64) as usize]
+    fn shard(&self, battle_id: BattleId) -> &RwLock<Doors> {
+        &self.doors[(self.hasher.hash_one(battle_id) % SHARDS as u64) as usize]
     }
 
     /// Puts an order in its battle's mailbox. It comes back if the battle is not live.
     fn offer(&self, battle_id: BattleId, order: Order) -> Result<Option<Order>, CommandError> {
-        match self.shard(battle_id).read().get(&battle_id).map(mpsc::Sender::try_reserve) {
+        match self.shard(battle_id).read().get(&battle_id).map(|door| door.mailbox.try_reserve()) {
             Some(Ok(place)) => {
                 place.send(order);
                 Ok(None)
@@ -147,9 +157,15 @@ impl Shared {
         }
     }
 
+    /// What a battle's roster tells. That of a writer that takes no more orders tells nothing: it may be of the past.
+    fn roster<T>(&self, battle_id: BattleId, tell: impl FnOnce(&Roster) -> Option<T>) -> Option<T> {
+        let doors = self.shard(battle_id).read();
+        doors.get(&battle_id).filter(|door| !door.mailbox.is_closed()).and_then(|door| tell(&door.roster))
+    }
+
     fn count_in(&self) -> Result<(), CommandError> {
         let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
-        if live > self.config.writers_max {
+        if live > self.parts.config.writers_max {
             self.live.fetch_sub(1, Ordering::Relaxed);
             return Err(CommandError::WritersFull);
         }
@@ -158,17 +174,17 @@ impl Shared {
     }
 
     async fn must_exist(&self, battle_id: BattleId) -> Result<(), CommandError> {
-        let first = self.log.read_stream(&battle_id.stream(), 0, Direction::Forwards, 1).await?;
+        let first = self.parts.log.read_stream(&battle_id.stream(), 0, Direction::Forwards, 1).await?;
         if first.is_empty() { Err(nimaora_domain::Refusal::BattleUnknown.into()) } else { Ok(()) }
     }
 
     /// Lets a writer go, unless an order came at the last moment. Answers whether it is gone.
     pub(crate) fn leave(&self, battle_id: BattleId, mailbox: &mpsc::Receiver<Order>) -> bool {
-        let mut mailboxes = self.shard(battle_id).write();
+        let mut doors = self.shard(battle_id).write();
         if !mailbox.is_empty() {
             return false;
         }
-        if mailboxes.remove(&battle_id).is_some() {
+        if doors.remove(&battle_id).is_some() {
             let live = self.live.fetch_sub(1, Ordering::Relaxed) - 1;
             metrics::writers_live(live);
         }
@@ -180,16 +196,22 @@ impl Shared {
         if battle.phase() != Phase::Running {
             return;
         }
-        let now_ms = self.clock.now_ms();
-        let touch_all = async {
-            for participant in battle.participants().iter().filter(|p| p.status() == Status::Active) {
-                self.presence.touch(battle_id, participant.id(), now_ms).await?;
-            }
-            Ok(())
-        };
+        let now_ms = self.parts.clock.now_ms();
+        let active =
+            battle.participants().iter().filter(|p| p.status() == Status::Active).map(Participant::id);
+        let touch_all = stream::iter(active.map(Ok))
+            .try_for_each_concurrent(TOUCHES_AT_ONCE, |id| self.parts.presence.touch(battle_id, id, now_ms));
         // The battle's first command waits for this, so it has a deadline as a whole.
         if let Err(error) = prompt(touch_all).await {
             tracing::debug!(%battle_id, %error, "presence was not recorded");
+            metrics::presence_failed();
+        }
+    }
+
+    /// Waits for nobody of a battle any more. The timers do so too, when they hear of its end from the log; but they may be faster
+    /// than the roster, and a sign of life in between would be kept.
+    pub(crate) async fn forget_presence(&self, battle_id: BattleId) {
+        if self.parts.presence.forget_battle(battle_id).await.is_err() {
             metrics::presence_failed();
         }
     }

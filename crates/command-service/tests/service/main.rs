@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a suite of assertions")]
 
 mod bad_days;
+mod heartbeats;
 mod overload;
 mod play;
 mod refusals;

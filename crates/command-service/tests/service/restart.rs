@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use nimaora_command_service::Config;
+use tonic::Code;
 
-use crate::support::{Duel, Server};
+use crate::support::{Duel, Server, refused};
 
 async fn attack_many(server: &Server, duel: &Duel, count: usize) {
     for _ in 0..count {
@@ -88,6 +89,46 @@ async fn a_long_battle_is_snapshotted_while_it_runs() {
     tokio::time::timeout(crate::support::PATIENCE, written).await.expect("no snapshot was written");
     let server = server.restart().await;
     assert_eq!(arrows_after_one_more(&server, &duel).await, 94);
+}
+
+#[tokio::test]
+async fn a_battle_that_is_over_leaves_no_snapshot() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    let server = server.restart().await;
+    let path = snapshot(&server, &duel.battle_id);
+    assert!(path.exists());
+    attack_many(&server, &duel, 1).await;
+    server.finish(&duel.battle_id).await;
+    let mut server = server.restart().await;
+    for _ in 0..2 {
+        assert!(!path.exists());
+        let late = server.attack(&duel.ann.token, &duel.bob.participant_id).await;
+        refused(late, Code::FailedPrecondition, "BATTLE_FINISHED");
+        server = server.restart().await;
+    }
+}
+
+#[tokio::test]
+async fn snapshots_that_are_left_over_are_removed_at_the_next_start() {
+    let server = Server::start().await;
+    let (over, open) = (server.duel().await, server.duel().await);
+    let server = server.restart().await;
+    let path = snapshot(&server, &over.battle_id);
+    let left_over = fs::read(&path).unwrap();
+    server.finish(&over.battle_id).await;
+    let server = server.restart().await;
+    let not_ours = server.snapshot_dir().join("notes.snapshot");
+    let half_written = path.with_extension("new");
+    for file in [&path, &not_ours, &half_written] {
+        fs::write(file, &left_over).unwrap();
+    }
+    let server = server.restart().await;
+    server.ready().await;
+    // A server that stops finishes what it has begun.
+    server.stop().await;
+    assert!(!path.exists() && !half_written.exists());
+    assert!(not_ours.exists() && snapshot(&server, &open.battle_id).exists());
 }
 
 #[tokio::test]

@@ -3,26 +3,19 @@
 use nimaora_api::v1;
 use nimaora_command_service::Config;
 use nimaora_sessions::Presence;
+use tonic::Code;
 
-use crate::support::{PATIENCE, Server, at, battle, bearer, id};
+use crate::support::{Server, at, battle, bearer, id, refused};
 
 fn scheduled(starts_after_ms: i64, ends_after_ms: i64) -> v1::CreateBattleRequest {
     let schedule = v1::Schedule { starts_at: at(starts_after_ms), ends_at: at(ends_after_ms) };
     v1::CreateBattleRequest { schedule: Some(schedule), ..battle() }
 }
 
-async fn ready(server: &Server) {
-    let mut ready = server.health.watch();
-    tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready))
-        .await
-        .expect("the service is not ready")
-        .unwrap();
-}
-
 #[tokio::test]
 async fn a_battle_starts_and_ends_by_itself() {
     let server = Server::start().await;
-    ready(&server).await;
+    server.ready().await;
     server.create_with(scheduled(60_000, 120_000)).await;
     server.clock.advance(60_000);
     let events = server.wait_for_events(2).await;
@@ -43,7 +36,7 @@ async fn what_was_missed_while_the_server_was_down_happens_when_it_is_up() {
     let server = server.restart().await;
     server.wait_for_events(3).await;
     let server = server.restart().await;
-    ready(&server).await;
+    server.ready().await;
     assert_eq!(server.event_types().await, ["BattleCreated", "BattleStarted", "BattleFinished"]);
 }
 
@@ -84,6 +77,8 @@ async fn the_silent_lapse_and_their_heartbeat_brings_them_back() {
     let data = String::from_utf8(events[5].data.to_vec()).unwrap();
     assert!(data.contains(&duel.ann.participant_id) && !data.contains(&duel.bob.participant_id), "{data}");
 
+    let attack = server.attack(&duel.bob.token, &duel.ann.participant_id).await;
+    refused(attack, Code::FailedPrecondition, "TARGET_INACTIVE");
     let heartbeat = || bearer(v1::HeartbeatRequest {}, &duel.ann.token);
     server.client.clone().heartbeat(heartbeat()).await.unwrap();
     let events = server.wait_for_events(7).await;
@@ -94,39 +89,58 @@ async fn the_silent_lapse_and_their_heartbeat_brings_them_back() {
 }
 
 #[tokio::test]
+async fn whoever_comes_back_while_the_lapsed_are_forgotten_is_waited_for() {
+    let server = Server::with(Config { lapse_check_ms: 5, ..Config::default() }).await;
+    let duel = server.duel().await;
+    server.presence.hold_forgets(true);
+    server.clock.advance(90_001);
+    // Both lapse. The one with the smaller id is to be forgotten first, and the other one comes back meanwhile.
+    server.presence.wait_for_forgets(1).await;
+    let other = if duel.ann.participant_id < duel.bob.participant_id { &duel.bob } else { &duel.ann };
+    server.client.clone().heartbeat(bearer(v1::HeartbeatRequest {}, &other.token)).await.unwrap();
+    server.presence.hold_forgets(false);
+    server.presence.wait_for_next_check().await;
+    let ids = (duel.battle_id.parse().unwrap(), other.participant_id.parse().unwrap());
+    assert_eq!(server.presence.last_seen_ms(ids.0, ids.1).await.unwrap(), Some(server.clock.now_ms()));
+    assert_eq!(server.event_types().await.last().unwrap(), "ParticipantReturned");
+}
+
+#[tokio::test]
 async fn whoever_stayed_away_over_a_restart_lapses_too() {
     let server = Server::with(Config { lapse_check_ms: 5, ..Config::default() }).await;
     server.duel().await;
     let server = server.restart().await;
-    ready(&server).await;
-    let lapsed = async {
-        while server.events().await.len() < 5 {
-            // Presence knows nobody at first; from when the battle is read again, silence counts.
-            server.clock.advance(45_001);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, lapsed).await.expect("nobody lapsed");
-    assert_eq!(server.event_types().await[4], "ParticipantsLapsed");
+    // Presence knows nobody at first; from when the battle is read again, silence counts.
+    server.presence.wait_for_noted(2).await;
+    server.clock.advance(90_001);
+    let events = server.wait_for_events(5).await;
+    assert_eq!(&*events[4].event_type, "ParticipantsLapsed");
+}
+
+#[tokio::test]
+async fn nobody_is_overlooked_because_presence_was_down_at_the_start() {
+    let server = Server::with(Config { lapse_check_ms: 5, ..Config::default() }).await;
+    server.duel().await;
+    let server = server.restart_with_presence_down().await;
+    server.presence.wait_for_in_vain(2).await;
+    server.presence.down(false);
+    server.presence.wait_for_noted(2).await;
+    server.clock.advance(90_001);
+    let events = server.wait_for_events(5).await;
+    assert_eq!(&*events[4].event_type, "ParticipantsLapsed");
 }
 
 #[tokio::test]
 async fn nobody_is_waited_for_in_a_battle_that_is_over() {
     let server = Server::start().await;
-    ready(&server).await;
+    server.ready().await;
     let duel = server.duel().await;
     let command_id = id();
     server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id).await.unwrap();
     server.finish(&duel.battle_id).await;
     let battle_id = duel.battle_id.parse().unwrap();
     let participant_id = duel.ann.participant_id.parse().unwrap();
-    let seen = || server.presence.last_seen_ms(battle_id, participant_id);
-    let forgotten = async {
-        while seen().await.unwrap().is_some() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, forgotten).await.expect("presence was kept");
+    // A repeat is no sign of life there, and the writer is done with the end of the battle when it takes it.
     server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id).await.unwrap();
-    assert_eq!(seen().await.unwrap(), None);
+    assert_eq!(server.presence.last_seen_ms(battle_id, participant_id).await.unwrap(), None);
 }

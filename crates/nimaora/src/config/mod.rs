@@ -97,8 +97,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// How long a client may take to send the head of a request, in milliseconds. Then its connection is closed.
     pub header_read_timeout_ms: u64,
-    /// How long a client may take to send the body of a request over HTTP or gRPC-web, in milliseconds. Then it is answered
-    /// with status 408, and an HTTP/1.1 connection is closed.
+    /// How long a client may take to send the body of a request, in milliseconds. Then it is answered with status 408 over HTTP and
+    /// gRPC-web, and an HTTP/1.1 connection is closed; over gRPC, with `DEADLINE_EXCEEDED`.
     pub body_read_timeout_ms: u64,
     /// The largest head of a request, in bytes. A larger one is refused.
     pub header_bytes_max: u32,

@@ -10,17 +10,27 @@ use super::{Config, SECRETS};
 pub(super) const HIDDEN: &str = "<hidden>";
 
 /// Settings where 0 has a meaning of its own; everywhere else a bound or delay of 0 would stop the server from working.
-const MAY_BE_ZERO: &[&str] = &[
-    "realtime.send_buffer_bytes",
-    "realtime.alerts_replayed_max",
-    "realtime.appear_timeout_ms",
-    "realtime.drain_ms",
-    "log.tail_bytes_max",
+const MAY_BE_ZERO: &[&str] =
+    &["realtime.send_buffer_bytes", "realtime.appear_timeout_ms", "realtime.drain_ms", "log.tail_bytes_max"];
+/// A year: a longer time is a slip, and one that is much longer cannot be counted to.
+const MILLIS_MAX: i64 = 365 * 24 * 60 * 60 * 1_000;
+/// More of anything than fits in a server. Some of it is made room for at the start.
+const COUNT_MAX: i64 = 1_000_000_000;
+
+/// Settings with bounds of their own: the least and the most that makes sense.
+const BOUNDS: &[(&str, i64, i64)] = &[
+    // A line of every request's head is longer than a few bytes; with less, no request is understood.
+    ("limits.header_bytes_max", 4 * 1024, 16 * 1024 * 1024),
+    // The largest window that HTTP/2 knows.
+    ("limits.stream_window_bytes", 1, (1 << 31) - 1),
+    ("limits.connection_window_bytes", 1, (1 << 31) - 1),
+    // A token that is shorter-lived has expired before a player has acted.
+    ("command.token_lifetime_ms", 60_000, MILLIS_MAX),
+    // Connections are opened for them, and memory is set aside.
+    ("read_models.readers_max", 1, 1_000),
+    // The longest board that is sent to everybody.
+    ("realtime.board_top_n", 1, 100),
 ];
-/// The longest board that is sent to everybody.
-const BOARD_TOP_N_MAX: u32 = 100;
-/// The largest window that HTTP/2 knows, in bytes.
-const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +63,13 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
         found.push(Problem { source: format!("setting {setting}"), what });
     };
     for (path, value) in super::sources::leaves(table) {
-        if value.as_integer() == Some(0) && !MAY_BE_ZERO.contains(&path.as_str()) {
-            problem(&path, "it must be above 0".to_owned());
+        if let Some(number) = value.as_integer() {
+            let (least, most) = bounds(&path);
+            if number < least {
+                problem(&path, format!("it is {number}, and must be at least {least}"));
+            } else if number > most {
+                problem(&path, format!("it is {number}, and must be at most {most}"));
+            }
         }
         if SECRETS.contains(&path.as_str()) && value.as_str() == Some(HIDDEN) {
             problem(
@@ -72,24 +87,29 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     {
         problem("realtime.app_key", "it stands in a path: use letters, digits, '-' and '_'".to_owned());
     }
-    if config.realtime.board_top_n > BOARD_TOP_N_MAX {
-        problem("realtime.board_top_n", format!("it must be at most {BOARD_TOP_N_MAX}"));
-    }
     let waiting_max = config.query.waiting_max.saturating_add(config.query.waiting_anonymous_max);
     if waiting_max >= config.query.queries_max {
         let wanted = "with query.waiting_anonymous_max it must be below query.queries_max";
         problem("query.waiting_max", wanted.to_owned());
     }
-    for (setting, bytes) in [
-        ("limits.stream_window_bytes", config.limits.stream_window_bytes),
-        ("limits.connection_window_bytes", config.limits.connection_window_bytes),
-    ] {
-        if bytes > WINDOW_BYTES_MAX {
-            problem(setting, format!("it must be at most {WINDOW_BYTES_MAX}"));
-        }
-    }
     if let Err(error) = telemetry::check_filter(&config.telemetry.log_filter) {
         problem("telemetry.log_filter", error.to_string());
     }
     found
+}
+
+/// The least and the most that a whole number may be.
+fn bounds(path: &str) -> (i64, i64) {
+    if let Some((_, least, most)) = BOUNDS.iter().find(|(setting, ..)| *setting == path) {
+        return (*least, *most);
+    }
+    let least = i64::from(!MAY_BE_ZERO.contains(&path));
+    let most = if path.ends_with("_ms") {
+        MILLIS_MAX
+    } else if path.contains("_bytes") {
+        i64::MAX
+    } else {
+        COUNT_MAX
+    };
+    (least, most)
 }

@@ -63,7 +63,7 @@ fn every_problem_is_told_at_once_with_its_source() {
         (name.as_str(), "limits.window: unknown field"),
         ("variable NIMAORA_QUERY__QUERIES_MAX", "query.queries_max: invalid value: integer `-1`"),
         ("variable NIMAORA_LISTEN", "listen: invalid socket address"),
-        ("setting command.mailbox_commands_max", "it must be above 0"),
+        ("setting command.mailbox_commands_max", "it is 0, and must be at least 1"),
     ] {
         assert!(
             found.iter().any(|p| p.starts_with(source) && p.contains(words)),
@@ -95,6 +95,13 @@ fn values_that_cannot_work_are_refused() {
         ("telemetry.log_filter", "info,,=="),
         ("telemetry.log_format", "loud"),
         ("limits.connections_max", "0"),
+        ("limits.header_bytes_max", "1"),
+        ("command.token_lifetime_ms", "1"),
+        ("command.mailbox_commands_max", "9223372036854775807"),
+        ("query.queries_max", "9223372036854775807"),
+        ("query.watchers_max", "9223372036854775807"),
+        ("read_models.readers_max", "4294967295"),
+        ("limits.drain_timeout_ms", "9223372036854775807"),
         ("data_dir", ""),
     ] {
         let sources = Sources { flags: pairs(&[(setting, value)]), ..Sources::default() };

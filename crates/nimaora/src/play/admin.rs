@@ -29,19 +29,24 @@ pub(super) async fn create(server: &Server, title: String, admin: &Admin) -> Res
     };
     let request = with_token(wish, Some(&admin.bearer()?));
     let created = server.connection.commands().create_battle(request).await?.into_inner();
+    server.shows(&created.battle_id, created.position).await;
     Ok(format!("battle {}\njoin code {}\n", created.battle_id, created.join_code))
 }
 
 pub(super) async fn start(server: &Server, battle: &str, admin: &Admin) -> Result<String, ClientError> {
     let battle = server.battle(battle).await?;
-    let wish = StartBattleRequest { command_id: command_id(), battle_id: battle.id };
-    server.connection.commands().start_battle(with_token(wish, Some(&admin.bearer()?))).await?;
+    let wish = StartBattleRequest { command_id: command_id(), battle_id: battle.id.clone() };
+    let request = with_token(wish, Some(&admin.bearer()?));
+    let done = server.connection.commands().start_battle(request).await?.into_inner();
+    server.shows(&battle.id, done.position).await;
     Ok(format!("'{}' has started\n", battle.title))
 }
 
 pub(super) async fn finish(server: &Server, battle: &str, admin: &Admin) -> Result<String, ClientError> {
     let battle = server.battle(battle).await?;
-    let wish = FinishBattleRequest { command_id: command_id(), battle_id: battle.id };
-    server.connection.commands().finish_battle(with_token(wish, Some(&admin.bearer()?))).await?;
+    let wish = FinishBattleRequest { command_id: command_id(), battle_id: battle.id.clone() };
+    let request = with_token(wish, Some(&admin.bearer()?));
+    let done = server.connection.commands().finish_battle(request).await?.into_inner();
+    server.shows(&battle.id, done.position).await;
     Ok(format!("'{}' is over; its standings are final\n", battle.title))
 }

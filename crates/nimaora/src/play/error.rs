@@ -22,6 +22,9 @@ pub enum ClientError {
         /// What happened at the bottom of it.
         reason: String,
     },
+    /// The URL is not one that is spoken to; a token sent there would be readable on the way.
+    #[error("cannot use the server {0}: its URL must begin with http://; this client does not speak TLS")]
+    Scheme(String),
     /// The server said no.
     #[error("{0}")]
     Refused(String),

@@ -1,14 +1,11 @@
-//! What can be seen: the board, the questions, and what a socket tells.
+//! What can be seen: the board and the questions.
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use nimaora_api::v1::{GetLeaderboardRequest, GetLeaderboardResponse, ListQuestionsRequest, QuestionKind};
-use serde_json::Value;
-use tokio::signal;
 
-use super::session::Session;
 use super::{ClientError, Server};
-use crate::client::{Event, PusherSocket, with_token};
+use crate::client::with_token;
 
 /// The longest board that a query answers.
 const BOARD_LINES_MAX: u32 = 1_000;
@@ -80,74 +77,4 @@ async fn leaderboard(
 ) -> Result<GetLeaderboardResponse, ClientError> {
     let asked = GetLeaderboardRequest { battle_id, limit, ..GetLeaderboardRequest::default() };
     Ok(server.connection.queries().get_leaderboard(with_token(asked, None)).await?.into_inner())
-}
-
-/// Prints what the participant's socket hears until Ctrl-C.
-pub(super) async fn watch(server: &Server, player: &str, app_key: &str) -> Result<(), ClientError> {
-    let session = Session::load(player)?;
-    let mut socket = PusherSocket::connect(server.authority(), app_key).await?;
-    let own = format!("private-participant.{}", session.participant_id);
-    let signature = socket.authorise(&own, &session.token).await?;
-    socket.subscribe(&own, Some(&signature)).await?;
-    socket.subscribe(&format!("battle.{}", session.battle_id), None).await?;
-    let hear = async {
-        loop {
-            let event = socket.next_event().await?;
-            if let Some(line) = heard(&event) {
-                super::print(&line)?;
-            }
-        }
-    };
-    tokio::select! {
-        ended = hear => ended,
-        _ = signal::ctrl_c() => Ok(()),
-    }
-}
-
-/// An event as a line: attacks and boards in words, others as they came. The protocol's own are passed over.
-fn heard(event: &Event) -> Option<String> {
-    let data: Value = event.read().unwrap_or_default();
-    let attacker = data["attacker"].as_str().unwrap_or("somebody");
-    match event.name.as_str() {
-        "attack.received" if data["blocked"] == true => {
-            Some(format!("You were attacked by {attacker}! A shield blocked it.\n"))
-        }
-        "attack.received" => {
-            Some(format!("You were attacked by {attacker}! You lost {} points.\n", data["points_lost"]))
-        }
-        "leaderboard.updated" => Some(format!("board: {}\n", places(&data["entries"]))),
-        name if name.starts_with("pusher_internal:") => None,
-        name => Some(format!("{name} {}\n", event.data)),
-    }
-}
-
-fn places(entries: &Value) -> String {
-    let entries = entries.as_array().map_or([].as_slice(), Vec::as_slice);
-    let place = |entry: &Value| {
-        format!("{} {} ({})", entry["rank"], entry["username"].as_str().unwrap_or("?"), entry["points"])
-    };
-    entries.iter().map(place).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_attack_is_told_in_words() {
-        let event =
-            |data: &str| Event { name: "attack.received".to_owned(), channel: None, data: data.to_owned() };
-        let landed = heard(&event(r#"{"attacker":"ada","blocked":false,"points_lost":5}"#)).unwrap();
-        assert_eq!(landed, "You were attacked by ada! You lost 5 points.\n");
-        let blocked = heard(&event(r#"{"attacker":"ada","blocked":true,"points_lost":0}"#)).unwrap();
-        assert_eq!(blocked, "You were attacked by ada! A shield blocked it.\n");
-    }
-
-    #[test]
-    fn a_board_is_told_in_one_line() {
-        let data =
-            r#"{"entries":[{"rank":1,"username":"ada","points":9},{"rank":2,"username":"bob","points":3}]}"#;
-        let event = Event { name: "leaderboard.updated".to_owned(), channel: None, data: data.to_owned() };
-        assert_eq!(heard(&event).unwrap(), "board: 1 ada (9), 2 bob (3)\n");
-    }
 }

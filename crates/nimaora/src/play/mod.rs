@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `admin` | what needs the admin token: create, start, finish |
 //! | `player` | what a participant does: join, answer, attack |
-//! | `look` | what anybody may see: board, questions; and what a socket tells |
+//! | `look` | what anybody may see: board, questions |
+//! | `watch` | what a participant's socket tells |
 //! | `session` | a participant's token between two calls |
 //! | `error` | [`ClientError`] |
 
@@ -13,6 +14,7 @@ mod error;
 mod look;
 mod player;
 mod session;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -82,7 +84,8 @@ enum Call {
         /// Whom: a name on the board, or a participant's id.
         target: String,
     },
-    /// Prints what a participant's socket hears, attacks and boards, until Ctrl-C.
+    /// Prints what a participant's socket hears, attacks and boards, until Ctrl-C, and keeps the participant from lapsing.
+    /// Connects again when the server was away.
     Watch {
         /// Who listens: the name of a session file.
         #[arg(long = "as", value_name = "NAME")]
@@ -129,7 +132,7 @@ pub async fn run(args: ClientArgs) -> Result<(), ClientError> {
             player::answer(&server, &player, question, answer).await?
         }
         Call::Attack { player, target } => player::attack(&server, &player, &target).await?,
-        Call::Watch { player, app_key } => return look::watch(&server, &player, &app_key).await,
+        Call::Watch { player, app_key } => return watch::watch(&server, &player, &app_key).await,
         Call::Board { battle } => look::board(&server, &battle).await?,
         Call::Questions { battle } => look::questions(&server, &battle).await?,
     };
@@ -141,6 +144,9 @@ fn print(text: &str) -> Result<(), ClientError> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(ClientError::Output)
 }
 
+/// The longest wait until queries show what was done, in milliseconds.
+const SHOW_WAIT_MS: u32 = 5_000;
+
 /// The server that is spoken to.
 struct Server {
     connection: Connection,
@@ -149,6 +155,9 @@ struct Server {
 
 impl Server {
     async fn connect(url: String) -> Result<Self, ClientError> {
+        if !url.starts_with("http://") {
+            return Err(ClientError::Scheme(url));
+        }
         match Connection::open(&url).await {
             Ok(connection) => Ok(Self { connection, url }),
             Err(error) => Err(ClientError::connect(url, &error)),
@@ -158,6 +167,14 @@ impl Server {
     /// HOST:PORT.
     fn authority(&self) -> &str {
         self.url.trim_start_matches("http://").trim_end_matches('/')
+    }
+
+    /// Waits until queries show what happened at `position`, so that the next call sees it. What was done is done, so a wait in
+    /// vain is no failure.
+    async fn shows(&self, battle_id: &str, position: u64) {
+        let battle = Some(get_battle_request::Battle::BattleId(battle_id.to_owned()));
+        let asked = GetBattleRequest { battle, min_position: position, wait_ms: SHOW_WAIT_MS };
+        let _ = self.connection.queries().get_battle(with_token(asked, None)).await;
     }
 
     /// The battle with this id or join code.

@@ -13,6 +13,7 @@ pub(super) async fn join(server: &Server, battle: &str, name: &str) -> Result<St
     let wish =
         JoinRequest { command_id: command_id(), battle_id: battle_id.clone(), username: name.to_owned() };
     let joined = server.connection.commands().join(with_token(wish, None)).await?.into_inner();
+    server.shows(&battle_id, joined.position).await;
     let session = Session {
         battle_id,
         participant_id: joined.participant_id,
@@ -34,6 +35,7 @@ pub(super) async fn answer(
     let wish = SubmitAnswerRequest { command_id: command_id(), question_id, answer };
     let request = with_token(wish, Some(&session.bearer()?));
     let answered = server.connection.commands().submit_answer(request).await?.into_inner();
+    server.shows(&session.battle_id, answered.position).await;
     let verdict = match answered.verdict() {
         Verdict::Correct => "right",
         Verdict::Wrong => "wrong",
@@ -48,6 +50,7 @@ pub(super) async fn attack(server: &Server, player: &str, target: &str) -> Resul
     let wish = AttackRequest { command_id: command_id(), target_id };
     let request = with_token(wish, Some(&session.bearer()?));
     let attacked = server.connection.commands().attack(request).await?.into_inner();
+    server.shows(&session.battle_id, attacked.position).await;
     let outcome = match attacked.blocked {
         true => "a shield blocked it".to_owned(),
         false => format!("{target} lost {} points", attacked.points_deducted),

@@ -45,7 +45,7 @@ impl Door {
     }
 
     fn enter(self: &Arc<Self>) -> Option<Guest> {
-        let taken = self.open.load(Ordering::Relaxed) + self.realtime.sockets();
+        let taken = self.open.load(Ordering::Relaxed) + self.realtime.connections();
         let full = taken >= self.limits.connections_max;
         if full != self.full.swap(full, Ordering::Relaxed) {
             if full {

@@ -17,6 +17,7 @@ use nimaora_command_service::grpc::Commands;
 use nimaora_query_gateway::grpc::Queries;
 use tonic::body::Body;
 use tonic::service::Routes;
+use tonic_reflection::pb::v1::server_reflection_server::SERVICE_NAME as REFLECTION;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
@@ -45,7 +46,7 @@ pub(super) struct Front {
     web: Cors<GrpcWebService<Routes>>,
     /// Sockets, signatures, probes.
     pages: Cors<Router>,
-    /// How long the body of a page or a gRPC-web call may take.
+    /// How long a request's body may take.
     body_read_timeout: Duration,
 }
 
@@ -74,6 +75,19 @@ impl Front {
 }
 
 impl Front {
+    /// What a gRPC service answers. These services are always ready; `poll_ready` has nothing to say.
+    fn grpc(&self, request: Request<Incoming>) -> Answering {
+        let timed =
+            |request: Request<Incoming>| request.map(|body| TimedBody::new(body, self.body_read_timeout));
+        match service_of(request.uri().path()) {
+            COMMANDS => Box::pin(self.commands.clone().call(timed(request))),
+            QUERIES => Box::pin(self.queries.clone().call(timed(request))),
+            // A stream of questions, which ends when its client has no more of them.
+            REFLECTION => Box::pin(self.other_grpc.clone().call(request)),
+            _ => Box::pin(self.other_grpc.clone().call(timed(request))),
+        }
+    }
+
     /// What the service answers, unless the client takes too long to send its body.
     fn in_time<Answer>(
         &self,
@@ -84,7 +98,7 @@ impl Front {
         Answer: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
-        let (body, late) = TimedBody::new(body, self.body_read_timeout);
+        let (body, late) = TimedBody::watched(body, self.body_read_timeout);
         let answer = service(Request::from_parts(head, body));
         Box::pin(async move {
             let mut answer = answer.await?;
@@ -114,12 +128,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Answering {
         match Kind::of(request.method(), request.version(), request.headers()) {
-            Kind::Grpc => match service_of(request.uri().path()) {
-                // These services are always ready; `poll_ready` has nothing to say.
-                COMMANDS => Box::pin(self.commands.clone().call(request)),
-                QUERIES => Box::pin(self.queries.clone().call(request)),
-                _ => Box::pin(self.other_grpc.clone().call(request)),
-            },
+            Kind::Grpc => self.grpc(request),
             Kind::GrpcWeb => {
                 let mut web = self.web.clone();
                 self.in_time(request, move |request| web.call(request))

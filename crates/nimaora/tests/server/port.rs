@@ -147,6 +147,36 @@ async fn past_the_limit_of_connections_a_newcomer_is_closed_at_once() {
 }
 
 #[tokio::test]
+async fn refused_sockets_that_stay_count_as_connections() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let settings = [("limits.connections_max", "2"), ("realtime.close_timeout_ms", "100000")];
+    let host = Host::start(&settings).await;
+    let mut staying = Vec::new();
+    for _ in 0..2 {
+        let mut stream = tokio::net::TcpStream::connect(host.authority()).await.unwrap();
+        let request = "GET /app/another?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let code = 4001_u16.to_be_bytes();
+        let mut told = Vec::new();
+        while !told.windows(2).any(|bytes| bytes == code) {
+            assert!(stream.read_buf(&mut told).await.unwrap() > 0, "{}", String::from_utf8_lossy(&told));
+        }
+        staying.push(stream);
+    }
+    let mut third = tokio::net::TcpStream::connect(host.authority()).await.unwrap();
+    // It may be closed before it can ask.
+    let _ = third.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let read = tokio::time::timeout(crate::host::PATIENCE, third.read(&mut [0])).await.unwrap();
+    assert!(!matches!(read, Ok(1..)), "a third connection was taken");
+    drop(staying);
+    while PusherSocket::connect(&host.authority(), APP_KEY).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    host.server.stop().await;
+}
+
+#[tokio::test]
 async fn a_client_that_says_nothing_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let host = Host::start(&[("limits.header_read_timeout_ms", "50")]).await;

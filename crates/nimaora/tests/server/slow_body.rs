@@ -1,7 +1,19 @@
 //! Clients that begin a request and do not finish it.
 
+use nimaora_api::v1::{GetBattleRequest, GetBattleResponse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_types::StatusExt;
 
 use crate::host::{Host, PATIENCE};
 
@@ -23,5 +35,43 @@ async fn a_body_that_does_not_arrive_ends_its_request_and_its_connection() {
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with("HTTP/1.1 408"), "{path}: {answer}");
     }
+    host.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_grpc_message_that_does_not_arrive_ends_its_call_and_no_other() {
+    let host = Host::start(&[("limits.body_read_timeout_ms", "50")]).await;
+    let channel = Channel::from_shared(format!("http://{}", host.authority())).unwrap();
+    let channel = channel.connect().await.unwrap();
+    // Reflection is a stream that its client keeps open between two questions.
+    let (ask, questions) = mpsc::channel(1);
+    let list = || ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    ask.send(list()).await.unwrap();
+    let mut reflection = ServerReflectionClient::new(channel.clone());
+    let answers = reflection.server_reflection_info(ReceiverStream::new(questions)).await.unwrap();
+    let mut answers = answers.into_inner();
+    answers.message().await.unwrap().unwrap();
+
+    for path in [
+        "/nimaora.v1.CommandService/Join",
+        "/nimaora.v1.QueryService/GetBattle",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        let mut grpc = Grpc::new(channel.clone());
+        grpc.ready().await.unwrap();
+        // Whatever the method takes, it never comes.
+        let codec = ProstCodec::<GetBattleRequest, GetBattleResponse>::default();
+        let nothing = tonic::Request::new(tokio_stream::pending());
+        let call = grpc.client_streaming(nothing, PathAndQuery::from_static(path), codec);
+        let status = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{path}: {status}");
+        assert_eq!(status.get_error_details().error_info().unwrap().reason, "MESSAGE_TOO_SLOW", "{path}");
+    }
+    ask.send(list()).await.unwrap();
+    answers.message().await.unwrap().unwrap();
+    drop(ask);
     host.server.stop().await;
 }

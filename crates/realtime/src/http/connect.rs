@@ -12,7 +12,7 @@ use fastwebsockets::upgrade;
 use crate::error::CloseReason;
 use crate::hub::Hub;
 use crate::hub::registry::Admission;
-use crate::socket;
+use crate::socket::task::{self, Entry};
 
 /// How long the client may take to read the answer to its upgrade. Then the connection is dropped.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,13 +36,22 @@ pub(super) async fn connect(
     Path(key): Path<String>,
     request: Request,
 ) -> Response {
-    let admission = admit(&hub, &key, request.uri().query().unwrap_or_default());
-    upgrade(&hub, request, admission)
+    let entry = match admit(&hub, &key, request.uri().query().unwrap_or_default()) {
+        Ok(admission) => Some(Entry::admitted(admission)),
+        Err(reason) => refuse(&hub, reason),
+    };
+    upgrade(&hub, request, entry)
 }
 
 /// A path under `/app` that is no application's.
 pub(super) async fn lost(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    upgrade(&hub, request, Err(CloseReason::PathNotFound))
+    let entry = refuse(&hub, CloseReason::PathNotFound);
+    upgrade(&hub, request, entry)
+}
+
+/// Lets the connection be told why it is refused; `None` when too many are being told.
+fn refuse(hub: &Hub, reason: CloseReason) -> Option<Entry> {
+    hub.sockets.admit_refused().map(|admission| Entry::refused(admission, reason))
 }
 
 fn admit(hub: &Hub, key: &str, query: &str) -> Result<Admission, CloseReason> {
@@ -60,7 +69,7 @@ fn admit(hub: &Hub, key: &str, query: &str) -> Result<Admission, CloseReason> {
     hub.sockets.admit().ok_or(CloseReason::NodeFull)
 }
 
-fn upgrade(hub: &Arc<Hub>, mut request: Request, admission: Result<Admission, CloseReason>) -> Response {
+fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Response {
     if hub.shutdown.is_requested() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -68,6 +77,9 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, admission: Result<Admission, Cl
         let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
         return (StatusCode::UPGRADE_REQUIRED, upgrade, "connect with a WebSocket").into_response();
     }
+    let Some(entry) = entry else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many are being refused; try again").into_response();
+    };
     let upgraded = hyper::upgrade::on(&mut request);
     let Ok((response, _)) = upgrade::upgrade(&mut request) else {
         let version = [("sec-websocket-version", "13")];
@@ -76,7 +88,7 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, admission: Result<Admission, Cl
     let hub_of_socket = Arc::clone(hub);
     hub.shutdown.spawn(async move {
         if let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgraded).await {
-            socket::task::run(hub_of_socket, upgraded, admission).await;
+            task::run(hub_of_socket, upgraded, entry).await;
         }
     });
     response.map(|_| Body::empty())

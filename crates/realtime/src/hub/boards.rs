@@ -21,15 +21,21 @@ use crate::os;
 const NICE: i32 = 5;
 
 /// Reads the battle's board whenever it has moved, at most once a tick, and has it sent. Ends with the room.
+///
+/// A board on which nothing happens is read now and then all the same: one that was read while the read models were being
+/// built is older than what they show later, and a rebuild tells nobody.
 pub(super) async fn follow(hub: Arc<Hub>, room: Arc<Room>, mut feed: Feed, mut is_stale: bool) {
     let tick = Duration::from_millis(hub.config.board_tick_ms);
+    let poll = Duration::from_millis(hub.config.board_poll_ms);
     let mut next_at = Instant::now();
+    let mut poll_at = next_at + poll;
     loop {
         tokio::select! {
             biased;
             () = room.closed() => return,
-            () = tokio::time::sleep_until(next_at), if is_stale => {
+            () = tokio::time::sleep_until(if is_stale { next_at } else { poll_at }) => {
                 next_at = Instant::now() + tick;
+                poll_at = Instant::now() + poll;
                 is_stale = match refresh(&hub, &room).await {
                     Ok(is_newer) => {
                         if is_newer {

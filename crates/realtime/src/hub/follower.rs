@@ -1,61 +1,109 @@
 //! What happens in a battle, told to those whom it concerns, the moment it is known.
+//!
+//! Each lane has a feed of its own. They are looked at in the order of their urgency whenever one of them lets go of the
+//! processor, which each does every few hundred sockets: an alert waits for no news and no scores, however many of them came
+//! before it. What a feed has lost is read from the tables, see [`super::catch_up`].
 
 use std::sync::Arc;
 
-use nimaora_change_bus::{Change, ChangeBatch};
+use nimaora_change_bus::{BusError, Change, ChangeBatch, Lane};
 use nimaora_domain::{ParticipantId, Phase, SessionId, Timestamp};
-use nimaora_read_models::{AttackView, BattleView};
+use nimaora_read_models::AttackView;
+use tokio::sync::Mutex;
 
 use super::Hub;
+use super::catch_up::Owed;
 use super::feed::{Feed, FeedMessage};
-use super::inbox::Behind;
 use super::room::Room;
 use crate::Position;
-use crate::error::Refusal;
 use crate::metrics;
 use crate::pusher::events::{self, AttackReceived, News, ScoreChanged};
 
+/// Changes that are told before others get their turn.
+const SLICE_CHANGES: usize = 256;
+
+/// The feeds of a battle, boards apart.
+pub(super) struct Feeds {
+    attacks: Feed,
+    broadcast: Feed,
+    rest: Feed,
+}
+
 /// Carries a battle's changes, boards apart, to its sockets.
 pub(super) struct Follower {
-    hub: Arc<Hub>,
-    room: Arc<Room>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) room: Arc<Room>,
+    /// Locked while a phase is being told, so that no socket hears of two in the wrong order.
+    told: Mutex<Told>,
+    pub(super) owed: Owed,
+}
+
+struct Told {
     /// The phase that the tables showed when the battle was first followed, or that was told since.
-    known_phase: Phase,
-    /// The position at which a phase was last told; a repeat is not past it.
-    phase_told_at: Position,
+    phase: Phase,
+    /// The position at which it was told; a repeat is not past it.
+    at: Position,
+}
+
+/// Where news of a phase comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It has just begun.
+    Bus,
+    /// It is there, and may have been told before.
+    Tables,
+}
+
+impl Feeds {
+    pub(super) async fn follow(hub: &Arc<Hub>, room: &Room) -> Result<Self, BusError> {
+        let follow = async |lanes| Feed::follow(hub, room.battle_id, lanes).await;
+        Ok(Self {
+            attacks: follow(&[Lane::Attacks]).await?,
+            broadcast: follow(&[Lane::Broadcast]).await?,
+            rest: follow(&[Lane::Default, Lane::Notifications]).await?,
+        })
+    }
 }
 
 impl Follower {
     pub(super) fn new(hub: Arc<Hub>, room: Arc<Room>, phase: Phase) -> Self {
-        Self { hub, room, known_phase: phase, phase_told_at: 0 }
+        Self { hub, room, told: Mutex::new(Told { phase, at: 0 }), owed: Owed::default() }
     }
 
     /// Follows the battle until nobody listens any more or the server stops.
-    pub(super) async fn run(mut self, mut feed: Feed) {
-        let room = Arc::clone(&self.room);
+    pub(super) async fn run(self, feeds: Feeds) {
+        tokio::select! {
+            biased;
+            () = self.room.closed() => {}
+            () = self.tell_all(feeds.attacks, || self.owe_alerts()) => {}
+            () = self.tell_all(feeds.broadcast, || self.owe_news()) => {}
+            () = self.tell_all(feeds.rest, || self.owe_scores()) => {}
+            () = self.catch_up() => {}
+        }
+    }
+
+    /// Tells what a feed says, in its order; `owe` notes what is owed when some of it was lost. Never ends.
+    async fn tell_all(&self, mut feed: Feed, owe: impl Fn()) {
         loop {
-            let message = tokio::select! {
-                biased;
-                () = room.closed() => return,
-                message = feed.next() => message,
-            };
-            match message {
+            match feed.next().await {
                 FeedMessage::Changes(batch) => self.tell(&batch).await,
-                FeedMessage::Missed => {
-                    metrics::caught_up();
-                    self.catch_up().await;
-                }
+                FeedMessage::Missed => owe(),
             }
         }
     }
 
-    async fn tell(&mut self, batch: &ChangeBatch) {
-        for change in &batch.changes {
-            self.tell_one(change).await;
+    async fn tell(&self, batch: &ChangeBatch) {
+        for (nth, slice) in batch.changes.chunks(SLICE_CHANGES).enumerate() {
+            if nth > 0 {
+                tokio::task::yield_now().await;
+            }
+            for change in slice {
+                self.tell_one(change).await;
+            }
         }
     }
 
-    async fn tell_one(&mut self, change: &Change) {
+    async fn tell_one(&self, change: &Change) {
         match change {
             Change::AttackReceived {
                 position,
@@ -75,7 +123,7 @@ impl Follower {
                     event_id: *event_id,
                     position: *position,
                 };
-                self.alert(*target_id, attack);
+                self.alert(*target_id, attack, false);
             }
             Change::ScoreChanged { position, participant_id, points, shields, arrows } => {
                 let score =
@@ -91,24 +139,25 @@ impl Follower {
             }
             Change::BattleStarted { position, started_at } => {
                 let news = News::Started { started_at: Some(*started_at), position: *position };
-                self.announce(Phase::Running, *position, &news).await;
+                self.announce(Source::Bus, Phase::Running, *position, &news).await;
             }
             Change::BattleFinished { position, finished_at } => {
-                self.finish(*position, Some(*finished_at)).await;
+                self.finish(Source::Bus, *position, Some(*finished_at)).await;
             }
             Change::BattleCancelled { position, reason } => {
                 let news = News::Cancelled { reason: Some(reason), position: *position };
-                self.announce(Phase::Cancelled, *position, &news).await;
+                self.announce(Source::Bus, Phase::Cancelled, *position, &news).await;
             }
             // Boards have a feed of their own.
             Change::Applied { .. } => {}
         }
     }
 
-    fn alert(&self, target_id: ParticipantId, attack: AttackReceived<'_>) {
+    /// `is_owed` when it was lost before.
+    pub(super) fn alert(&self, target_id: ParticipantId, attack: AttackReceived<'_>, is_owed: bool) {
         let (position, happened_at) = (attack.position, attack.timestamp);
         let mut frame_bytes = 0;
-        let sockets = self.room.inboxes.lock().alert(target_id, position, || {
+        let sockets = self.room.inboxes.lock().alert(target_id, position, is_owed, || {
             let frame = events::of_participant(self.room.battle_id, target_id, &News::Attack(attack));
             frame_bytes = frame.len();
             frame
@@ -119,7 +168,7 @@ impl Follower {
         }
     }
 
-    fn score(&self, id: ParticipantId, score: ScoreChanged) {
+    pub(super) fn score(&self, id: ParticipantId, score: ScoreChanged) {
         let mut frame_bytes = 0;
         let sockets = self.room.inboxes.lock().score(id, score.position, || {
             let frame = events::of_participant(self.room.battle_id, id, &News::Score(score));
@@ -131,7 +180,7 @@ impl Follower {
         }
     }
 
-    fn end_sessions(
+    pub(super) fn end_sessions(
         &self,
         id: ParticipantId,
         position: Position,
@@ -142,79 +191,23 @@ impl Follower {
         self.room.inboxes.lock().end_sessions(id, position, newest, &frame);
     }
 
-    async fn announce(&mut self, phase: Phase, position: Position, news: &News<'_>) {
-        if position <= self.phase_told_at {
+    pub(super) async fn announce(&self, source: Source, phase: Phase, position: Position, news: &News<'_>) {
+        let mut told = self.told.lock().await;
+        let is_known = source == Source::Tables && phase == told.phase;
+        if is_known || position <= told.at {
             return;
         }
-        self.known_phase = phase;
-        self.phase_told_at = position;
+        *told = Told { phase, at: position };
         let frame = events::of_battle(self.room.battle_id, news);
         let sockets = self.room.broadcast(&frame).await;
         metrics::sent("broadcast", sockets, frame.len());
     }
 
     /// The final standings go with the news; without them when they cannot be read, because a board follows anyway.
-    async fn finish(&mut self, position: Position, finished_at: Option<Timestamp>) {
+    pub(super) async fn finish(&self, source: Source, position: Position, finished_at: Option<Timestamp>) {
         let standings = self.hub.top(self.room.battle_id).await.ok();
         let news = News::Finished { finished_at, position, standings: standings.as_ref() };
-        self.announce(Phase::Finished, position, &news).await;
-    }
-
-    /// Reads from the tables what the lost changes said. What cannot be read now is not tried again: the next changes come
-    /// anyhow, and what a participant has missed is told when it subscribes again.
-    async fn catch_up(&mut self) {
-        if let Ok(battle) = self.hub.battle(self.room.battle_id).await
-            && battle.phase != self.known_phase
-        {
-            self.catch_up_with_phase(&battle).await;
-        }
-        let behind = self.room.inboxes.lock().behind();
-        for behind in behind {
-            if let Err(refusal) = self.catch_up_with_participant(&behind).await {
-                tracing::warn!(participant = %behind.participant_id, %refusal, "alerts may be missing");
-            }
-        }
-    }
-
-    async fn catch_up_with_phase(&mut self, battle: &BattleView) {
-        let position = battle.as_of;
-        match battle.phase {
-            Phase::Absent | Phase::Created => {}
-            Phase::Running => {
-                let news = News::Started { started_at: battle.started_at, position };
-                self.announce(battle.phase, position, &news).await;
-            }
-            Phase::Finished => self.finish(position, battle.ended_at).await,
-            Phase::Cancelled => {
-                self.announce(battle.phase, position, &News::Cancelled { reason: None, position }).await;
-            }
-        }
-    }
-
-    async fn catch_up_with_participant(&self, behind: &Behind) -> Result<(), Refusal> {
-        let (battle_id, id) = (self.room.battle_id, behind.participant_id);
-        let limit = self.hub.config.alerts_replayed_max;
-        let store = &self.hub.read_models;
-        for attack in self.hub.ask(store.attacks_on(battle_id, id, behind.after, limit)).await? {
-            self.alert(id, AttackReceived::from(&attack));
-        }
-        let Some(participant) = self.hub.ask(store.participant(battle_id, id)).await? else { return Ok(()) };
-        let position = participant.as_of;
-        if participant.has_left || participant.removed {
-            self.end_sessions(id, position, None, &News::Gone { position });
-            return Ok(());
-        }
-        let session_id = participant.session_id;
-        self.end_sessions(id, position, Some(session_id), &News::SessionReplaced { session_id, position });
-        let balance = participant.balance;
-        let score = ScoreChanged {
-            points: balance.points,
-            shields: balance.shields,
-            arrows: balance.arrows,
-            position,
-        };
-        self.score(id, score);
-        Ok(())
+        self.announce(source, Phase::Finished, position, &news).await;
     }
 }
 

@@ -28,6 +28,11 @@ struct Inbox {
     last_alert_at: Position,
     /// The position of the last score that was sent.
     last_score_at: Position,
+    /// Alerts after `told_up_to` were lost: those that come are held back until the tables have told them all. The position of
+    /// the newest that was held back, or 0.
+    held_back: Option<Position>,
+    /// The participant's row may say something that was lost.
+    is_row_owed: bool,
     listeners: Vec<Listener>,
 }
 
@@ -47,11 +52,24 @@ enum Standing {
     Open { verified_at: Position },
 }
 
-/// A participant whose listeners may have missed something.
-pub(crate) struct Behind {
-    pub(crate) participant_id: ParticipantId,
-    /// What came after this is owed.
+/// Alerts that a participant's listeners are owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwedAlerts {
+    /// What came after this.
     pub(crate) after: Position,
+    /// At least up to here.
+    pub(crate) up_to: Position,
+}
+
+/// Whether the tables have told all alerts that were owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// From here on alerts are told as they come.
+    Whole,
+    /// Some were held back while the tables were read.
+    MoreCame,
+    /// The tables do not have what was held back.
+    Lacking,
 }
 
 impl Inboxes {
@@ -96,21 +114,28 @@ impl Inboxes {
         }
     }
 
-    /// Sends an alert, unless it is a repeat. The frame is made only when somebody listens; answers to how many it went.
+    /// Sends an alert, unless it is a repeat, or one that must not overtake those that are owed. The frame is made only when
+    /// somebody listens; answers to how many it went.
     pub(crate) fn alert(
         &mut self,
         id: ParticipantId,
         position: Position,
+        is_owed: bool,
         frame: impl FnOnce() -> Bytes,
     ) -> usize {
-        match self.by_participant.get_mut(&id) {
-            Some(inbox) if position > inbox.last_alert_at => {
-                inbox.last_alert_at = position;
-                inbox.told_up_to = inbox.told_up_to.max(position);
-                inbox.send(Class::Attack, frame)
-            }
-            _ => 0,
+        let Some(inbox) = self.by_participant.get_mut(&id) else { return 0 };
+        if let Some(held_back) = &mut inbox.held_back
+            && !is_owed
+        {
+            *held_back = position.max(*held_back);
+            return 0;
         }
+        if position <= inbox.last_alert_at {
+            return 0;
+        }
+        inbox.last_alert_at = position;
+        inbox.told_up_to = inbox.told_up_to.max(position);
+        inbox.send(Class::Attack, frame)
     }
 
     /// Sends a score, unless a newer one was sent. The same as [`Inboxes::alert`] in all else.
@@ -154,10 +179,57 @@ impl Inboxes {
         }
     }
 
-    /// All participants that listen, with what they are owed after changes were lost.
-    pub(crate) fn behind(&self) -> Vec<Behind> {
-        let listening = self.by_participant.iter().filter(|(_, inbox)| inbox.is_open());
-        listening.map(|(id, inbox)| Behind { participant_id: *id, after: inbox.told_up_to }).collect()
+    /// Alerts were lost: all who listen are owed what came after the last that they were told.
+    pub(crate) fn owe_alerts(&mut self) {
+        for inbox in self.by_participant.values_mut().filter(|inbox| inbox.is_open()) {
+            inbox.held_back.get_or_insert(0);
+        }
+    }
+
+    /// Scores and ends of sessions were lost. Those who are about to listen are owed them too: their session may have been checked
+    /// before it ended.
+    pub(crate) fn owe_rows(&mut self) {
+        for inbox in self.by_participant.values_mut() {
+            inbox.is_row_owed = true;
+        }
+    }
+
+    /// A participant's row is owed, or owed still.
+    pub(crate) fn owe_row(&mut self, id: ParticipantId) {
+        if let Some(inbox) = self.by_participant.get_mut(&id) {
+            inbox.is_row_owed = true;
+        }
+    }
+
+    /// All participants that are owed something.
+    pub(crate) fn owed(&self) -> Vec<ParticipantId> {
+        let owed =
+            self.by_participant.iter().filter(|(_, inbox)| inbox.is_row_owed || inbox.held_back.is_some());
+        owed.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the participant's row is owed. From here on it is not.
+    pub(crate) fn take_owed_row(&mut self, id: ParticipantId) -> bool {
+        self.by_participant.get_mut(&id).is_some_and(|inbox| std::mem::take(&mut inbox.is_row_owed))
+    }
+
+    /// The alerts that the participant is owed, if any are.
+    pub(crate) fn owed_alerts(&self, id: ParticipantId) -> Option<OwedAlerts> {
+        let inbox = self.by_participant.get(&id)?;
+        inbox.held_back.map(|up_to| OwedAlerts { after: inbox.told_up_to, up_to })
+    }
+
+    /// The tables, asked when alerts were owed at least up to `asked_up_to`, have told the last of those that they have.
+    pub(crate) fn settle_alerts(&mut self, id: ParticipantId, asked_up_to: Position) -> Settled {
+        let Some(inbox) = self.by_participant.get_mut(&id) else { return Settled::Whole };
+        match inbox.held_back {
+            Some(held_back) if held_back > inbox.told_up_to && held_back > asked_up_to => Settled::MoreCame,
+            Some(held_back) if held_back > inbox.told_up_to => Settled::Lacking,
+            _ => {
+                inbox.held_back = None;
+                Settled::Whole
+            }
+        }
     }
 }
 
@@ -205,7 +277,7 @@ mod tests {
         inboxes.end_sessions(ID, 5, Some(NEW), &frame());
         // The table was read before the end of the session was written to it.
         assert_eq!(inboxes.open(ID, key, 4), Err(Refusal::SessionEnded));
-        assert_eq!(inboxes.alert(ID, 6, frame), 0);
+        assert_eq!(inboxes.alert(ID, 6, false, frame), 0);
     }
 
     #[tokio::test]
@@ -216,7 +288,7 @@ mod tests {
         inboxes.end_sessions(ID, 5, Some(OLD), &frame());
         assert_eq!(inboxes.open(ID, key, 7), Ok(()));
         inboxes.end_sessions(ID, 6, Some(OLD), &frame());
-        assert_eq!(inboxes.alert(ID, 8, frame), 1);
+        assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
     }
 
     #[tokio::test]
@@ -224,16 +296,40 @@ mod tests {
         let ((one, _one), (two, _two)) = (socket().await, socket().await);
         let mut inboxes = Inboxes::default();
         let keys = [one, two].map(|socket| inboxes.reserve(ID, Arc::new(socket), OLD));
-        assert_eq!(inboxes.alert(ID, 1, frame), 0, "nobody has been let in yet");
+        assert_eq!(inboxes.alert(ID, 1, false, frame), 0, "nobody has been let in yet");
         for key in keys {
             inboxes.open(ID, key, 1).unwrap();
         }
-        assert_eq!(inboxes.alert(ID, 2, frame), 2);
-        assert_eq!(inboxes.alert(ID, 2, frame), 0);
-        assert_eq!(inboxes.behind().iter().map(|behind| behind.after).collect::<Vec<_>>(), [2]);
+        assert_eq!(inboxes.alert(ID, 2, false, frame), 2);
+        assert_eq!(inboxes.alert(ID, 2, false, frame), 0);
         inboxes.remove(ID, keys[0]);
-        assert_eq!(inboxes.alert(ID, 3, frame), 1);
+        assert_eq!(inboxes.alert(ID, 3, false, frame), 1);
         inboxes.remove(ID, keys[1]);
         assert!(inboxes.by_participant.is_empty(), "an inbox ends with its last listener");
+    }
+
+    #[tokio::test]
+    async fn an_alert_does_not_overtake_those_that_are_owed() {
+        let (socket, _client) = socket().await;
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
+        inboxes.open(ID, key, 1).unwrap();
+        inboxes.alert(ID, 2, false, frame);
+        assert_eq!(inboxes.owed(), []);
+
+        inboxes.owe_alerts();
+        assert_eq!(inboxes.alert(ID, 5, false, frame), 0);
+        assert_eq!(inboxes.owed_alerts(ID), Some(OwedAlerts { after: 2, up_to: 5 }));
+        assert_eq!(inboxes.alert(ID, 3, true, frame), 1);
+        assert_eq!(inboxes.settle_alerts(ID, 5), Settled::Lacking);
+        assert_eq!(inboxes.alert(ID, 7, false, frame), 0);
+        assert_eq!(inboxes.settle_alerts(ID, 5), Settled::MoreCame);
+        for position in [5, 7] {
+            assert_eq!(inboxes.alert(ID, position, true, frame), 1);
+        }
+        assert_eq!(inboxes.settle_alerts(ID, 7), Settled::Whole);
+        assert_eq!(inboxes.owed(), []);
+        assert_eq!(inboxes.alert(ID, 7, false, frame), 0, "a repeat");
+        assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
     }
 }

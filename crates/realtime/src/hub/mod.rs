@@ -1,6 +1,7 @@
 //! The node's centre: its sockets, the battles that they follow, and the stores behind them.
 
 pub(crate) mod boards;
+pub(crate) mod catch_up;
 pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod inbox;

@@ -9,11 +9,11 @@ use nimaora_change_bus::Lane;
 use nimaora_domain::BattleId;
 use nimaora_read_models::Board;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
-use super::follower::Follower;
+use super::follower::{Feeds, Follower};
 use super::inbox::Inboxes;
 use super::slots::{Slot, Slots};
 use super::{Hub, boards};
@@ -24,8 +24,6 @@ use crate::pusher::events::{self, News};
 use crate::socket::Socket;
 use crate::socket::outbox::{BoardKey, Class};
 
-/// What is looked at between two boards has lanes of its own, so that an alert never waits for a board to be read.
-const LANES_OF_FOLLOWER: [Lane; 4] = [Lane::Attacks, Lane::Broadcast, Lane::Default, Lane::Notifications];
 /// Sockets that are written to before others get their turn.
 pub(super) const SLICE_SOCKETS: usize = 256;
 
@@ -38,9 +36,12 @@ pub(crate) struct Room {
     board: Mutex<Option<EncodedBoard>>,
     /// Whether the board stands in the queue of those to be sent.
     pub(super) is_queued: AtomicBool,
-    opened: OnceCell<()>,
+    opening: Mutex<Option<Opening>>,
     closed: CancellationToken,
 }
+
+/// How the opening went, once it is over.
+type Opening = watch::Receiver<Option<Result<(), Refusal>>>;
 
 struct Viewer {
     socket: Arc<Socket>,
@@ -63,21 +64,46 @@ impl Room {
             inboxes: Mutex::default(),
             board: Mutex::default(),
             is_queued: AtomicBool::new(false),
-            opened: OnceCell::new(),
+            opening: Mutex::default(),
             closed: hub.shutdown.token().child_token(),
         }
     }
 
-    /// Begins to follow the battle, if nobody has before; all others wait for the one that does.
+    /// Begins to follow the battle, if nobody has before. All others wait for that, and share its success or failure; who comes
+    /// after a failure tries again.
     pub(super) async fn open(self: &Arc<Self>, hub: &Arc<Hub>) -> Result<(), Refusal> {
-        self.opened.get_or_try_init(|| self.begin(hub)).await.copied()
+        let mut opening = self.opening(hub);
+        // Without an answer when the room was closed meanwhile.
+        let opened = opening.wait_for(Option::is_some).await.ok().and_then(|opened| *opened);
+        opened.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// The opening that is under way or went well; a new one when there is none. It has a task of its own, because whoever asked
+    /// for it first may be the first to leave.
+    fn opening(self: &Arc<Self>, hub: &Arc<Hub>) -> Opening {
+        let mut current = self.opening.lock();
+        if let Some(opening) = &*current
+            && !matches!(*opening.borrow(), Some(Err(_)))
+        {
+            return opening.clone();
+        }
+        let (done, opening) = watch::channel(None);
+        *current = Some(opening.clone());
+        let (room, hub) = (Arc::clone(self), Arc::clone(hub));
+        hub.shutdown.clone().spawn(async move {
+            tokio::select! {
+                () = room.closed() => {}
+                opened = room.begin(&hub) => drop(done.send(Some(opened))),
+            }
+        });
+        opening
     }
 
     async fn begin(self: &Arc<Self>, hub: &Arc<Hub>) -> Result<(), Refusal> {
         // Followed first and read then, so that nothing falls in between.
         let patience = Duration::from_millis(hub.config.store_timeout_ms);
         let feeds = async {
-            let news = Feed::follow(hub, self.battle_id, &LANES_OF_FOLLOWER).await?;
+            let news = Feeds::follow(hub, self).await?;
             let boards = Feed::follow(hub, self.battle_id, &[Lane::Leaderboard]).await?;
             Ok::<_, nimaora_change_bus::BusError>((news, boards))
         };

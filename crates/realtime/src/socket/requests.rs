@@ -1,8 +1,13 @@
 //! What a client asks for, and the channels it listens to.
 
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use nimaora_domain::ParticipantId;
+use nimaora_domain::{BattleId, ParticipantId};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Class, Socket};
 use crate::channel::Channel;
@@ -14,16 +19,131 @@ use crate::metrics;
 use crate::pusher::events;
 use crate::pusher::requests::{self, Request, Subscribe, Unsubscribe};
 
-/// The channels of one socket. Dropping it leaves them all.
+/// The channels of one socket, and those that it has asked for. Dropping it leaves them all.
 #[derive(Default)]
 pub(crate) struct Listening {
     subscriptions: Vec<Subscription>,
+    /// Only while something is asked for, so that idle sockets do not hold its room.
+    asked: Option<Box<Asked>>,
 }
 
 /// Held while the socket gets what is said in a channel.
 enum Subscription {
     Battle(BoardSeat),
     Participant(InboxSeat),
+}
+
+/// What the client has asked for and has no answer to yet, one after the other in its order.
+struct Asked {
+    /// The channel that is being subscribed to.
+    channel: Channel,
+    opening: Pin<Box<dyn Future<Output = Result<Subscription, Refusal>> + Send>>,
+    /// At most as many as a socket may have channels, less the one above.
+    behind: VecDeque<Wish>,
+    /// When whatever has no answer is refused.
+    deadline: Instant,
+}
+
+/// A subscription that nothing is wrong with as far as the request goes.
+#[derive(Clone, Copy)]
+enum Wish {
+    Battle(BattleId),
+    Participant(ParticipantId, Grant),
+}
+
+impl Listening {
+    /// Does what the message asks for, begins with it, or tells the client why not.
+    pub(crate) fn request(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, text: &str) {
+        match requests::parse(text) {
+            Ok(Request::Ping) => socket.send(Class::Answer, &events::PONG),
+            Ok(Request::Pong) => {}
+            Ok(Request::Subscribe(request)) => {
+                if let Err(refusal) = self.subscribe(hub, socket, &request) {
+                    refuse(socket, &request.channel, refusal);
+                }
+            }
+            Ok(Request::Unsubscribe(request)) => self.unsubscribe(hub, socket, &request),
+            Err(why) => {
+                metrics::misunderstood();
+                socket.send(Class::Answer, &events::misunderstood(why));
+            }
+        }
+    }
+
+    /// Whether [`Listening::progress`] has something to wait for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Waits for the answer to what was asked first, and begins with what was asked next. Cancel safe.
+    pub(crate) async fn progress(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>) {
+        let opened = match &mut self.asked {
+            Some(asked) => asked.opening.as_mut().await,
+            None => pending().await,
+        };
+        let Some(asked) = self.asked.take() else { return };
+        match opened {
+            Ok(subscription) => self.subscriptions.push(subscription),
+            Err(refusal) => refuse(socket, &asked.channel.to_string(), refusal),
+        }
+        self.begin(hub, socket, asked.behind, asked.deadline);
+    }
+
+    fn subscribe(
+        &mut self,
+        hub: &Arc<Hub>,
+        socket: &Arc<Socket>,
+        request: &Subscribe,
+    ) -> Result<(), Refusal> {
+        let wish = Wish::read(hub, socket, request)?;
+        match &mut self.asked {
+            Some(asked) if asked.behind.len() + 1 >= hub.config.channels_per_socket_max => {
+                Err(Refusal::TooManyChannels)
+            }
+            Some(asked) => {
+                asked.behind.push_back(wish);
+                Ok(())
+            }
+            None => {
+                let patience = Duration::from_millis(hub.config.subscribe_timeout_ms);
+                self.begin(hub, socket, VecDeque::from([wish]), Instant::now() + patience);
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins with the first wish that can be begun with.
+    fn begin(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, mut wishes: VecDeque<Wish>, deadline: Instant) {
+        while let Some(wish) = wishes.pop_front() {
+            let channel = wish.channel();
+            // Subscribing again begins anew, so that the client gets its confirmation and the current board.
+            self.leave(channel);
+            if self.subscriptions.len() >= hub.config.channels_per_socket_max {
+                refuse(socket, &channel.to_string(), Refusal::TooManyChannels);
+                continue;
+            }
+            let opening = Box::pin(wish.open(Arc::clone(hub), Arc::clone(socket), deadline));
+            self.asked = Some(Box::new(Asked { channel, opening, behind: wishes, deadline }));
+            return;
+        }
+    }
+
+    /// The protocol has no answer to it. A channel that the socket does not listen to is none to leave.
+    fn unsubscribe(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, request: &Unsubscribe) {
+        let Ok(channel) = Channel::parse(&request.channel) else { return };
+        self.leave(channel);
+        let Some(asked) = &mut self.asked else { return };
+        asked.behind.retain(|wish| wish.channel() != channel);
+        if asked.channel == channel
+            && let Some(asked) = self.asked.take()
+        {
+            self.begin(hub, socket, asked.behind, asked.deadline);
+        }
+    }
+
+    fn leave(&mut self, channel: Channel) {
+        self.subscriptions.retain(|subscription| subscription.channel() != channel);
+    }
 }
 
 impl Subscription {
@@ -35,73 +155,62 @@ impl Subscription {
     }
 }
 
-impl Listening {
-    /// Does what the message asks for, or tells the client why not.
-    pub(crate) async fn request(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, text: &str) {
-        match requests::parse(text) {
-            Ok(Request::Ping) => socket.send(Class::Answer, &events::PONG),
-            Ok(Request::Pong) => {}
-            Ok(Request::Subscribe(request)) => {
-                if let Err(refusal) = self.subscribe(hub, socket, &request).await {
-                    metrics::refused(refusal);
-                    socket.send(Class::Answer, &events::refused(&request.channel, refusal));
+impl Wish {
+    /// Reads the request. A private channel needs a signature, which proves that a node has seen the participant's token.
+    fn read(hub: &Hub, socket: &Socket, request: &Subscribe) -> Result<Self, Refusal> {
+        match Channel::parse(&request.channel)? {
+            Channel::Battle(battle_id) => Ok(Self::Battle(battle_id)),
+            Channel::Participant(id) => {
+                let auth = request.auth.as_deref().ok_or(Refusal::SignatureMissing)?;
+                let data = request.channel_data.as_deref();
+                hub.application.verify(auth, &socket.id.to_string(), &request.channel, data)?;
+                Ok(Self::Participant(id, Grant::read(data)?))
+            }
+        }
+    }
+
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Battle(battle_id) => Channel::Battle(*battle_id),
+            Self::Participant(id, _) => Channel::Participant(*id),
+        }
+    }
+
+    /// Subscribes, if that can be done before the deadline.
+    async fn open(
+        self,
+        hub: Arc<Hub>,
+        socket: Arc<Socket>,
+        deadline: Instant,
+    ) -> Result<Subscription, Refusal> {
+        let opening = async {
+            match self {
+                Self::Battle(battle_id) => {
+                    let occupancy = hub.rooms.enter(&hub, battle_id).await?;
+                    Ok(Subscription::Battle(occupancy.watch_board(&socket)))
+                }
+                Self::Participant(id, grant) => {
+                    listen(&hub, &socket, id, grant).await.map(Subscription::Participant)
                 }
             }
-            Ok(Request::Unsubscribe(request)) => self.unsubscribe(&request),
-            Err(why) => {
-                metrics::misunderstood();
-                socket.send(Class::Answer, &events::misunderstood(why));
-            }
-        }
-    }
-
-    async fn subscribe(
-        &mut self,
-        hub: &Arc<Hub>,
-        socket: &Arc<Socket>,
-        request: &Subscribe,
-    ) -> Result<(), Refusal> {
-        let channel = Channel::parse(&request.channel)?;
-        // Subscribing again begins anew, so that the client gets its confirmation and the current board.
-        self.leave(channel);
-        if self.subscriptions.len() >= hub.config.channels_per_socket_max {
-            return Err(Refusal::TooManyChannels);
-        }
-        let subscription = match channel {
-            Channel::Battle(battle_id) => {
-                Subscription::Battle(hub.rooms.enter(hub, battle_id).await?.watch_board(socket))
-            }
-            Channel::Participant(id) => Subscription::Participant(listen(hub, socket, id, request).await?),
         };
-        self.subscriptions.push(subscription);
-        Ok(())
-    }
-
-    /// The protocol has no answer to it. A channel that the socket does not listen to is none to leave.
-    fn unsubscribe(&mut self, request: &Unsubscribe) {
-        if let Ok(channel) = Channel::parse(&request.channel) {
-            self.leave(channel);
-        }
-    }
-
-    fn leave(&mut self, channel: Channel) {
-        self.subscriptions.retain(|subscription| subscription.channel() != channel);
+        timeout_at(deadline, opening).await.unwrap_or(Err(Refusal::Unavailable))
     }
 }
 
-/// A private channel: the signature proves that a node has seen the participant's token, and the table, that its session is
-/// still the newest.
+/// A private channel: the table has to say that the session which the signature is for is still the newest.
 async fn listen(
     hub: &Arc<Hub>,
     socket: &Arc<Socket>,
     id: ParticipantId,
-    request: &Subscribe,
+    grant: Grant,
 ) -> Result<InboxSeat, Refusal> {
-    let auth = request.auth.as_deref().ok_or(Refusal::SignatureMissing)?;
-    let data = request.channel_data.as_deref();
-    hub.application.verify(auth, &socket.id.to_string(), &request.channel, data)?;
-    let grant = Grant::read(data)?;
     let seat = hub.rooms.enter(hub, grant.battle_id).await?.reserve_inbox(socket, id, grant.session_id);
     let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?;
     seat.open(verified_at)
+}
+
+fn refuse(socket: &Socket, channel: &str, refusal: Refusal) {
+    metrics::refused(refusal);
+    socket.send(Class::Answer, &events::refused(channel, refusal));
 }

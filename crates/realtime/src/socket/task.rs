@@ -19,24 +19,48 @@ use crate::pusher::events;
 use crate::websocket::encode;
 use crate::websocket::read::{Message, Reader};
 
-/// Serves a connection until it ends. One that was not admitted is told why and closed.
-pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, admission: Result<Admission, CloseReason>) {
+/// What a connection holds from the answer to its upgrade to its end.
+pub(crate) struct Entry {
+    /// Counts it.
+    _admission: Admission,
+    refused: Option<CloseReason>,
+}
+
+impl Entry {
+    /// For a connection that is let in.
+    pub(crate) fn admitted(admission: Admission) -> Self {
+        Self { _admission: admission, refused: None }
+    }
+
+    /// For one that is only told why it is not.
+    pub(crate) fn refused(admission: Admission, reason: CloseReason) -> Self {
+        Self { _admission: admission, refused: Some(reason) }
+    }
+}
+
+/// Serves a connection until it ends. One that was not let in is told why and closed; it too counts until it is gone.
+pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, entry: Entry) {
     let config = &hub.config;
     let (wire, early) = Wire::of(upgraded, config.send_buffer_bytes);
     let timeout_s = spread(config.activity_timeout_s);
     let socket = Arc::new(Socket::new(wire, timeout_s, config.outbox_bytes_max, hub.now_s()));
-    match admission {
-        Ok(admission) => {
-            let registered = hub.sockets.register(admission, Arc::clone(&socket));
+    match entry.refused {
+        None => {
+            let registered = hub.sockets.register(Arc::clone(&socket));
             socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
+            // Those that were there when the stop was requested are closed in waves; they did not include this one.
+            if hub.shutdown.is_requested() {
+                socket.close(CloseReason::Draining);
+            }
             serve(&hub, &socket, early).await;
             drop(registered);
         }
-        Err(reason) => socket.close_with_error(reason),
+        Some(reason) => socket.close_with_error(reason),
     }
     let patience = Duration::from_millis(config.close_timeout_ms);
     // A client that does not read or answer within this time is dropped as it is.
     let _ = Box::pin(tokio::time::timeout(patience, linger(&socket, config.message_bytes_max))).await;
+    drop(entry);
 }
 
 /// Up to a sixth shorter or longer.
@@ -45,26 +69,30 @@ fn spread(timeout_s: u16) -> u16 {
     fastrand::u16(timeout_s - sixth..=timeout_s.saturating_add(sixth)).max(1)
 }
 
-/// Until the socket is closed by either side.
+/// Until the socket is closed by either side. What the client has asked for is seen to beside everything else.
 async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: Bytes) {
     let mut reader = Reader::new(hub.config.message_bytes_max);
     let mut listening = Listening::default();
-    let mut flow = take(hub, socket, &mut reader, &mut listening, &early).await;
+    let mut flow = take(hub, socket, &mut reader, &mut listening, &early);
     // Even when it is empty, it holds the HTTP server's whole read buffer.
     drop(early);
     while flow.is_continue() {
-        flow = match socket.progress().await {
-            Progress::Read(bytes) => {
-                socket.heard(hub.now_s());
-                take(hub, socket, &mut reader, &mut listening, &bytes).await
-            }
-            Progress::Closing | Progress::Gone => ControlFlow::Break(()),
+        flow = tokio::select! {
+            biased;
+            () = listening.progress(hub, socket), if listening.is_asked() => ControlFlow::Continue(()),
+            progress = socket.progress() => match progress {
+                Progress::Read(bytes) => {
+                    socket.heard(hub.now_s());
+                    take(hub, socket, &mut reader, &mut listening, &bytes)
+                }
+                Progress::Closing | Progress::Gone => ControlFlow::Break(()),
+            },
         };
     }
 }
 
-/// Does what the client says in `bytes`.
-async fn take(
+/// Does what the client says in `bytes`, or begins with it.
+fn take(
     hub: &Arc<Hub>,
     socket: &Arc<Socket>,
     reader: &mut Reader,
@@ -74,8 +102,7 @@ async fn take(
     loop {
         match reader.next(&mut bytes) {
             Ok(None) => return ControlFlow::Continue(()),
-            // Subscribing may take a while and much room; idle sockets shall not hold it.
-            Ok(Some(Message::Text(text))) => Box::pin(listening.request(hub, socket, &text)).await,
+            Ok(Some(Message::Text(text))) => listening.request(hub, socket, &text),
             Ok(Some(Message::Ping(payload))) => socket.send(Class::Answer, &encode::pong(&payload)),
             Ok(Some(Message::Pong)) => {}
             Ok(Some(Message::Close(_))) => {

@@ -43,17 +43,24 @@ pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
 /// Opens a socket on any path; nothing has been read from it.
 pub async fn open(arena: &Arena, path: &str) -> WebSocket<TokioIo<Upgraded>> {
     let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
-    let request = Request::get(path)
+    let request = upgrade(arena, path).body(Empty::<Bytes>::new()).unwrap();
+    let (mut socket, _) = in_time(handshake::client(&TokioExecutor::new(), request, stream)).await.unwrap();
+    socket.set_auto_close(false);
+    socket
+}
+
+/// The status of the answer to an upgrade that is refused.
+pub async fn upgrade_status(arena: &Arena, path: &str) -> u16 {
+    call(arena, upgrade(arena, path).body(Full::default()).unwrap()).await.0
+}
+
+fn upgrade(arena: &Arena, path: &str) -> axum::http::request::Builder {
+    Request::get(path)
         .header(HOST, arena.address.to_string())
         .header(UPGRADE, "websocket")
         .header(CONNECTION, "Upgrade")
         .header("Sec-WebSocket-Key", handshake::generate_key())
         .header("Sec-WebSocket-Version", "13")
-        .body(Empty::<Bytes>::new())
-        .unwrap();
-    let (mut socket, _) = in_time(handshake::client(&TokioExecutor::new(), request, stream)).await.unwrap();
-    socket.set_auto_close(false);
-    socket
 }
 
 impl Client {

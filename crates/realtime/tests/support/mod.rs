@@ -7,6 +7,7 @@
     reason = "each test program uses a part of it, to assert"
 )]
 
+mod bus;
 pub mod client;
 
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, MemoryBus};
+use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, Lane};
 use nimaora_domain::{Balance, BattleId, ParticipantId, Phase, Rules, SessionId, Timestamp};
 use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
@@ -28,13 +29,18 @@ use nimaora_read_models::{
 use nimaora_realtime::{Config, Deps, Realtime};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use self::bus::CountingBus;
+
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "test-key";
+const TABLES_FILE: &str = "tables";
 const NOW_MS: i64 = 1_795_484_834_000;
 
 /// A running service and what feeds it.
@@ -42,12 +48,12 @@ pub struct Arena {
     pub realtime: Realtime,
     pub address: SocketAddr,
     pub shutdown: Shutdown,
-    bus: MemoryBus,
+    bus: CountingBus,
     board: Arc<MemoryLeaderboard>,
     tables: Arc<SqliteReadModels>,
     signer: TokenSigner,
     position: AtomicU64,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Somebody who takes part.
@@ -79,10 +85,10 @@ pub fn config() -> Config {
 impl Arena {
     pub async fn start(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tables");
+        let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
         let board = Arc::new(MemoryLeaderboard::default());
-        let bus = MemoryBus::default();
+        let bus = CountingBus::default();
         let signer = TokenSigner::from_seed([7; 32]);
         let shutdown = Shutdown::new();
         let deps = Deps {
@@ -95,7 +101,7 @@ impl Arena {
         let realtime = Realtime::new(deps, config, &shutdown).unwrap();
         let address = serve(&realtime).await;
         let position = AtomicU64::new(0);
-        Self { realtime, address, shutdown, bus, board, tables, signer, position, _folder: folder }
+        Self { realtime, address, shutdown, bus, board, tables, signer, position, folder }
     }
 
     /// A battle that has been created.
@@ -177,6 +183,14 @@ impl Arena {
         position
     }
 
+    /// The board moves, and nothing on the bus tells of it.
+    pub async fn score_untold(&self, player: &Player, points: u32) -> u64 {
+        let position = self.next_position();
+        let change = BoardChange::Scored { participant_id: player.id, points, reached_revision: position };
+        self.write_board(player.battle_id, change, position).await;
+        position
+    }
+
     /// Somebody attacks somebody else.
     pub async fn attack(&self, attacker: &Player, target: &Player) -> u64 {
         let (change, position) = self.attack_untold(attacker, target).await;
@@ -231,11 +245,17 @@ impl Arena {
         position
     }
 
-    /// The battle goes on to another phase.
-    pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
+    /// The battle goes on to another phase, and nobody is told.
+    pub async fn enter_phase_untold(&self, battle_id: BattleId, phase: Phase) -> u64 {
         let position = self.next_position();
         let update = BattleUpdate { phase: Some(phase), ..update(battle_id, position) };
         self.tables.apply(&table_batch(update)).await.unwrap();
+        position
+    }
+
+    /// The battle goes on to another phase.
+    pub async fn enter_phase(&self, battle_id: BattleId, phase: Phase) -> u64 {
+        let position = self.enter_phase_untold(battle_id, phase).await;
         let change = match phase {
             Phase::Running => Change::BattleStarted { position, started_at: now() },
             Phase::Finished => Change::BattleFinished { position, finished_at: now() },
@@ -262,8 +282,46 @@ impl Arena {
 
     /// Says something on the bus.
     pub async fn publish(&self, battle_id: BattleId, change: Change, position: u64) {
-        let batch = ChangeBatch { battle_id, lane: change.lane(), position, changes: vec![change] };
+        self.publish_together(battle_id, vec![change], position).await;
+    }
+
+    /// Says things of one lane on the bus that became visible together.
+    pub async fn publish_together(&self, battle_id: BattleId, changes: Vec<Change>, position: u64) {
+        let batch = ChangeBatch { battle_id, lane: changes[0].lane(), position, changes };
         self.bus.publish(vec![batch]).await.unwrap();
+    }
+
+    /// How often the bus was asked to follow a battle.
+    pub fn follows(&self) -> usize {
+        self.bus.follows()
+    }
+
+    /// Changes are lost: more come at once than anybody's queue holds.
+    pub async fn overflow(&self, battle_id: BattleId) {
+        const MANY: usize = 10_000;
+        let nothing = ChangeBatch { battle_id, lane: Lane::Default, position: 0, changes: Vec::new() };
+        self.bus.publish(vec![nothing; MANY]).await.unwrap();
+    }
+
+    /// Until [`Arena::show_battles`] the tables answer no question about battles and participants.
+    pub async fn hide_battles(&self) {
+        self.alter("ALTER TABLE battles RENAME TO hidden").await;
+    }
+
+    pub async fn show_battles(&self) {
+        self.alter("ALTER TABLE hidden RENAME TO battles").await;
+    }
+
+    async fn alter(&self, sql: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join(TABLES_FILE));
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// From now on the tables refuse every question.
+    pub async fn close_tables(&self) {
+        self.tables.close().await;
     }
 
     pub fn token(&self, player: &Player) -> String {
@@ -289,9 +347,13 @@ impl Arena {
         self.tables.apply(&batch).await.unwrap();
     }
 
-    async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
+    async fn write_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
         let batch = BoardBatch { battle_id, changes: vec![change], position, begins: false, ended: false };
         self.board.apply(&[batch], position).await.unwrap();
+    }
+
+    async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
+        self.write_board(battle_id, change, position).await;
         self.publish(battle_id, Change::Applied { board: true }, position).await;
     }
 }

@@ -30,11 +30,21 @@ pub(crate) struct FaultyLog {
     fault: watch::Sender<Fault>,
     /// How many appends have arrived.
     appends: watch::Sender<usize>,
+    /// What it does with reads of streams.
+    read_fault: watch::Sender<Fault>,
+    /// How many reads of streams have arrived.
+    reads: watch::Sender<usize>,
 }
 
 impl FaultyLog {
     pub(crate) fn new(log: SharedLog) -> Self {
-        Self { log, fault: watch::Sender::new(Fault::None), appends: watch::Sender::new(0) }
+        Self {
+            log,
+            fault: watch::Sender::new(Fault::None),
+            appends: watch::Sender::new(0),
+            read_fault: watch::Sender::new(Fault::None),
+            reads: watch::Sender::new(0),
+        }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
@@ -44,6 +54,16 @@ impl FaultyLog {
     /// How many appends have arrived so far.
     pub(crate) fn appends(&self) -> usize {
         *self.appends.borrow()
+    }
+
+    /// Lets reads of streams hang, fail with any other fault, or work again.
+    pub(crate) fn set_reads(&self, fault: Fault) {
+        self.read_fault.send_replace(fault);
+    }
+
+    /// How many reads of streams have arrived so far.
+    pub(crate) fn reads(&self) -> usize {
+        *self.reads.borrow()
     }
 
     /// Waits until so many appends have arrived.
@@ -80,6 +100,11 @@ impl EventLog for FaultyLog {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, ReadError> {
+        self.reads.send_modify(|reads| *reads += 1);
+        let mut fault = self.read_fault.subscribe();
+        if *fault.wait_for(|fault| *fault != Fault::Hangs).await.unwrap() != Fault::None {
+            return Err(ReadError::Unavailable { reason: "the connection is lost".to_owned() });
+        }
         self.log.read_stream(stream, from, direction, limit).await
     }
 

@@ -1,6 +1,7 @@
 //! A command service on a real log in a temporary folder, and a client of it.
 
 pub(crate) mod faulty_log;
+pub(crate) mod watched_presence;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,15 +16,16 @@ use nimaora_command_service::{CommandService, Config, Deps};
 use nimaora_domain::{AnswerKey, Timestamp};
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{Direction, EventLog, Filter, RecordedEvent};
+use nimaora_event_log::{Direction, EventLog, Filter, RecordedEvent, SubscriptionMessage};
 use nimaora_runtime::{Clock, Health, Shutdown};
-use nimaora_sessions::{Claims, MemoryPresence, Presence, Role, TokenSigner, TokenVerifier};
+use nimaora_sessions::{Claims, Presence, Role, TokenSigner, TokenVerifier};
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use faulty_log::FaultyLog;
+use watched_presence::WatchedPresence;
 
 /// When the tests' clocks begin.
 pub(crate) const NOW_MS: i64 = 1_795_484_834_000;
@@ -38,7 +40,7 @@ pub(crate) struct Server {
     pub(crate) client: Client,
     pub(crate) log: Arc<FaultyLog>,
     pub(crate) clock: Clock,
-    pub(crate) presence: Arc<MemoryPresence>,
+    pub(crate) presence: Arc<WatchedPresence>,
     pub(crate) health: Health,
     shutdown: Shutdown,
     embedded: Arc<EmbeddedLog>,
@@ -52,14 +54,15 @@ impl Server {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        Self::at(Arc::new(tempfile::tempdir().unwrap()), config, Clock::manual(NOW_MS)).await
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::at(folder, config, Clock::manual(NOW_MS), WatchedPresence::new()).await
     }
 
-    async fn at(folder: Arc<TempDir>, mut config: Config, clock: Clock) -> Self {
+    async fn at(folder: Arc<TempDir>, mut config: Config, clock: Clock, presence: WatchedPresence) -> Self {
         config.snapshot_dir = Some(folder.path().join("snapshots"));
         let embedded = EmbeddedLog::open(folder.path(), EmbeddedConfig::new(clock.clone())).unwrap();
         let log = Arc::new(FaultyLog::new(Arc::clone(&embedded) as SharedLog));
-        let presence = Arc::new(MemoryPresence::new());
+        let presence = Arc::new(presence);
         let signer = TokenSigner::from_seed(SEED);
         let deps = Deps {
             log: Arc::clone(&log) as SharedLog,
@@ -85,10 +88,21 @@ impl Server {
         self.shutdown.request();
     }
 
-    /// Stops the service and starts it again on what it left.
+    /// Stops the service and starts it again on what it left. Presence is lost.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_beside(WatchedPresence::new()).await
+    }
+
+    /// Stops the service and starts it again while presence is down.
+    pub(crate) async fn restart_with_presence_down(self) -> Self {
+        let presence = WatchedPresence::new();
+        presence.down(true);
+        self.restart_beside(presence).await
+    }
+
+    async fn restart_beside(self, presence: WatchedPresence) -> Self {
         let Self { folder, config, clock, .. } = self.end().await;
-        Self::at(folder, config, clock).await
+        Self::at(folder, config, clock, presence).await
     }
 
     async fn end(self) -> Self {
@@ -114,15 +128,23 @@ impl Server {
     /// Waits until the log holds so many events.
     pub(crate) async fn wait_for_events(&self, count: usize) -> Vec<RecordedEvent> {
         let wait = async {
-            loop {
-                let events = self.events().await;
-                if events.len() >= count {
-                    return events;
+            let mut events = Vec::new();
+            let mut subscription = self.embedded.subscribe(0, Filter::default()).await.unwrap();
+            while events.len() < count {
+                if let SubscriptionMessage::Events(more) = subscription.next().await.unwrap() {
+                    events.extend(more);
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
             }
+            events
         };
         tokio::time::timeout(PATIENCE, wait).await.expect("the events did not come")
+    }
+
+    /// Waits until the service knows what is scheduled.
+    pub(crate) async fn ready(&self) {
+        let mut ready = self.health.watch();
+        let wait = ready.wait_for(|ready| *ready);
+        tokio::time::timeout(PATIENCE, wait).await.expect("the service is not ready").unwrap();
     }
 
     /// A battle that has three questions and does not run yet.
@@ -242,8 +264,13 @@ pub(crate) fn bearer<T>(request: T, token: &str) -> Request<T> {
 
 /// The request with an admin's token.
 pub(crate) fn admin<T>(request: T) -> Request<T> {
+    bearer(request, &token(Role::Admin))
+}
+
+/// A token that the server signed.
+pub(crate) fn token(role: Role) -> String {
     let expires_at = Timestamp::from_millis(NOW_MS + 1_000_000_000);
-    bearer(request, &TokenSigner::from_seed(SEED).issue(&Claims { role: Role::Admin, expires_at }))
+    TokenSigner::from_seed(SEED).issue(&Claims { role, expires_at })
 }
 
 /// A token that another server signed.

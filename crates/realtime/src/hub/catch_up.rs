@@ -1,0 +1,190 @@
+//! What a battle's feeds have lost, read from the tables and told, however often the tables have to be asked.
+//!
+//! Beside the feeds, which go on meanwhile. Whatever cannot be read stays owed and is tried again for as long as somebody is
+//! there to be told. Until then alerts to those who are owed some are held back, so that they keep their order; that costs
+//! little, because changes are published only after the same tables took them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nimaora_domain::{ParticipantId, Phase};
+use nimaora_read_models::BattleView;
+use tokio::sync::Notify;
+
+use super::follower::{Follower, Source};
+use super::inbox::Settled;
+use crate::error::Refusal;
+use crate::metrics;
+use crate::pusher::events::{AttackReceived, News, ScoreChanged};
+
+/// How long to wait before the tables are asked again; each time twice as long up to the longest, and up to as much again is
+/// added by chance.
+const PAUSE_MIN_MS: u64 = 250;
+const PAUSE_MAX_MS: u64 = 4_000;
+/// So many questions without an answer in a row, and the tables are left alone for a while.
+const FAILURES_MAX: usize = 3;
+
+/// That something is owed to a battle's sockets. What it is to each participant stands in its inbox.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// Whether the phase may be another one than was told.
+    phase: AtomicBool,
+    came: Notify,
+}
+
+impl Follower {
+    /// Alerts were lost.
+    pub(super) fn owe_alerts(&self) {
+        self.room.inboxes.lock().owe_alerts();
+        self.owed.came.notify_one();
+    }
+
+    /// News of the battle and of sessions were lost.
+    pub(super) fn owe_news(&self) {
+        self.owed.phase.store(true, Ordering::Relaxed);
+        self.owe_scores();
+    }
+
+    /// Scores were lost. A participant's row tells its score and its session.
+    pub(super) fn owe_scores(&self) {
+        self.room.inboxes.lock().owe_rows();
+        self.owed.came.notify_one();
+    }
+
+    /// Tells what is owed whenever something is. Never ends.
+    pub(super) async fn catch_up(&self) {
+        loop {
+            self.owed.came.notified().await;
+            let mut pause_ms = PAUSE_MIN_MS;
+            while let Err(refusal) = self.catch_up_once().await {
+                metrics::catch_up_failed();
+                tracing::warn!(battle = %self.room.battle_id, %refusal, "what was lost cannot be read and is tried again");
+                tokio::time::sleep(Duration::from_millis(pause_ms + fastrand::u64(..pause_ms))).await;
+                pause_ms = (pause_ms * 2).min(PAUSE_MAX_MS);
+            }
+            metrics::caught_up();
+        }
+    }
+
+    /// Asks once for everything that is owed, the most urgent first; an error when some of it is owed still.
+    async fn catch_up_once(&self) -> Result<(), Refusal> {
+        let owed = self.room.inboxes.lock().owed();
+        let alerts = each(&owed, |id| self.catch_up_with_alerts(id)).await;
+        let phase = self.catch_up_with_phase().await;
+        let rows = each(&owed, |id| self.catch_up_with_row(id)).await;
+        alerts.and(phase).and(rows)
+    }
+
+    async fn catch_up_with_phase(&self) -> Result<(), Refusal> {
+        // Taken back first: what is lost while the tables are read is owed anew.
+        if !self.owed.phase.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.hub.battle(self.room.battle_id).await {
+            Ok(battle) => {
+                self.tell_phase(&battle).await;
+                Ok(())
+            }
+            Err(refusal) => {
+                self.owed.phase.store(true, Ordering::Relaxed);
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn tell_phase(&self, battle: &BattleView) {
+        let (phase, position) = (battle.phase, battle.as_of);
+        match phase {
+            Phase::Absent | Phase::Created => {}
+            Phase::Running => {
+                let news = News::Started { started_at: battle.started_at, position };
+                self.announce(Source::Tables, phase, position, &news).await;
+            }
+            Phase::Finished => self.finish(Source::Tables, position, battle.ended_at).await,
+            Phase::Cancelled => {
+                let news = News::Cancelled { reason: None, position };
+                self.announce(Source::Tables, phase, position, &news).await;
+            }
+        }
+    }
+
+    /// Page by page, until the tables have told what was lost and what was held back since.
+    async fn catch_up_with_alerts(&self, id: ParticipantId) -> Result<(), Refusal> {
+        let limit = self.hub.config.alerts_page_max.max(1);
+        loop {
+            let Some(owed) = self.room.inboxes.lock().owed_alerts(id) else { return Ok(()) };
+            let store = &self.hub.read_models;
+            let page = self.hub.ask(store.attacks_on(self.room.battle_id, id, owed.after, limit)).await?;
+            for attack in &page {
+                self.alert(id, AttackReceived::from(attack), true);
+            }
+            if page.len() >= limit as usize {
+                continue;
+            }
+            match self.room.inboxes.lock().settle_alerts(id, owed.up_to) {
+                Settled::Whole => return Ok(()),
+                Settled::MoreCame => {}
+                // What was published is not there: the tables are being built anew.
+                Settled::Lacking => return Err(Refusal::Unavailable),
+            }
+        }
+    }
+
+    async fn catch_up_with_row(&self, id: ParticipantId) -> Result<(), Refusal> {
+        // Taken back first: what is lost while the tables are read is owed anew.
+        if !self.room.inboxes.lock().take_owed_row(id) {
+            return Ok(());
+        }
+        let answer = self.tell_row(id).await;
+        if answer.is_err() {
+            self.room.inboxes.lock().owe_row(id);
+        }
+        answer
+    }
+
+    async fn tell_row(&self, id: ParticipantId) -> Result<(), Refusal> {
+        let row = self.hub.ask(self.hub.read_models.participant(self.room.battle_id, id)).await?;
+        let Some(participant) = row else { return Ok(()) };
+        let position = participant.as_of;
+        if participant.has_left || participant.removed {
+            self.end_sessions(id, position, None, &News::Gone { position });
+            return Ok(());
+        }
+        let session_id = participant.session_id;
+        self.end_sessions(id, position, Some(session_id), &News::SessionReplaced { session_id, position });
+        let balance = participant.balance;
+        let score = ScoreChanged {
+            points: balance.points,
+            shields: balance.shields,
+            arrows: balance.arrows,
+            position,
+        };
+        self.score(id, score);
+        Ok(())
+    }
+}
+
+/// Catches up with each participant, unless the tables do not answer; an error when that failed for somebody.
+async fn each<Caught>(
+    ids: &[ParticipantId],
+    catch_up: impl Fn(ParticipantId) -> Caught,
+) -> Result<(), Refusal>
+where
+    Caught: Future<Output = Result<(), Refusal>>,
+{
+    let mut answer = Ok(());
+    let mut failures = 0;
+    for id in ids {
+        match catch_up(*id).await {
+            Ok(()) => failures = 0,
+            Err(refusal) => {
+                answer = Err(refusal);
+                failures += 1;
+            }
+        }
+        if failures == FAILURES_MAX {
+            break;
+        }
+    }
+    answer
+}
