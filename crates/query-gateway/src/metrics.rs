@@ -48,9 +48,22 @@ pub(crate) fn waited(time: Duration) {
     metrics::histogram!("nimaora_queries_waits_seconds").record(time.as_secs_f64());
 }
 
-/// The tables answered for the leaderboard, which costs more. Many of them mean that the leaderboard is down or was lost.
-pub(crate) fn fell_back() {
-    metrics::counter!("nimaora_queries_fallbacks_total").increment(1);
+/// Why the tables answered for the leaderboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fallback {
+    /// It does not hold the battle: let go, being made anew, or no battle at all.
+    NotHeld,
+    /// It cannot be used now.
+    Unavailable,
+}
+
+/// The tables answered for the leaderboard, which costs more.
+pub(crate) fn fell_back(why: Fallback) {
+    let why = match why {
+        Fallback::NotHeld => "not_held",
+        Fallback::Unavailable => "unavailable",
+    };
+    metrics::counter!("nimaora_queries_fallbacks_total", "why" => why).increment(1);
 }
 
 /// A board was answered as it was kept, or had to be read.
