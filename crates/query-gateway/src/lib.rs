@@ -11,6 +11,7 @@
 //! | `waiting` | places for those that wait, and news of the battles that they wait for |
 //! | `boards` | reading boards: the leaderboard first, the tables when it cannot answer, and a small cache |
 //! | `watch` | boards that are watched: one reader for each battle, however many watch it |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //!
 //! Nothing here writes a read model, and nothing here opens the log.
 
@@ -20,7 +21,7 @@ pub mod error;
 mod freshness;
 pub mod gateway;
 pub mod grpc;
-mod metrics;
+pub mod metrics;
 mod status;
 mod waiting;
 mod watch;

@@ -2,6 +2,42 @@
 
 use std::time::Duration;
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_histogram!(
+        "nimaora_queries_seconds",
+        "How long queries took, by kind, waiting for a position included."
+    );
+    describe_counter!(
+        "nimaora_queries_turned_away_total",
+        "Queries answered with an error, by kind and reason. Many QUERIES_OVERLOADED or TOO_MANY_WAITING: add \
+         nodes, or look at the lag of the projection."
+    );
+    describe_histogram!(
+        "nimaora_queries_waits_seconds",
+        "How long queries waited for a position. Long: the projection lags."
+    );
+    describe_counter!(
+        "nimaora_queries_fallbacks_total",
+        "Times that the tables answered for the leaderboard. Many not_held after a start is over: raise \
+         read_models.boards_max. Any unavailable: look at the leaderboard."
+    );
+    describe_counter!(
+        "nimaora_queries_boards_total",
+        "Boards that were answered as kept, or had to be read."
+    );
+    describe_gauge!(
+        "nimaora_queries_watchers_count",
+        "Streams that watch a board. Near query.watchers_max, add nodes."
+    );
+    describe_gauge!(
+        "nimaora_queries_watched_battles_count",
+        "Battles that somebody watches; each is read once a tick."
+    );
+}
+
 /// A kind of question, as metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Query {
