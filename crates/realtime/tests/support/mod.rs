@@ -87,6 +87,8 @@ impl Arena {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
+        // The projection begins new tables at its start.
+        tables.save_changes_checkpoint(0).await.unwrap();
         let board = Arc::new(MemoryLeaderboard::default());
         let bus = CountingBus::default();
         let signer = TokenSigner::from_seed([7; 32]);
