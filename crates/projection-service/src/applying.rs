@@ -33,6 +33,8 @@ pub(crate) struct Applying {
     health: Health,
     status: watch::Sender<Status>,
     stores: Stores,
+    /// Between two beginnings.
+    backoff: Backoff,
     marks: Marks,
     names: Names,
     /// The positions of all events that are parked.
@@ -50,6 +52,7 @@ impl Applying {
         status: watch::Sender<Status>,
     ) -> Self {
         let stores = Stores::new(&config, shutdown.clone(), health.clone());
+        let backoff = Backoff::new(&config, 4);
         Self {
             deps,
             config,
@@ -57,6 +60,7 @@ impl Applying {
             health,
             status,
             stores,
+            backoff,
             marks: Marks::default(),
             names: Names::default(),
             parked: HashSet::new(),
@@ -66,11 +70,20 @@ impl Applying {
 
     /// Projects until the server stops or something is broken for good.
     pub(crate) async fn run(mut self) {
-        let reason = match self.project().await {
-            Ok(()) | Err(End::Stopping) => "the server stops".to_owned(),
-            Err(End::Failed(reason)) => {
-                tracing::error!(reason, "the projection has stopped");
-                reason
+        let reason = loop {
+            match self.project().await {
+                Ok(()) | Err(End::Stopping) => break "the server stops".to_owned(),
+                Err(End::Overtaken(error)) => {
+                    tracing::warn!(%error, "the projection begins again where the tables are");
+                    metrics::retried("tables");
+                    if self.backoff.wait(&self.shutdown).await.is_err() {
+                        break "the server stops".to_owned();
+                    }
+                }
+                Err(End::Failed(reason)) => {
+                    tracing::error!(reason, "the projection has stopped");
+                    break reason;
+                }
             }
         };
         self.health.not_ready(PART, reason.clone());
@@ -110,6 +123,8 @@ impl Applying {
             self.stores.call("tables", false, || tables.save_changes_checkpoint(head)).await??;
         }
         self.changes_saved = self.marks.changes;
+        self.names = Names::default();
+        self.parked.clear();
         self.load_parked().await?;
         let (applied, published) = (self.marks.tables.min(self.marks.boards), self.marks.changes);
         let parked = self.parked.len();
@@ -337,6 +352,7 @@ impl Applying {
         upto: Position,
     ) -> Result<Result<(), StoreError>, End> {
         let published = self.status.borrow().published;
+        folded.tables.follows = self.marks.tables;
         folded.tables.checkpoint = upto;
         folded.tables.changes_checkpoint = (published > self.changes_saved).then_some(published);
         let (tables, batch) = (Arc::clone(&self.deps.read_models), &folded.tables);
@@ -348,6 +364,7 @@ impl Applying {
                 Ok(Ok(()))
             }
             Err(refused @ StoreError::Constraint { .. }) => Ok(Err(refused)),
+            Err(overtaken @ StoreError::Overtaken { .. }) => Err(End::Overtaken(overtaken)),
             Err(broken) => Err(broken.into()),
         }
     }

@@ -104,7 +104,7 @@ impl Source {
         }
     }
 
-    /// `None` when the server stops.
+    /// `None` when the server stops or the writer is gone.
     async fn next(
         &self,
         subscription: &mut dyn Subscription,
@@ -112,6 +112,7 @@ impl Source {
         tokio::select! {
             message = subscription.next() => message.map(Some),
             () = self.shutdown.requested() => Ok(None),
+            () = self.steps.closed() => Ok(None),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::retry::{Backoff, Stopping, Tried, until_done};
 pub(crate) enum End {
     /// The server stops.
     Stopping,
+    /// Somebody else has written to the tables since; what is held of them here is old.
+    Overtaken(StoreError),
     /// It cannot go on, and why.
     Failed(String),
 }

@@ -126,7 +126,7 @@ impl Boards {
         let why = match error {
             StoreError::NotHeld(_) => Fallback::NotHeld,
             StoreError::Unavailable { .. } | StoreError::Damaged { .. } => Fallback::Unavailable,
-            StoreError::Constraint { .. } => return Err(error.into()),
+            StoreError::Constraint { .. } | StoreError::Overtaken { .. } => return Err(error.into()),
         };
         tracing::debug!(%error, "the tables answer for the leaderboard");
         metrics::fell_back(why);

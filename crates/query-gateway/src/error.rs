@@ -104,7 +104,9 @@ impl From<StoreError> for QueryError {
             StoreError::NotHeld(battle_id) => Self::BattleUnknown { asked: battle_id.to_string() },
             StoreError::Unavailable { .. } => Self::Unavailable { reason: error.to_string() },
             StoreError::Damaged { .. } => Self::Damaged { reason: error.to_string() },
-            StoreError::Constraint { .. } => Self::Internal { reason: error.to_string() },
+            StoreError::Constraint { .. } | StoreError::Overtaken { .. } => {
+                Self::Internal { reason: error.to_string() }
+            }
         }
     }
 }

@@ -22,6 +22,16 @@ pub enum StoreError {
         /// Which constraint, and by what.
         reason: String,
     },
+    /// Somebody else has written since the writer looked. Nothing was written; look again where the checkpoint is.
+    #[error(
+        "the tables are at position {stored}, and not at {expected}: another projection has written to them"
+    )]
+    Overtaken {
+        /// Where the writer thought they were.
+        expected: crate::Position,
+        /// Where they are.
+        stored: crate::Position,
+    },
     /// What is stored is not what was written, or not what this version understands. An operator must look.
     #[error("the read models are damaged: {reason}; delete them and they are built anew from the log")]
     Damaged {

@@ -32,6 +32,8 @@ pub struct TableBatch {
     pub parked: Vec<ParkedEvent>,
     /// One for each battle with an event in the batch.
     pub updates: Vec<BattleUpdate>,
+    /// The checkpoint that the batch goes on from: the tables are there when it is applied, or it is not applied.
+    pub follows: Position,
     /// The position up to which the whole log was looked at.
     pub checkpoint: Position,
     /// The position up to which changes have been published, if that moved since the last batch.
@@ -72,6 +74,8 @@ pub struct BattlePage {
 /// The tables.
 ///
 /// - **Atomic**: the rows of a batch, the battles' positions and the checkpoint are written in one transaction.
+/// - **Fenced**: a batch that is no repeat is applied only where it goes on from, else it is [`StoreError::Overtaken`]: of two writers
+///   that each take themselves for the only one, the later finds out, whatever became of commits that nobody waited for.
 /// - **Repeatable**: a batch whose checkpoint is not past the stored one changes nothing. Who gives up waiting for a batch does
 ///   not know whether it is there; it may come again.
 /// - **Constrained**: names are unique in a battle, as the reference's table says, and every row is about a battle and

@@ -179,9 +179,10 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotHeld(_) => Self::UnknownBattle,
-            StoreError::Constraint { .. } | StoreError::Unavailable { .. } | StoreError::Damaged { .. } => {
-                Self::Unavailable
-            }
+            StoreError::Constraint { .. }
+            | StoreError::Overtaken { .. }
+            | StoreError::Unavailable { .. }
+            | StoreError::Damaged { .. } => Self::Unavailable,
         }
     }
 }

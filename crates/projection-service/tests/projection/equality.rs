@@ -143,6 +143,25 @@ async fn play(seed: u64) {
     assert_eq!(dump(&world, "read-models.db").await, dump(&world, "rebuilt.db").await);
 }
 
+/// Two projections that each take themselves for the only one write the same tables: what is there is still a fold of the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_projections_at_once_agree_with_the_log() {
+    let world = World::new();
+    let mut rng = fastrand::Rng::with_seed(7);
+    let mut arena = Arena::create(&world.log, 1).await;
+    let (one, other) = (world.start().await, world.start().await);
+    for _ in 0..300 {
+        step(&mut arena, &mut rng).await;
+    }
+    one.done(&world).await;
+    other.done(&world).await;
+    agrees(&one, &arena).await;
+    agrees(&other, &arena).await;
+    assert_eq!(one.handle.status().parked, 0);
+    one.stop().await;
+    other.stop().await;
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 

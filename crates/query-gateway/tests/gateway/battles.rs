@@ -4,7 +4,7 @@ use nimaora_api::v1::get_battle_request::Battle as Asked;
 use nimaora_api::v1::{BattlePhase, GetBattleRequest, ListBattlesRequest};
 use nimaora_domain::Phase;
 use nimaora_read_models::contract::{battle, story};
-use nimaora_read_models::{BattleRow, ReadModels, TableBatch};
+use nimaora_read_models::{BattleRow, TableBatch};
 use tonic::Code;
 
 use crate::house::{CODE, House, OPENED, battle_id, fields, reason};
@@ -83,7 +83,7 @@ async fn with_five_battles() -> House {
         update.phase = Some(Phase::Running);
     }
     let batch = TableBatch { battles: rows.collect(), updates, checkpoint: 20, ..TableBatch::default() };
-    house.tables.apply(&batch).await.unwrap();
+    story::apply(&*house.tables, batch).await.unwrap();
     house
 }
 

@@ -9,7 +9,7 @@ use nimaora_query_gateway::QueryGateway;
 use nimaora_query_gateway::grpc::Queries;
 use nimaora_read_models::contract::{battle, participant, story};
 use nimaora_read_models::memory::MemoryLeaderboard;
-use nimaora_read_models::{BoardBatch, BoardChange, Leaderboard, ReadModels, TableBatch};
+use nimaora_read_models::{BoardBatch, BoardChange, Leaderboard, TableBatch};
 use tonic::Code;
 
 use crate::house::{House, OPENED, battle_id, board_batch, fields, player_id, reason, says_when_to_retry};
@@ -74,7 +74,7 @@ async fn with_many_players() -> House {
     });
     house.move_board(board_batch(300, changes.collect())).await;
     let updates = vec![story::moved(battle(1), 300, 197)];
-    house.tables.apply(&TableBatch { joined, updates, ..story::batch(300) }).await.unwrap();
+    story::apply(&*house.tables, TableBatch { joined, updates, ..story::batch(300) }).await.unwrap();
     house
 }
 

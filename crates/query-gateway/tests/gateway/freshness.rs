@@ -10,8 +10,8 @@ use nimaora_api::v1::{
 };
 use nimaora_change_bus::Change;
 use nimaora_query_gateway::Config;
+use nimaora_read_models::TableBatch;
 use nimaora_read_models::contract::{battle, participant, story};
-use nimaora_read_models::{ReadModels, TableBatch};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -128,7 +128,7 @@ async fn a_newcomer_is_awaited() {
     let query = async move { client.get_participant(request).await };
     let answer = waits(&bus, query, async {
         let joined = vec![story::joined(battle(1), 4)];
-        house.tables.apply(&TableBatch { joined, ..story::batch(11) }).await.unwrap();
+        story::apply(&*house.tables, TableBatch { joined, ..story::batch(11) }).await.unwrap();
         house.tells(11, Change::Applied { board: true }).await;
     });
     assert_eq!(answer.await.unwrap().participant.unwrap().username, "player 4");
@@ -174,7 +174,7 @@ async fn a_list_and_a_join_code_wait_without_a_battle_to_follow() {
         nimaora_read_models::BattleRow { join_code: "NEWONE".to_owned(), ..story::battle_row(battle(2), 11) };
     let updates = vec![story::moved(battle(2), 11, 0)];
     let batch = TableBatch { battles: vec![row], updates, checkpoint: 11, ..TableBatch::default() };
-    house.tables.apply(&batch).await.unwrap();
+    story::apply(&*house.tables, batch).await.unwrap();
     assert_eq!(list.await.unwrap().unwrap().into_inner().as_of, 11);
     let found = found.await.unwrap().unwrap().into_inner();
     assert_eq!(found.battle.unwrap().id, battle(2).to_string());

@@ -71,7 +71,7 @@ impl House {
     async fn open(&self) {
         let mut opening = story::opening(3);
         opening.questions[1].question.opens_after_ms = 60_000;
-        self.tables.apply(&opening).await.unwrap();
+        story::apply(&*self.tables, opening.clone()).await.unwrap();
         let joined = opening.joined.iter().map(|new| BoardChange::Joined {
             participant_id: new.id,
             username: new.username.as_str().into(),
@@ -110,7 +110,7 @@ impl House {
 
     /// The battle moves to the position in both stores.
     pub(crate) async fn moves(&self, position: Position) {
-        self.tables.apply(&story::batch(position)).await.unwrap();
+        story::apply(&*self.tables, story::batch(position)).await.unwrap();
         self.move_board(board_batch(position, Vec::new())).await;
     }
 
@@ -122,7 +122,7 @@ impl House {
             ..story::update(battle(1), participant(n))
         };
         let tables = TableBatch { participants: vec![update], ..story::batch(position) };
-        self.tables.apply(&tables).await.unwrap();
+        story::apply(&*self.tables, tables).await.unwrap();
         let change =
             BoardChange::Scored { participant_id: participant(n), points, reached_revision: position };
         self.move_board(board_batch(position, vec![change])).await;
@@ -137,7 +137,7 @@ impl House {
             Phase::Absent | Phase::Created => {}
         }
         let batch = TableBatch { updates: vec![update], ..story::batch(position) };
-        self.tables.apply(&batch).await.unwrap();
+        story::apply(&*self.tables, batch).await.unwrap();
     }
 
     /// Tells those who follow the battle.

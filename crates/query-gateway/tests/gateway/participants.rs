@@ -1,8 +1,8 @@
 //! GetParticipant and ListAttacks: what is private stays so.
 
 use nimaora_api::v1::{Balance, GetParticipantRequest, ListAttacksRequest};
+use nimaora_read_models::TableBatch;
 use nimaora_read_models::contract::{battle, participant, story};
-use nimaora_read_models::{ReadModels, TableBatch};
 use tonic::{Code, Request};
 
 use crate::house::{House, battle_id, fields, player_id, reason, with_token};
@@ -100,7 +100,7 @@ async fn the_attacked_read_what_they_missed_in_order() {
         story::attack(battle(1), 13, 2, 3),
         story::attack(battle(1), 14, 1, 2),
     ];
-    house.tables.apply(&TableBatch { attacks, ..story::batch(14) }).await.unwrap();
+    story::apply(&*house.tables, TableBatch { attacks, ..story::batch(14) }).await.unwrap();
     let request = ListAttacksRequest { page_size: 2, ..attacks_on(2) };
     let first = house.client().list_attacks(with_token(&house.own(2), request.clone())).await.unwrap();
     let first = first.into_inner();

@@ -89,7 +89,7 @@ async fn what_the_tables_lack_is_not_said_to_be_nowhere() {
         reached_revision: 4,
     };
     house.move_board(board_batch(HEAD, vec![change])).await;
-    house.tables.apply(&TableBatch { joined, ..story::batch(HEAD) }).await.unwrap();
+    story::apply(&*house.tables, TableBatch { joined, ..story::batch(HEAD) }).await.unwrap();
     client.get_participant(somebody(4)).await.unwrap();
     client.get_rank(rank(4)).await.unwrap();
     let refused = client.get_battle(by_id(elsewhere)).await.unwrap_err();
@@ -117,7 +117,7 @@ async fn nobody_reads_what_is_private_by_the_session_of_yesterday() {
         ..story::update(battle(1), participant(2))
     };
     let batch = TableBatch { participants: vec![update], ..story::batch(HEAD) };
-    house.tables.apply(&batch).await.unwrap();
+    story::apply(&*house.tables, batch).await.unwrap();
     let refused = client.get_participant(with_token(&old, somebody(2))).await.unwrap_err();
     assert_eq!(reason(&refused), "SESSION_REPLACED");
     client.get_participant(with_token(&new, somebody(2))).await.unwrap();
@@ -131,6 +131,6 @@ async fn who_waits_for_a_position_waits_for_the_tables() {
     let query = tokio::spawn(async move { client.get_participant(request).await });
     tokio::task::yield_now().await;
     let joined = vec![story::joined(battle(1), 4)];
-    house.tables.apply(&TableBatch { joined, ..story::batch(HEAD) }).await.unwrap();
+    story::apply(&*house.tables, TableBatch { joined, ..story::batch(HEAD) }).await.unwrap();
     assert_eq!(query.await.unwrap().unwrap().into_inner().as_of, HEAD);
 }

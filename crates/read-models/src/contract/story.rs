@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::{battle, participant};
 use crate::Position;
+use crate::error::StoreError;
 use crate::rows::{
     AttackRow, BattleRow, BattleUpdate, NewParticipant, ParkedEvent, ParticipantUpdate, QuestionRow,
 };
-use crate::tables::TableBatch;
+use crate::tables::{ReadModels, TableBatch};
 
 /// The time of the `n`th second of a test.
 pub fn second(n: i64) -> Timestamp {
@@ -137,4 +138,13 @@ pub fn opening(players: u32) -> TableBatch {
 /// A batch up to a position, in which battle 1 moved there.
 pub fn batch(position: Position) -> TableBatch {
     TableBatch { updates: vec![moved(battle(1), position, 0)], checkpoint: position, ..TableBatch::default() }
+}
+
+/// Applies a batch that goes on from wherever the tables are.
+///
+/// # Errors
+/// What the tables answer.
+pub async fn apply(tables: &dyn ReadModels, batch: TableBatch) -> Result<(), StoreError> {
+    let follows = tables.checkpoints().await?.tables;
+    tables.apply(&TableBatch { follows, ..batch }).await
 }

@@ -27,6 +27,7 @@ macro_rules! read_models_contract {
             shows_what_was_written,
             shows_a_battles_life,
             applies_a_batch_once,
+            applies_a_batch_only_where_it_goes_on,
             writes_all_of_a_batch_or_nothing,
             goes_on_after_a_caller_gave_up,
             refuses_rows_about_nobody,
@@ -55,11 +56,11 @@ macro_rules! read_models_contract {
 }
 
 async fn apply(tables: &dyn ReadModels, batch: TableBatch) {
-    tables.apply(&batch).await.unwrap();
+    super::story::apply(tables, batch).await.unwrap();
 }
 
 async fn refused(tables: &dyn ReadModels, batch: TableBatch) {
-    let answer = tables.apply(&batch).await;
+    let answer = super::story::apply(tables, batch).await;
     assert!(matches!(answer, Err(StoreError::Constraint { .. })), "{answer:?}");
 }
 
@@ -113,6 +114,22 @@ pub async fn applies_a_batch_once(tables: &dyn ReadModels) {
     assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 10, changes: 0, begun: true });
 }
 
+/// A batch that goes on from elsewhere, before or behind, is refused and changes nothing; the writer is told where the tables are.
+pub async fn applies_a_batch_only_where_it_goes_on(tables: &dyn ReadModels) {
+    apply(tables, opening(2)).await;
+    for follows in [0, 9, 11, 19] {
+        let batch = TableBatch { follows, joined: vec![joined(battle(1), 9)], ..batch(20) };
+        let answer = tables.apply(&batch).await;
+        let told =
+            matches!(answer, Err(StoreError::Overtaken { expected, stored: 10 }) if expected == follows);
+        assert!(told, "{answer:?}");
+    }
+    assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), 2);
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+    tables.apply(&TableBatch { follows: 10, ..batch(20) }).await.unwrap();
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 20);
+}
+
 /// A batch with a name that the battle has already is refused, nothing of it is there, and the next one is taken.
 pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
     apply(tables, opening(3)).await;
@@ -142,9 +159,10 @@ pub async fn goes_on_after_a_caller_gave_up(tables: &dyn ReadModels) {
     apply(tables, opening(0)).await;
     let mut written = 0;
     for n in 1..=TRIES {
-        let batch = TableBatch { joined: vec![joined(battle(1), n)], ..batch(10 + Position::from(n)) };
+        let before = 9 + Position::from(n);
+        let batch = TableBatch { joined: vec![joined(battle(1), n)], follows: before, ..batch(before + 1) };
         written += u32::from(polled_at_most(n % POLLS_MAX + 1, tables.apply(&batch)).await);
-        apply(tables, batch).await;
+        tables.apply(&batch).await.unwrap();
         assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), n as usize);
     }
     assert!((1..TRIES).contains(&written), "{written} of {TRIES} were not given up");

@@ -123,10 +123,17 @@ async fn write_batch(
     keys: &mut Keys,
 ) -> Result<Option<usize>, StoreError> {
     let mut transaction = begin(connection).await?;
-    if !move_checkpoint(&mut transaction, TABLES, batch.checkpoint).await? {
+    let stored = read::checkpoints(&mut *transaction).await?.tables;
+    if batch.checkpoint <= stored || batch.follows != stored {
         transaction.rollback().await.map_err(store_error)?;
-        return Ok(None);
+        // Somebody else may have written, and have given keys too.
+        *keys = Keys::default();
+        return match batch.checkpoint <= stored {
+            true => Ok(None),
+            false => Err(StoreError::Overtaken { expected: batch.follows, stored }),
+        };
     }
+    move_checkpoint(&mut transaction, TABLES, batch.checkpoint).await?;
     if let Some(position) = batch.changes_checkpoint {
         move_checkpoint(&mut transaction, CHANGES, position).await?;
     }
@@ -169,15 +176,15 @@ fn pool(connections: u32, acquire_timeout: Duration) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Answers whether the checkpoint moved: not when the position is not past it.
+/// Moves a checkpoint, unless the position is not past it.
 async fn move_checkpoint(
     connection: &mut SqliteConnection,
     name: &'static str,
     position: Position,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(read::as_i64(position));
-    let done = query.execute(connection).await.map_err(store_error)?;
-    Ok(done.rows_affected() > 0)
+    query.execute(connection).await.map_err(store_error)?;
+    Ok(())
 }
 
 #[async_trait]

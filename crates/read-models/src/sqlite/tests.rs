@@ -2,7 +2,7 @@ use sqlx::Row;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::story::{attack, batch, opening};
+use crate::contract::story::{apply, attack, batch, opening};
 use crate::contract::{battle, participant};
 use crate::tables::TableBatch;
 
@@ -29,12 +29,12 @@ async fn schema_of(tables: &SqliteReadModels, name: &str) -> String {
 #[tokio::test]
 async fn goes_on_where_it_was_after_a_restart() {
     let (tables, home) = tables().await;
-    tables.apply(&opening(2)).await.unwrap();
+    apply(&tables, opening(2)).await.unwrap();
     tables.close().await;
     let tables = tables_in(&home).await.unwrap();
     assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
     let attack = attack(battle(1), 11, 1, 2);
-    tables.apply(&TableBatch { attacks: vec![attack.clone()], ..batch(11) }).await.unwrap();
+    apply(&tables, TableBatch { attacks: vec![attack.clone()], ..batch(11) }).await.unwrap();
     let listed = tables.attacks_on(battle(1), participant(2), 0, 10).await.unwrap();
     assert_eq!(listed[0].attack, attack);
 }
@@ -42,7 +42,7 @@ async fn goes_on_where_it_was_after_a_restart() {
 #[tokio::test]
 async fn answers_the_reference_query_from_the_reference_table() {
     let (tables, _home) = tables().await;
-    tables.apply(&opening(3)).await.unwrap();
+    apply(&tables, opening(3)).await.unwrap();
     let rows = sqlx::query(
         "SELECT username, points, shields, arrows FROM battle_participants \
          WHERE battle_id = $1 ORDER BY points DESC LIMIT 100",
@@ -100,7 +100,7 @@ async fn says_that_tables_of_a_newer_version_are_not_for_it() {
 /// The file as the first version left it, with the rows that `insert` makes.
 async fn file_of_the_first_version(home: &TempDir, insert: &'static str) {
     let tables = tables_in(home).await.unwrap();
-    tables.apply(&opening(3)).await.unwrap();
+    apply(&tables, opening(3)).await.unwrap();
     for sql in [
         insert,
         "ALTER TABLE battle_participants DROP COLUMN has_left",
@@ -128,16 +128,16 @@ async fn tells_who_left_from_who_lapsed_in_a_file_of_the_first_version() {
 #[tokio::test]
 async fn is_unavailable_while_the_disk_is_full_and_then_goes_on() {
     let (tables, _home) = tables().await;
-    tables.apply(&opening(2)).await.unwrap();
+    apply(&tables, opening(2)).await.unwrap();
     let attacks = (11..5_000).map(|position| attack(battle(1), position, 1, 2)).collect();
     let much = TableBatch { attacks, ..batch(5_000) };
     // SQLite answers with the same code when a file system has no room.
     sqlx::query("PRAGMA max_page_count = 30").execute(&tables.writer).await.unwrap();
-    let answer = tables.apply(&much).await;
+    let answer = apply(&tables, much.clone()).await;
     assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
     assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
     sqlx::query("PRAGMA max_page_count = 1000000").execute(&tables.writer).await.unwrap();
-    tables.apply(&much).await.unwrap();
+    apply(&tables, much).await.unwrap();
     assert_eq!(tables.checkpoints().await.unwrap().tables, 5_000);
 }
 

@@ -20,6 +20,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use nimaora_change_bus::{Change, ChangeBatch, ChangeBus, Lane};
 use nimaora_domain::{Balance, BattleId, ParticipantId, Phase, Rules, SessionId, Timestamp};
+use nimaora_read_models::contract::story;
 use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
 use nimaora_read_models::{
@@ -87,7 +88,7 @@ impl Arena {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
-        // The projection begins new tables at its start.
+        // Tables that nobody has begun lack everything, and so answer nothing.
         tables.save_changes_checkpoint(0).await.unwrap();
         let board = Arc::new(MemoryLeaderboard::default());
         let bus = CountingBus::default();
@@ -123,7 +124,7 @@ impl Arena {
         };
         let update = BattleUpdate { phase: Some(Phase::Created), ..update(id, position) };
         let batch = TableBatch { battles: vec![row], ..table_batch(update) };
-        self.tables.apply(&batch).await.unwrap();
+        story::apply(&*self.tables, batch).await.unwrap();
         let board = BoardBatch { battle_id: id, changes: Vec::new(), position, begins: true, ended: false };
         self.board.apply(&[board], position).await.unwrap();
         id
@@ -151,7 +152,7 @@ impl Arena {
             joined: vec![joined],
             ..table_batch(BattleUpdate { participants_delta: 1, ..update(battle_id, position) })
         };
-        self.tables.apply(&batch).await.unwrap();
+        story::apply(&*self.tables, batch).await.unwrap();
         let change = BoardChange::Joined {
             participant_id: player.id,
             username: username.into(),
@@ -215,7 +216,7 @@ impl Arena {
             attacked_at: now(),
         };
         let batch = TableBatch { attacks: vec![attack], ..table_batch(update(target.battle_id, position)) };
-        self.tables.apply(&batch).await.unwrap();
+        story::apply(&*self.tables, batch).await.unwrap();
         let change = Change::AttackReceived {
             position,
             event_id,
@@ -251,7 +252,7 @@ impl Arena {
     pub async fn enter_phase_untold(&self, battle_id: BattleId, phase: Phase) -> u64 {
         let position = self.next_position();
         let update = BattleUpdate { phase: Some(phase), ..update(battle_id, position) };
-        self.tables.apply(&table_batch(update)).await.unwrap();
+        story::apply(&*self.tables, table_batch(update)).await.unwrap();
         position
     }
 
@@ -346,7 +347,7 @@ impl Arena {
     async fn write_participant(&self, player: &Player, participant: ParticipantUpdate, position: u64) {
         let batch =
             TableBatch { participants: vec![participant], ..table_batch(update(player.battle_id, position)) };
-        self.tables.apply(&batch).await.unwrap();
+        story::apply(&*self.tables, batch).await.unwrap();
     }
 
     async fn write_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
