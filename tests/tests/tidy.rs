@@ -248,6 +248,13 @@ fn every_crate_is_set_up_in_one_place() {
     assert_none(&problems);
 }
 
+/// Whether the file says what the metric means, and not in vain.
+fn described(text: &str, kind: &str, named: &str) -> bool {
+    let dense: String = text.split_whitespace().collect();
+    let said = dense.split(&format!("describe_{kind}!(\"{named}\",\"")).nth(1);
+    said.is_some_and(|said| !said.starts_with('"'))
+}
+
 #[test]
 fn metrics_are_named_in_one_file_of_each_crate() {
     let mut problems = Vec::new();
@@ -259,6 +266,9 @@ fn metrics_are_named_in_one_file_of_each_crate() {
                 let named = named.split('"').next().unwrap();
                 if !name.ends_with("/metrics.rs") {
                     problems.push(format!("{name} names the metric {named}"));
+                }
+                if !described(&text, kind, named) {
+                    problems.push(format!("{name} does not say what {named} means"));
                 }
                 if !named.starts_with("nimaora_") || !endings.iter().any(|ending| named.ends_with(ending)) {
                     problems.push(format!("{name}: {named} is no nimaora_<what> that ends with {endings:?}"));

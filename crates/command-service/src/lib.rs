@@ -14,6 +14,7 @@
 //! | `heartbeats` | signs of life |
 //! | `lapses` | participants that fell silent |
 //! | `presence` | asking when somebody was last heard of, with a deadline |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //!
 //! Nothing but this crate appends to the log. It never opens a read model and never publishes a change.
 
@@ -25,7 +26,7 @@ mod heartbeats;
 mod history;
 mod ids;
 mod lapses;
-mod metrics;
+pub mod metrics;
 mod presence;
 pub mod service;
 mod snapshot;

@@ -2,6 +2,52 @@
 
 use std::time::Duration;
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_counter!("nimaora_commands_accepted_total", "Commands that are durable.");
+    describe_histogram!(
+        "nimaora_commands_group_events",
+        "Events that went to the log in one append. It grows with the load of a battle."
+    );
+    describe_histogram!(
+        "nimaora_commands_append_seconds",
+        "How long the log took for a group. Long: look at the log and its disk."
+    );
+    describe_counter!(
+        "nimaora_commands_failed_appends_total",
+        "Groups of commands that the log did not take. Any: look at the log and its disk."
+    );
+    describe_counter!(
+        "nimaora_commands_turned_away_total",
+        "Commands refused by the rules or answered with an error, by reason. Many MAILBOX_FULL or \
+         WRITERS_FULL: the node has too much to do."
+    );
+    describe_counter!(
+        "nimaora_commands_dropped_late_total",
+        "Commands dropped because nobody waited for them any more. Many: the node has too much to do."
+    );
+    describe_gauge!("nimaora_commands_writers_live_count", "Battles in memory.");
+    describe_counter!(
+        "nimaora_commands_loaded_events_total",
+        "Events read to bring battles into memory. Many a battle: look at the snapshots."
+    );
+    describe_histogram!("nimaora_commands_load_seconds", "How long a battle took to come into memory.");
+    describe_counter!(
+        "nimaora_commands_snapshot_failures_total",
+        "Snapshots that were not written or not used; battles load more slowly. Look at the snapshot folder."
+    );
+    describe_counter!(
+        "nimaora_commands_presence_failures_total",
+        "Times that presence could not be used; nobody lapses or returns meanwhile. Look at its store."
+    );
+    describe_histogram!(
+        "nimaora_commands_timer_lateness_seconds",
+        "How late scheduled starts and ends were. More than a second: the node has too much to do."
+    );
+}
+
 /// A group of commands was made durable.
 pub(crate) fn committed(commands: usize, events: usize, took: Duration) {
     metrics::counter!("nimaora_commands_accepted_total").increment(commands as u64);

@@ -7,6 +7,7 @@
 //! | [`error`] | [`AppendError`], [`ReadError`], [`OpenError`]: each says whether to try again |
 //! | [`envelope`] | a battle's event as log bytes and back: metadata, hash chain |
 //! | [`embedded`] | the local file store: group commit, one fsync before any answer |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suite that every implementation passes |
 //!
 //! Nothing here knows the rules of a battle, and nothing here decides what to append.
@@ -16,7 +17,7 @@ pub mod embedded;
 pub mod envelope;
 pub mod error;
 pub mod log;
-mod metrics;
+pub mod metrics;
 pub mod types;
 
 pub use envelope::{ChainError, ChainHead, Envelope};

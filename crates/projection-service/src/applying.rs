@@ -194,7 +194,7 @@ impl Applying {
                     continue;
                 }
             };
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(batch) = batch else { return Err(self.without_source()) };
             self.apply(&batch, to_publish).await?;
             if let Some(reason) = batch.failed {
                 return Err(End::Failed(reason));
@@ -202,6 +202,14 @@ impl Applying {
             if inbox.is_empty() {
                 self.status.send_modify(|status| status.pending_since_ms = None);
             }
+        }
+    }
+
+    /// Nothing more comes from the log: it is no longer followed when the server stops, and never before.
+    fn without_source(&self) -> End {
+        match self.shutdown.is_requested() {
+            true => End::Stopping,
+            false => End::Failed("the log's follower has ended".to_owned()),
         }
     }
 
@@ -240,10 +248,14 @@ impl Applying {
 
     async fn apply(&mut self, batch: &Batch, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
         let began = Instant::now();
-        let oldest_ms = batch.events.first().map(|event| event.created_ms);
+        // What only the boards lack is in the tables since before a restart: it is neither new nor late.
+        let new = &batch.events[batch.events.partition_point(|event| event.position <= self.marks.tables)..];
+        let new_events = new.len();
+        let oldest_ms = new.first().map(|event| event.created_ms);
         self.status.send_modify(|status| status.pending_since_ms = oldest_ms);
         self.names.make_room();
         self.write_in_pieces(&batch.events, batch.checkpoint, to_publish).await?;
+        self.measure(new_events, oldest_ms, began);
         if batch.caught_up {
             self.health.ready(PART);
         }
@@ -251,17 +263,13 @@ impl Applying {
             status.applied = status.applied.max(batch.checkpoint);
             status.caught_up |= batch.caught_up;
         });
-        self.measure(batch, oldest_ms, began).await;
         Ok(())
     }
 
-    async fn measure(&self, batch: &Batch, oldest_ms: Option<i64>, began: Instant) {
-        let now_ms = self.config.clock.now_ms();
-        let age_ms = oldest_ms.and_then(|oldest_ms| u64::try_from(now_ms - oldest_ms).ok());
-        metrics::applied(batch.events.len(), began.elapsed(), age_ms.unwrap_or(0));
-        if let Ok(log) = self.deps.log.status().await {
-            metrics::behind(log.head.saturating_sub(batch.checkpoint));
-        }
+    fn measure(&self, events: usize, oldest_ms: Option<i64>, began: Instant) {
+        let Some(oldest_ms) = oldest_ms else { return };
+        let age_ms = self.config.clock.now_ms().saturating_sub(oldest_ms);
+        metrics::applied(events, began.elapsed(), u64::try_from(age_ms).unwrap_or(0));
     }
 
     /// Writes events as one piece if the tables take them; else in ever smaller pieces, until those that the tables refuse are

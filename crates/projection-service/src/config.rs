@@ -42,14 +42,18 @@ impl Config {
     }
 }
 
+/// How often it is measured how far behind the projection is.
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages of the log that are decoded ahead of the writer, up to 2,048 events or some megabytes each. When it is reached, the
 /// log is not read further.
 pub(crate) const DECODED_MESSAGES_MAX: usize = 16;
 /// Written batches that wait to be published. When it is reached, nothing more is written until the bus takes them.
 pub(crate) const UNPUBLISHED_BATCHES_MAX: usize = 64;
-/// Names of participants that are remembered, about 100 bytes each. Past it, the battles untouched for longest are forgotten
-/// and their names read again from the tables when they are needed.
+/// Names of participants that are remembered, about 100 bytes each; a battle counts as one more. When it is reached, the battles
+/// untouched for longest are forgotten and their names read again from the tables when they are needed.
 pub(crate) const NAMES_MAX: usize = 500_000;
+/// How many of them are kept then.
+pub(crate) const NAMES_KEPT: usize = NAMES_MAX / 8 * 7;
 /// Parked events in all. With more, the projection stops: this program does not understand this log.
 pub(crate) const PARKED_EVENTS_MAX: usize = 10_000;
 /// How many parked events are read at once.

@@ -13,6 +13,7 @@
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
 //! | `retry` | trying again for as long as a store or the bus cannot be used |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //!
 //! While one batch is written the next one gathers: a busy log is projected in large batches, an idle one at once. Nothing is
 //! published before it can be read. Nothing here appends to the log or knows a rule of the game.
@@ -21,7 +22,7 @@ mod applying;
 pub mod config;
 mod fold;
 mod inbox;
-mod metrics;
+pub mod metrics;
 mod names;
 pub mod projection;
 mod publisher;

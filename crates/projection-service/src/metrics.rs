@@ -2,7 +2,46 @@
 
 use std::time::Duration;
 
-/// A batch was written: how many events, how long it took, and how old its oldest event was then.
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+use crate::status::Lag;
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_counter!("nimaora_projection_events_total", "Events written to the tables.");
+    describe_counter!(
+        "nimaora_projection_batches_total",
+        "Batches of new events. Events by batches grows with the load."
+    );
+    describe_histogram!(
+        "nimaora_projection_batch_seconds",
+        "How long a batch took to be folded and written. Long: look at the disk of the tables."
+    );
+    describe_histogram!(
+        "nimaora_projection_lag_seconds",
+        "How old the oldest event of a batch was once it could be read."
+    );
+    describe_gauge!(
+        "nimaora_projection_behind_positions",
+        "Positions of the log that are not applied yet. Growing: look at the stores and at the retries."
+    );
+    describe_gauge!(
+        "nimaora_projection_behind_seconds",
+        "How old the oldest event is that waits for the tables. Alert on some seconds: look at the stores and at \
+         the retries."
+    );
+    describe_gauge!(
+        "nimaora_projection_parked_events",
+        "Events that could not be projected. Alert on any: the table parked_events says why."
+    );
+    describe_counter!("nimaora_projection_changes_published_total", "Changes handed to the bus.");
+    describe_counter!(
+        "nimaora_projection_retries_total",
+        "Tries that failed and are repeated, by what was tried. Many: that store, log or bus is down."
+    );
+}
+
+/// A batch with new events was written: how many, how long it took, and how old the oldest was then.
 pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
     metrics::counter!("nimaora_projection_events_total").increment(events as u64);
     metrics::counter!("nimaora_projection_batches_total").increment(1);
@@ -10,9 +49,10 @@ pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
     metrics::histogram!("nimaora_projection_lag_seconds").record(age_ms as f64 / 1_000.0);
 }
 
-/// How many positions of the log are not applied yet. Growing: look at the stores.
-pub(crate) fn behind(positions: u64) {
-    metrics::gauge!("nimaora_projection_behind_positions").set(positions as f64);
+/// How far behind the log it is, also while nothing can be applied. Growing: look at the stores.
+pub(crate) fn behind(lag: Lag) {
+    metrics::gauge!("nimaora_projection_behind_positions").set(lag.positions as f64);
+    metrics::gauge!("nimaora_projection_behind_seconds").set(lag.millis as f64 / 1_000.0);
 }
 
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use nimaora_domain::{BattleId, ParticipantId};
 
-use crate::config::NAMES_MAX;
+use crate::config::{NAMES_KEPT, NAMES_MAX};
 
 /// What stands for a name that is not known. An attack by somebody who never joined is parked, so nobody sees it.
 const UNKNOWN: &str = "?";
@@ -14,6 +14,7 @@ const UNKNOWN: &str = "?";
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     battles: AHashMap<BattleId, BattleNames>,
+    /// All names, and one more for each battle: many empty ones take room too.
     total: usize,
     touches: u64,
 }
@@ -34,9 +35,10 @@ impl Names {
     pub(crate) fn hold(&mut self, battle_id: BattleId, names: impl Iterator<Item = (ParticipantId, String)>) {
         self.touches += 1;
         let names: AHashMap<_, _> = names.map(|(id, name)| (id, Arc::from(name))).collect();
-        self.total += names.len();
-        if let Some(old) = self.battles.insert(battle_id, BattleNames { names, touched: self.touches }) {
-            self.total -= old.names.len();
+        let battle = BattleNames { names, touched: self.touches };
+        self.total += battle.size();
+        if let Some(old) = self.battles.insert(battle_id, battle) {
+            self.total -= old.size();
         }
     }
 
@@ -52,7 +54,7 @@ impl Names {
     /// The battle is over: nobody is attacked in it any more.
     pub(crate) fn forget(&mut self, battle_id: BattleId) {
         if let Some(battle) = self.battles.remove(&battle_id) {
-            self.total -= battle.names.len();
+            self.total -= battle.size();
         }
     }
 
@@ -64,13 +66,68 @@ impl Names {
         battle.names.get(&participant_id).map_or_else(|| UNKNOWN.into(), Arc::clone)
     }
 
-    /// Forgets battles, the longest untouched first, until there is room. Called between batches, so that the names one batch
-    /// needs are all here.
+    /// Forgets battles, the longest untouched first, until there is room, and some more so that it is not looked for at every
+    /// batch. Called between batches, so that the names one batch needs are all here.
     pub(crate) fn make_room(&mut self) {
-        while self.total >= NAMES_MAX {
-            let oldest = self.battles.iter().min_by_key(|(_, battle)| battle.touched);
-            let Some((&battle_id, _)) = oldest else { return };
+        if self.total < NAMES_MAX {
+            return;
+        }
+        let mut battles: Vec<_> = self.battles.iter().map(|(id, battle)| (battle.touched, *id)).collect();
+        battles.sort_unstable();
+        for (_, battle_id) in battles {
+            if self.total < NAMES_KEPT {
+                return;
+            }
             self.forget(battle_id);
         }
+    }
+}
+
+impl BattleNames {
+    fn size(&self) -> usize {
+        self.names.len() + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn id(n: usize) -> BattleId {
+        BattleId(Uuid::from_u128(n as u128))
+    }
+
+    fn of_players(players: usize) -> impl Iterator<Item = (ParticipantId, String)> {
+        (0..players).map(|n| (ParticipantId(Uuid::from_u128(n as u128)), format!("player {n}")))
+    }
+
+    #[test]
+    fn battles_in_which_nobody_is_are_forgotten_too() {
+        let mut names = Names::default();
+        for n in 0..NAMES_MAX {
+            names.hold(id(n), std::iter::empty());
+        }
+        names.make_room();
+        assert!(names.battles.len() < NAMES_MAX, "{}", names.battles.len());
+        assert!(!names.holds(id(0)) && names.holds(id(NAMES_MAX - 1)));
+    }
+
+    #[test]
+    fn the_longest_untouched_are_forgotten_first_and_no_more_than_needed() {
+        let mut names = Names::default();
+        let quarter = NAMES_MAX / 4;
+        for n in 0..4 {
+            names.hold(id(n), of_players(quarter));
+        }
+        names.name(id(0), ParticipantId(Uuid::from_u128(1)));
+        names.make_room();
+        let held: Vec<_> = (0..4).filter(|&n| names.holds(id(n))).collect();
+        assert_eq!(held, vec![0, 2, 3]);
+        names.forget(id(0));
+        names.forget(id(2));
+        names.forget(id(3));
+        assert_eq!(names.total, 0);
     }
 }

@@ -7,9 +7,11 @@ use nimaora_event_log::log::SharedLog;
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::applying::Applying;
-use crate::config::Config;
+use crate::config::{Config, REPORT_INTERVAL};
+use crate::metrics;
 use crate::status::{Handle, Status};
 
 /// The name of the projection among the parts whose readiness is told.
@@ -47,6 +49,23 @@ impl Projection {
             Handle { status: status.subscribe(), log: Arc::clone(&deps.log), clock: config.clock.clone() };
         let applying = Applying::new(deps, config, shutdown.clone(), health.clone(), status);
         shutdown.spawn(applying.run());
+        shutdown.spawn(report(handle.clone(), shutdown.clone()));
         handle
+    }
+}
+
+/// Measures how far behind it is, all the while and not only when something was applied.
+async fn report(handle: Handle, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(REPORT_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            _ = ticks.tick() => {}
+        }
+        // A log that does not answer is told of by whoever follows it.
+        if let Ok(Ok(lag)) = timeout(REPORT_INTERVAL, handle.lag()).await {
+            metrics::behind(lag);
+        }
     }
 }

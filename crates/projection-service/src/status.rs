@@ -25,8 +25,8 @@ pub struct Status {
     pub caught_up: bool,
     /// How many events could not be projected and are parked.
     pub parked: usize,
-    /// When the oldest event that was read and is not applied yet was appended, in milliseconds since the Unix epoch; `None`
-    /// when there is none.
+    /// When the oldest event that was read and is not in the tables yet was appended, in milliseconds since the Unix epoch;
+    /// `None` when there is none.
     pub pending_since_ms: Option<i64>,
     /// Why the projection has stopped, if it has.
     pub stopped: Option<String>,

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::config::{BOARD_LINES, Config};
 use crate::error::QueryError;
-use crate::metrics;
+use crate::metrics::{self, Fallback};
 
 /// The top of a board, as the API writes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,14 +123,13 @@ impl Boards {
             Ok(Err(error)) => error,
             Err(_) => StoreError::Unavailable { reason: "the leaderboard did not answer in time".to_owned() },
         };
-        match error {
-            StoreError::NotHeld(_) => {}
-            StoreError::Unavailable { .. } | StoreError::Damaged { .. } => {
-                tracing::debug!(%error, "the tables answer for the leaderboard");
-                metrics::fell_back();
-            }
+        let why = match error {
+            StoreError::NotHeld(_) => Fallback::NotHeld,
+            StoreError::Unavailable { .. } | StoreError::Damaged { .. } => Fallback::Unavailable,
             StoreError::Constraint { .. } | StoreError::Overtaken { .. } => return Err(error.into()),
-        }
+        };
+        tracing::debug!(%error, "the tables answer for the leaderboard");
+        metrics::fell_back(why);
         Ok(tables.await?)
     }
 

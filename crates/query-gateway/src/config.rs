@@ -11,10 +11,14 @@ pub struct Config {
     /// Queries that are worked on at a time, those that wait for a position among them. When it is reached, a query is
     /// answered `RESOURCE_EXHAUSTED` with a retry delay.
     pub queries_max: usize,
-    /// Queries that wait for a position at a time. When it is reached, a query that would have to wait is answered
-    /// `RESOURCE_EXHAUSTED` with a retry delay. Below `queries_max`, so that waiting never keeps others from an answer.
+    /// Queries with a token that wait for a position at a time; one battle takes at most three quarters of them. When it is
+    /// reached, a query that would have to wait is answered `RESOURCE_EXHAUSTED` with a retry delay. With
+    /// `waiting_anonymous_max` below `queries_max`, so that waiting never keeps others from an answer.
     pub waiting_max: usize,
-    /// How often a query that waits looks again although nobody told it that something changed, in milliseconds.
+    /// The same for queries without a token. They take no place from those with one.
+    pub waiting_anonymous_max: usize,
+    /// After what time a query that waits looks again although nobody told it that something changed, in milliseconds. Each
+    /// time it waits twice as long, up to a second.
     pub wait_poll_ms: u64,
     /// How long a read of the stores may take, in milliseconds. Then the query is answered `UNAVAILABLE`.
     pub read_timeout_ms: u64,
@@ -36,6 +40,7 @@ impl Default for Config {
         Self {
             queries_max: 2_048,
             waiting_max: 1_024,
+            waiting_anonymous_max: 256,
             wait_poll_ms: 100,
             read_timeout_ms: 5_000,
             leaderboard_timeout_ms: 1_000,
@@ -68,6 +73,9 @@ impl Config {
         Duration::from_millis(self.watch_poll_ms)
     }
 }
+
+/// The longest time after which a query that waits looks again, unless `wait_poll_ms` is longer.
+pub(crate) const WAIT_POLL_MAX: Duration = Duration::from_secs(1);
 
 /// A number that a request may leave out, and its bound. A larger one is answered `INVALID_ARGUMENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

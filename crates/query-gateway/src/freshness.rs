@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
-use nimaora_change_bus::{BusMessage, Changes, Lane};
 use nimaora_domain::BattleId;
 use nimaora_read_models::Position;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
+use crate::config::WAIT_POLL_MAX;
 use crate::error::QueryError;
 use crate::gateway::Core;
 use crate::metrics;
+use crate::waiting::{Caller, News};
 
 /// What an answer must have reached, and for how long to wait until it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) struct Wanted {
     /// 0 is always reached.
     pub(crate) min_position: Position,
     pub(crate) patience: Duration,
+    /// Who waits.
+    pub(crate) caller: Caller,
 }
 
 /// Something that was read, and the position that it stands for.
@@ -68,23 +71,23 @@ impl Core {
         F: Fn() -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        let _permit = self.waiting.try_acquire().map_err(|_| QueryError::TooManyWaiting)?;
+        let place = self.places.take(wanted.caller, battle_id);
+        let _place = place.ok_or(QueryError::TooManyWaiting)?;
         let deadline = Instant::now() + wanted.patience;
-        // Followed before the next look, so that what changes after that look is heard of.
-        let mut changes = match battle_id {
-            Some(battle_id) => {
-                let follow = self.bus.follow(battle_id, &[Lane::Leaderboard]);
-                timeout_at(deadline, follow).await.ok().and_then(Result::ok)
-            }
-            None => None,
-        };
+        let mut news = battle_id.map(|battle_id| self.followers.listen(battle_id));
+        if let Some(news) = &mut news {
+            // Followed before the next look, so that what changes after that look is heard of.
+            let _ = timeout_at(deadline, news.begun()).await;
+        }
+        let mut poll = self.config.wait_poll();
         loop {
             let reached = match self.look(wanted, read).await {
                 Look::Final(answer) => return answer,
                 Look::Behind(reached) => reached,
             };
             tokio::select! {
-                () = self.moved(&mut changes, wanted.min_position) => {}
+                () = reached_by(&mut news, wanted.min_position) => {}
+                () = sleep(poll) => poll = (poll * 2).min(poll.max(WAIT_POLL_MAX)),
                 () = self.shutdown.requested() => return Err(QueryError::Draining),
                 () = sleep_until(deadline) => {
                     return Err(QueryError::PositionNotReached { wanted: wanted.min_position, reached });
@@ -129,25 +132,6 @@ impl Core {
         }
     }
 
-    /// Resolves when the battle has reached the position, as its changes say, and in any case after a while.
-    async fn moved(&self, changes: &mut Option<Box<dyn Changes>>, position: Position) {
-        let heard = async {
-            match changes {
-                Some(changes) => reached(changes.as_mut(), position).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            heard = heard => {
-                if !heard {
-                    // A bus that is down tells nothing more; looking now and then goes on.
-                    *changes = None;
-                }
-            }
-            () = sleep(self.config.wait_poll()) => {}
-        }
-    }
-
     /// Refuses as long as the tables are built anew. What is read after this is not of the past.
     pub(crate) async fn require_whole(&self) -> Result<(), QueryError> {
         self.in_time(async { Ok(self.wholeness.require(&*self.tables).await?) }).await
@@ -173,14 +157,10 @@ pub(crate) async fn in_time<T>(
     })
 }
 
-/// Resolves to true when the changes say that the position was reached, or that some were lost; to false when there will be
-/// no more.
-async fn reached(changes: &mut dyn Changes, position: Position) -> bool {
-    loop {
-        match changes.next().await {
-            Ok(BusMessage::Changes(batch)) if batch.position < position => {}
-            Ok(BusMessage::Changes(_) | BusMessage::Lagged { .. }) => return true,
-            Err(_) => return false,
-        }
+/// Resolves when the battle has reached the position, as its changes say.
+async fn reached_by(news: &mut Option<News>, position: Position) {
+    match news {
+        Some(news) => news.reached(position).await,
+        None => std::future::pending().await,
     }
 }

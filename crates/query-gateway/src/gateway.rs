@@ -8,10 +8,12 @@ use nimaora_read_models::{Leaderboard, ReadModels, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
 use tokio::sync::Semaphore;
+use tonic::metadata::MetadataMap;
 
 use crate::boards::Boards;
 use crate::config::{Config, REQUEST_BYTES_MAX};
 use crate::grpc::Queries;
+use crate::waiting::{Caller, Followers, Places};
 use crate::watch::Watches;
 
 /// What the query gateway stands on.
@@ -40,15 +42,16 @@ pub(crate) struct Core {
     pub(crate) wholeness: Wholeness,
     pub(crate) boards: Arc<Boards>,
     pub(crate) watches: Arc<Watches>,
-    pub(crate) bus: Arc<dyn ChangeBus>,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
     pub(crate) shutdown: Shutdown,
     /// A permit for each query that is worked on.
     pub(crate) in_flight: Semaphore,
-    /// A permit for each query that waits for a position.
-    pub(crate) waiting: Semaphore,
+    /// A place for each query that waits for a position.
+    pub(crate) places: Places,
+    /// Whoever waits hears from them when to look again.
+    pub(crate) followers: Followers,
 }
 
 impl QueryGateway {
@@ -64,11 +67,11 @@ impl QueryGateway {
             wholeness: Wholeness::default(),
             boards,
             watches: Arc::new(watches),
-            bus: deps.bus,
             verifier: deps.verifier,
             clock: deps.clock,
             in_flight: Semaphore::new(config.queries_max),
-            waiting: Semaphore::new(config.waiting_max),
+            places: Places::new(&config),
+            followers: Followers::new(deps.bus, config.read_timeout(), shutdown),
             config,
             shutdown: shutdown.clone(),
         };
@@ -79,5 +82,12 @@ impl QueryGateway {
     pub fn grpc(&self) -> QueryServiceServer<Queries> {
         QueryServiceServer::new(Queries::new(Arc::clone(&self.core)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
+    }
+}
+
+impl Core {
+    /// Who makes a call that needs no token.
+    pub(crate) fn caller(&self, metadata: &MetadataMap) -> Caller {
+        Caller::of(metadata, &self.verifier, &self.clock)
     }
 }

@@ -8,8 +8,10 @@
 //! | `status` | the one table from an error to a gRPC status |
 //! | [`grpc`] | the gRPC calls, one file for each group |
 //! | `freshness` | waiting until an answer has reached the position that its caller asked for |
+//! | `waiting` | places for those that wait, and news of the battles that they wait for |
 //! | `boards` | reading boards: the leaderboard first, the tables when it cannot answer, and a small cache |
 //! | `watch` | boards that are watched: one reader for each battle, however many watch it |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //!
 //! Nothing here writes a read model, and nothing here opens the log.
 
@@ -19,8 +21,9 @@ pub mod error;
 mod freshness;
 pub mod gateway;
 pub mod grpc;
-mod metrics;
+pub mod metrics;
 mod status;
+mod waiting;
 mod watch;
 
 pub use config::Config;

@@ -2,6 +2,42 @@
 
 use std::time::Duration;
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_histogram!(
+        "nimaora_queries_seconds",
+        "How long queries took, by kind, waiting for a position included."
+    );
+    describe_counter!(
+        "nimaora_queries_turned_away_total",
+        "Queries answered with an error, by kind and reason. Many QUERIES_OVERLOADED or TOO_MANY_WAITING: add \
+         nodes, or look at the lag of the projection."
+    );
+    describe_histogram!(
+        "nimaora_queries_waits_seconds",
+        "How long queries waited for a position. Long: the projection lags."
+    );
+    describe_counter!(
+        "nimaora_queries_fallbacks_total",
+        "Times that the tables answered for the leaderboard. Many not_held after a start is over: raise \
+         read_models.boards_max. Any unavailable: look at the leaderboard."
+    );
+    describe_counter!(
+        "nimaora_queries_boards_total",
+        "Boards that were answered as kept, or had to be read."
+    );
+    describe_gauge!(
+        "nimaora_queries_watchers_count",
+        "Streams that watch a board. Near query.watchers_max, add nodes."
+    );
+    describe_gauge!(
+        "nimaora_queries_watched_battles_count",
+        "Battles that somebody watches; each is read once a tick."
+    );
+}
+
 /// A kind of question, as metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Query {
@@ -48,9 +84,22 @@ pub(crate) fn waited(time: Duration) {
     metrics::histogram!("nimaora_queries_waits_seconds").record(time.as_secs_f64());
 }
 
-/// The tables answered for the leaderboard, which costs more. Many of them mean that the leaderboard is down or was lost.
-pub(crate) fn fell_back() {
-    metrics::counter!("nimaora_queries_fallbacks_total").increment(1);
+/// Why the tables answered for the leaderboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fallback {
+    /// It does not hold the battle: let go, being made anew, or no battle at all.
+    NotHeld,
+    /// It cannot be used now.
+    Unavailable,
+}
+
+/// The tables answered for the leaderboard, which costs more.
+pub(crate) fn fell_back(why: Fallback) {
+    let why = match why {
+        Fallback::NotHeld => "not_held",
+        Fallback::Unavailable => "unavailable",
+    };
+    metrics::counter!("nimaora_queries_fallbacks_total", "why" => why).increment(1);
 }
 
 /// A board was answered as it was kept, or had to be read.

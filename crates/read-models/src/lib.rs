@@ -9,6 +9,7 @@
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
 //! | [`sqlite`] | the tables in a SQLite file |
+//! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
 //!
 //! Only the projection-service writes here. Nothing here reads the log or knows the rules.
@@ -17,7 +18,7 @@ pub mod contract;
 pub mod error;
 pub mod leaderboard;
 pub mod memory;
-mod metrics;
+pub mod metrics;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;

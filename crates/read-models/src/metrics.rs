@@ -2,6 +2,25 @@
 
 use std::time::Duration;
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+
+/// Says what the figures mean. To be called once, by whoever sets up the process's metrics.
+pub fn describe() {
+    describe_gauge!(
+        "nimaora_read_models_boards_held_count",
+        "Boards in memory. Past read_models.boards_max only battles that are not over are held."
+    );
+    describe_counter!(
+        "nimaora_read_models_boards_let_go_total",
+        "Boards of ended battles that were let go. Many asked for again: raise read_models.boards_max."
+    );
+    describe_counter!("nimaora_read_models_rows_written_total", "Rows written to the tables.");
+    describe_histogram!(
+        "nimaora_read_models_write_seconds",
+        "How long a batch took to be written to the tables. Long: look at the disk."
+    );
+}
+
 /// How many boards are in memory. Past the configured number only battles that are not over are held.
 pub(crate) fn boards_held(boards: usize) {
     metrics::gauge!("nimaora_read_models_boards_held_count").set(boards as f64);

@@ -87,8 +87,10 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     {
         problem("realtime.app_key", "it stands in a path: use letters, digits, '-' and '_'".to_owned());
     }
-    if config.query.waiting_max >= config.query.queries_max {
-        problem("query.waiting_max", "it must be below query.queries_max".to_owned());
+    let waiting_max = config.query.waiting_max.saturating_add(config.query.waiting_anonymous_max);
+    if waiting_max >= config.query.queries_max {
+        let wanted = "with query.waiting_anonymous_max it must be below query.queries_max";
+        problem("query.waiting_max", wanted.to_owned());
     }
     if let Err(error) = telemetry::check_filter(&config.telemetry.log_filter) {
         problem("telemetry.log_filter", error.to_string());

@@ -90,6 +90,7 @@ fn values_that_cannot_work_are_refused() {
         ("realtime.app_secret", "<hidden>"),
         ("realtime.board_top_n", "101"),
         ("query.waiting_max", "4096"),
+        ("query.waiting_anonymous_max", "1024"),
         ("limits.stream_window_bytes", "4000000000"),
         ("telemetry.log_filter", "info,,=="),
         ("telemetry.log_format", "loud"),

@@ -33,6 +33,12 @@ pub(super) fn metrics() -> Result<Metrics, ServeError> {
     }
     let metrics = telemetry::init_metrics()?;
     super::metrics::describe();
+    nimaora_command_service::metrics::describe();
+    nimaora_event_log::metrics::describe();
+    nimaora_projection_service::metrics::describe();
+    nimaora_query_gateway::metrics::describe();
+    nimaora_read_models::metrics::describe();
+    nimaora_realtime::metrics::describe();
     Ok(METRICS.get_or_init(|| metrics).clone())
 }
 

@@ -91,6 +91,13 @@ async fn probes_metrics_health_and_reflection_share_the_port() {
     for name in ["process_cpu_seconds_total", "nimaora_connections_open"] {
         assert!(metrics.contains(name), "{name} is not in {metrics}");
     }
+    for shown in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE nimaora_")) {
+        let name = shown.split(' ').next().unwrap();
+        assert!(
+            metrics.contains(&format!("# HELP nimaora_{name} ")),
+            "nobody says what nimaora_{name} means"
+        );
+    }
 
     let url = format!("http://{}", host.authority());
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();

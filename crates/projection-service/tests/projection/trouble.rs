@@ -1,10 +1,16 @@
 //! Events that cannot be projected, and stores that cannot be used.
 
-use crate::support::{Arena, Server, World, eventually, soon};
+use std::sync::Arc;
+
+use crate::support::{Arena, DeadlyLog, RecordingBus, Server, World, eventually, soon};
 use nimaora_domain::event::{AttackLanded, ParticipantJoined};
 use nimaora_domain::{Balance, Event, ParticipantId, SessionId, Username};
 use nimaora_event_log::{Append, EventLog, Expected, NewEvent};
+use nimaora_projection_service::{Config, Deps, Projection};
+use nimaora_read_models::memory::MemoryLeaderboard;
+use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_runtime::{Health, Shutdown};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
@@ -160,4 +166,22 @@ async fn it_is_ready_when_it_has_caught_up() {
     server.stop().await;
     assert!(!server.health.is_ready());
     assert!(server.handle.applied(u64::MAX).await.is_err());
+}
+
+#[tokio::test]
+async fn a_follower_of_the_log_that_dies_is_no_orderly_stop() {
+    let world = World::new();
+    let file = world.tables_file("read-models.db");
+    let tables = SqliteReadModels::open(&file, SqliteConfig::default()).await.unwrap();
+    let deps = Deps {
+        log: Arc::new(DeadlyLog(Arc::clone(&world.log))),
+        leaderboard: Arc::new(MemoryLeaderboard::default()),
+        read_models: Arc::new(tables),
+        bus: Arc::new(RecordingBus::default()),
+    };
+    let (shutdown, health) = (Shutdown::new(), Health::default());
+    let handle = Projection::start(deps, Config::new(world.clock.clone(), 1), &shutdown, &health);
+    let stopped = soon(handle.caught_up()).await.unwrap_err();
+    assert!(stopped.reason.contains("follower has ended"), "{stopped}");
+    assert!(!health.is_ready());
 }

@@ -4,6 +4,7 @@ use nimaora_api::v1;
 use nimaora_api::v1::get_battle_request::Battle as Asked;
 use nimaora_domain::BattleId;
 use nimaora_read_models::BattleView;
+use tonic::Request;
 
 use super::fields::Fields;
 use super::{convert, page};
@@ -14,10 +15,12 @@ use crate::gateway::Core;
 
 pub(super) async fn get(
     core: &Core,
-    request: v1::GetBattleRequest,
+    request: Request<v1::GetBattleRequest>,
 ) -> Result<v1::GetBattleResponse, QueryError> {
+    let caller = core.caller(request.metadata());
+    let request = request.into_inner();
     let mut fields = Fields::default();
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     let seen = match request.battle {
         Some(Asked::BattleId(text)) => {
             let battle_id = fields.battle_id(&text);
@@ -63,13 +66,15 @@ fn unknown(asked: &str) -> QueryError {
 
 pub(super) async fn list(
     core: &Core,
-    request: v1::ListBattlesRequest,
+    request: Request<v1::ListBattlesRequest>,
 ) -> Result<v1::ListBattlesResponse, QueryError> {
+    let caller = core.caller(request.metadata());
+    let request = request.into_inner();
     let mut fields = Fields::default();
     let phase = fields.phase(request.phase);
     let limit = fields.bounded("page_size", request.page_size, BATTLES);
     let before = fields.page_token(&request.page_token, phase);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
     let read = || async {
         let page = core.tables.battles(phase, before, limit).await?;

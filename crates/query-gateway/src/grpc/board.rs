@@ -5,6 +5,7 @@ use std::future::Future;
 use nimaora_api::v1;
 use nimaora_domain::{BattleId, ParticipantId};
 use nimaora_read_models::Board;
+use tonic::Request;
 
 use super::fields::Fields;
 use crate::boards;
@@ -15,12 +16,14 @@ use crate::gateway::Core;
 
 pub(super) async fn top(
     core: &Core,
-    request: v1::GetLeaderboardRequest,
+    request: Request<v1::GetLeaderboardRequest>,
 ) -> Result<v1::GetLeaderboardResponse, QueryError> {
+    let caller = core.caller(request.metadata());
+    let request = request.into_inner();
     let mut fields = Fields::default();
     let battle_id = fields.battle_id(&request.battle_id);
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
     let read = || async move {
         let top = core.boards.top(battle_id, limit).await?;
@@ -32,12 +35,14 @@ pub(super) async fn top(
 
 pub(super) async fn rank(
     core: &Core,
-    request: v1::GetRankRequest,
+    request: Request<v1::GetRankRequest>,
 ) -> Result<v1::GetRankResponse, QueryError> {
+    let caller = core.caller(request.metadata());
+    let request = request.into_inner();
     let mut fields = Fields::default();
     let battle_id = fields.battle_id(&request.battle_id);
     let participant_id = fields.participant_id(&request.participant_id);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
     let read = || async move { core.boards.rank(battle_id, participant_id).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
@@ -50,13 +55,15 @@ pub(super) async fn rank(
 
 pub(super) async fn around(
     core: &Core,
-    request: v1::GetAroundRankRequest,
+    request: Request<v1::GetAroundRankRequest>,
 ) -> Result<v1::GetAroundRankResponse, QueryError> {
+    let caller = core.caller(request.metadata());
+    let request = request.into_inner();
     let mut fields = Fields::default();
     let battle_id = fields.battle_id(&request.battle_id);
     let participant_id = fields.participant_id(&request.participant_id);
     let range = fields.bounded("range", request.range, AROUND_LINES);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
     let read = || async move { core.boards.around(battle_id, participant_id, range).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;

@@ -13,6 +13,7 @@ use super::page;
 use crate::config::{Bounded, WAIT_MS};
 use crate::error::QueryError;
 use crate::freshness::Wanted;
+use crate::waiting::Caller;
 
 /// How much of a malformed value is told back, in characters.
 const QUOTED_CHARS_MAX: usize = 40;
@@ -58,9 +59,9 @@ impl Fields {
         if value == 0 { bounded.default } else { value }
     }
 
-    pub(super) fn wanted(&mut self, min_position: Position, wait_ms: u32) -> Wanted {
+    pub(super) fn wanted(&mut self, min_position: Position, wait_ms: u32, caller: Caller) -> Wanted {
         let millis = self.bounded("wait_ms", wait_ms, WAIT_MS);
-        Wanted { min_position, patience: Duration::from_millis(u64::from(millis)) }
+        Wanted { min_position, patience: Duration::from_millis(u64::from(millis)), caller }
     }
 
     /// The phase to look for; `None` when it was not said.
@@ -124,7 +125,7 @@ mod tests {
         fields.participant_id("x");
         fields.join_code("no code".to_owned());
         fields.bounded("limit", 1_001, BOARD_LINES);
-        fields.wanted(0, 10_001);
+        fields.wanted(0, 10_001, Caller::Anybody);
         fields.phase(9);
         fields.page_token("nonsense", None);
         let QueryError::Malformed(violations) = fields.done().unwrap_err() else { panic!() };
@@ -148,7 +149,7 @@ mod tests {
         let mut fields = Fields::default();
         assert_eq!(fields.bounded("limit", 0, BOARD_LINES), 100);
         assert_eq!(fields.bounded("limit", 1_000, BOARD_LINES), 1_000);
-        assert_eq!(fields.wanted(7, 0).patience, Duration::from_secs(1));
+        assert_eq!(fields.wanted(7, 0, Caller::Anybody).patience, Duration::from_secs(1));
         assert_eq!(fields.phase(0), None);
         assert_eq!(fields.page_token("", Some(Phase::Running)), None);
         fields.done().unwrap();

@@ -66,14 +66,14 @@ impl QueryService for Queries {
         &self,
         request: Request<v1::GetBattleRequest>,
     ) -> Result<Response<v1::GetBattleResponse>, Status> {
-        self.send(Query::Battle, battles::get(&self.core, request.into_inner())).await
+        self.send(Query::Battle, battles::get(&self.core, request)).await
     }
 
     async fn list_battles(
         &self,
         request: Request<v1::ListBattlesRequest>,
     ) -> Result<Response<v1::ListBattlesResponse>, Status> {
-        self.send(Query::Battles, battles::list(&self.core, request.into_inner())).await
+        self.send(Query::Battles, battles::list(&self.core, request)).await
     }
 
     async fn list_questions(
@@ -101,21 +101,21 @@ impl QueryService for Queries {
         &self,
         request: Request<v1::GetLeaderboardRequest>,
     ) -> Result<Response<v1::GetLeaderboardResponse>, Status> {
-        self.send(Query::Leaderboard, board::top(&self.core, request.into_inner())).await
+        self.send(Query::Leaderboard, board::top(&self.core, request)).await
     }
 
     async fn get_rank(
         &self,
         request: Request<v1::GetRankRequest>,
     ) -> Result<Response<v1::GetRankResponse>, Status> {
-        self.send(Query::Rank, board::rank(&self.core, request.into_inner())).await
+        self.send(Query::Rank, board::rank(&self.core, request)).await
     }
 
     async fn get_around_rank(
         &self,
         request: Request<v1::GetAroundRankRequest>,
     ) -> Result<Response<v1::GetAroundRankResponse>, Status> {
-        self.send(Query::AroundRank, board::around(&self.core, request.into_inner())).await
+        self.send(Query::AroundRank, board::around(&self.core, request)).await
     }
 
     async fn watch_leaderboard(

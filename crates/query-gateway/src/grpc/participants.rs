@@ -22,7 +22,7 @@ pub(super) async fn get(
     let mut fields = Fields::default();
     let battle_id = fields.battle_id(&request.battle_id);
     let participant_id = fields.participant_id(&request.participant_id);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, viewer.caller());
     fields.done()?;
     viewer.can_be_judged(core, battle_id, participant_id).await?;
     let seen = participant(core, battle_id, participant_id, wanted).await?;
@@ -43,7 +43,7 @@ pub(super) async fn attacks(
     let battle_id = fields.battle_id(&request.battle_id);
     let target_id = fields.participant_id(&request.participant_id);
     let limit = fields.bounded("page_size", request.page_size, ATTACKS);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, viewer.caller());
     fields.done()?;
     viewer.require(battle_id, target_id)?;
     viewer.can_be_judged(core, battle_id, target_id).await?;

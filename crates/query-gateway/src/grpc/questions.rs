@@ -19,7 +19,7 @@ pub(super) async fn list(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let battle_id = fields.battle_id(&request.battle_id);
-    let wanted = fields.wanted(request.min_position, request.wait_ms);
+    let wanted = fields.wanted(request.min_position, request.wait_ms, viewer.caller());
     fields.done()?;
     let seen = battles::battle(core, battle_id, wanted).await?;
     let now = Timestamp::from_millis(core.clock.now_ms());

@@ -7,6 +7,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::error::QueryError;
 use crate::gateway::Core;
+use crate::waiting::Caller;
 
 /// Who asks, as the token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,14 @@ impl Viewer {
                 Self::Participant { battle_id, participant_id, session_id }
             }
         })
+    }
+
+    /// Who waits, if the answer is not there yet.
+    pub(super) fn caller(self) -> Caller {
+        match self {
+            Self::Anybody => Caller::Anybody,
+            Self::Admin | Self::Participant { .. } => Caller::Known,
+        }
     }
 
     /// Refuses everybody but the participant itself and admins.

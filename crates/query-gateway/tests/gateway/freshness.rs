@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_api::v1::get_battle_request::Battle as Asked;
+use nimaora_api::v1::query_service_client::QueryServiceClient;
 use nimaora_api::v1::{
     GetBattleRequest, GetLeaderboardRequest, GetParticipantRequest, GetRankRequest, ListBattlesRequest,
 };
@@ -14,8 +15,10 @@ use nimaora_read_models::contract::{battle, participant, story};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
-use crate::house::{House, OPENED, battle_id, board_batch, player_id, reason, says_when_to_retry};
-use crate::stores::{CountedBus, DeadBus};
+use crate::house::{
+    House, OPENED, battle_id, board_batch, player_id, reason, says_when_to_retry, with_token,
+};
+use crate::stores::{CountedBoard, CountedBus, DeadBus};
 
 /// So long that no test could wait for it: what happens happens because somebody was told.
 const NEVER_MS: u64 = 3_600_000;
@@ -69,7 +72,8 @@ async fn a_query_that_waits_is_woken_by_the_change() {
     let board = board.await.unwrap();
     assert_eq!(board.as_of, 12);
     assert_eq!(board.entries[0].participant_id, player_id(1));
-    assert_eq!(*bus.followers().borrow(), 0, "nobody follows when nobody waits");
+    // Nobody follows when nobody waits.
+    bus.followers().wait_for(|count| *count == 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -194,24 +198,74 @@ async fn a_position_that_is_not_reached_in_time_is_no_answer() {
 }
 
 #[tokio::test]
-async fn queries_that_wait_leave_room_for_others() {
+async fn those_who_wait_without_a_token_leave_room_for_others() {
     let bus = Arc::new(CountedBus::default());
-    let config = Config { waiting_max: 1, queries_max: 2, ..told_only() };
+    let config = Config { waiting_max: 1, waiting_anonymous_max: 1, queries_max: 4, ..told_only() };
     let house = House::with_bus(config, Arc::clone(&bus) as Arc<_>).await;
+    // Somebody waits for what will never be.
     let mut client = house.client();
-    let query = async move { client.get_leaderboard(top(11)).await };
-    let board = waits(&bus, query, async {
-        let refused = house.client().get_leaderboard(top(11)).await.unwrap_err();
+    let forever = tokio::spawn(async move { client.get_leaderboard(top(u64::MAX)).await });
+    bus.followers().wait_for(|count| *count == 1).await.unwrap();
+    for request in [tonic::Request::new(top(11)), with_token("no token of ours", top(11))] {
+        let refused = house.client().get_leaderboard(request).await.unwrap_err();
         assert_eq!(
             (refused.code(), reason(&refused).as_str()),
             (Code::ResourceExhausted, "TOO_MANY_WAITING")
         );
         assert!(says_when_to_retry(&refused));
-        house.client().get_leaderboard(top(0)).await.unwrap();
-        house.move_board(board_batch(11, Vec::new())).await;
-        house.tells(11, Change::Applied { board: false }).await;
-    });
-    board.await.unwrap();
+    }
+    house.client().get_leaderboard(top(0)).await.unwrap();
+
+    // A player waits all the same, and is answered.
+    let mut client = house.client();
+    let request = with_token(&house.own(1), GetLeaderboardRequest { wait_ms: 1, ..top(11) });
+    let refused = client.get_leaderboard(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "POSITION_NOT_REACHED");
+    let request = with_token(&house.own(1), top(11));
+    let board = tokio::spawn(async move { client.get_leaderboard(request).await });
+    tokio::task::yield_now().await;
+    house.move_board(board_batch(11, Vec::new())).await;
+    house.tells(11, Change::Applied { board: false }).await;
+    assert_eq!(board.await.unwrap().unwrap().into_inner().as_of, 11);
+    forever.abort();
+}
+
+#[tokio::test]
+async fn however_many_wait_for_a_battle_it_is_followed_once() {
+    const MANY: usize = 30;
+    let bus = Arc::new(CountedBus::default());
+    let house = House::with_bus(told_only(), Arc::clone(&bus) as Arc<_>).await;
+    let board = Arc::new(CountedBoard::new(Arc::clone(&house.board)));
+    let gateway = house.beside_with(told_only(), Arc::clone(&board) as Arc<_>);
+    let ask = |_| {
+        let mut client = QueryServiceClient::new(gateway.grpc());
+        tokio::spawn(async move { client.get_leaderboard(top(11)).await })
+    };
+    let waiting: Vec<_> = (0..MANY).map(ask).collect();
+    // Each has looked at once, and when it began to wait.
+    board.reads().wait_for(|reads| *reads == 2 * MANY).await.unwrap();
+    assert_eq!(*bus.followers().borrow(), 1);
+    house.moves(11).await;
+    house.tells(11, Change::Applied { board: false }).await;
+    for query in waiting {
+        assert_eq!(query.await.unwrap().unwrap().into_inner().as_of, 11);
+    }
+    bus.followers().wait_for(|count| *count == 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_looks_ever_more_rarely() {
+    let house = House::with_bus(Config::default(), Arc::new(DeadBus)).await;
+    let board = Arc::new(CountedBoard::new(Arc::clone(&house.board)));
+    let gateway = house.beside(Arc::clone(&board) as Arc<_>);
+    tokio::time::pause();
+    let mut client = QueryServiceClient::new(gateway.grpc());
+    let refused = client.get_leaderboard(top(11)).await.unwrap_err();
+    tokio::time::resume();
+    assert_eq!(reason(&refused), "POSITION_NOT_REACHED");
+    // At once, when it begins to wait, after 100, 200, 400 and 800 ms, and each second.
+    let reads = *board.reads().borrow();
+    assert!((10..=16).contains(&reads), "{reads}");
 }
 
 #[tokio::test]

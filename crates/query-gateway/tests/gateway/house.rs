@@ -84,6 +84,11 @@ impl House {
 
     /// Another gateway on the same tables and bus, with a leaderboard of its own that has little time.
     pub(crate) fn beside(&self, leaderboard: Arc<dyn Leaderboard>) -> QueryGateway {
+        self.beside_with(Config { leaderboard_timeout_ms: 5, ..Config::default() }, leaderboard)
+    }
+
+    /// Another gateway on the same tables and bus, with a leaderboard of its own.
+    pub(crate) fn beside_with(&self, config: Config, leaderboard: Arc<dyn Leaderboard>) -> QueryGateway {
         let deps = Deps {
             leaderboard,
             read_models: Arc::clone(&self.tables) as Arc<dyn ReadModels>,
@@ -91,7 +96,6 @@ impl House {
             verifier: Arc::new(TokenVerifier::new([self.signer.verifier_key()])),
             clock: self.clock.clone(),
         };
-        let config = Config { leaderboard_timeout_ms: 5, ..Config::default() };
         QueryGateway::new(deps, config, &self.shutdown)
     }
 

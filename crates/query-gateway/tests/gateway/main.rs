@@ -1,5 +1,5 @@
 //! What a caller of the query service gets, through the generated client and from real stores.
-#![allow(clippy::unwrap_used, reason = "a suite of assertions")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
 mod battles;
 mod boards;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use nimaora_change_bus::{BusError, BusMessage, ChangeBatch, ChangeBus, Changes, Lane, MemoryBus};
 use nimaora_domain::{BattleId, ParticipantId};
+use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::{Board, BoardBatch, Leaderboard, Position, StoreError};
 use tokio::sync::watch;
 
@@ -71,6 +72,55 @@ impl Leaderboard for Silent {
         _range: u32,
     ) -> Result<Board, StoreError> {
         std::future::pending().await
+    }
+}
+
+/// The leaderboard in memory, and how often a board was read from it.
+pub(crate) struct CountedBoard {
+    board: Arc<MemoryLeaderboard>,
+    reads: watch::Sender<usize>,
+}
+
+impl CountedBoard {
+    pub(crate) fn new(board: Arc<MemoryLeaderboard>) -> Self {
+        Self { board, reads: watch::Sender::new(0) }
+    }
+
+    pub(crate) fn reads(&self) -> watch::Receiver<usize> {
+        self.reads.subscribe()
+    }
+
+    fn counted(&self, answer: Result<Board, StoreError>) -> Result<Board, StoreError> {
+        self.reads.send_modify(|reads| *reads += 1);
+        answer
+    }
+}
+
+#[async_trait]
+impl Leaderboard for CountedBoard {
+    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<(), StoreError> {
+        self.board.apply(batches, checkpoint).await
+    }
+
+    async fn checkpoint(&self) -> Result<Position, StoreError> {
+        self.board.checkpoint().await
+    }
+
+    async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
+        self.counted(self.board.top(battle_id, limit).await)
+    }
+
+    async fn rank(&self, battle_id: BattleId, participant_id: ParticipantId) -> Result<Board, StoreError> {
+        self.counted(self.board.rank(battle_id, participant_id).await)
+    }
+
+    async fn around(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+        range: u32,
+    ) -> Result<Board, StoreError> {
+        self.counted(self.board.around(battle_id, participant_id, range).await)
     }
 }
 

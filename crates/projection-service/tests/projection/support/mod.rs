@@ -3,10 +3,12 @@
 
 mod arena;
 mod bus;
+mod log;
 mod server;
 
 pub use arena::Arena;
 pub use bus::RecordingBus;
+pub use log::DeadlyLog;
 pub use server::{Server, World};
 
 use std::future::Future;
