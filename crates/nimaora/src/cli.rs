@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ConfigError, Problem, Sources};
+use crate::config::{Config, ConfigError, Problem, Role, Sources};
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::load::{self, LoadArgs, LoadError};
 use crate::play::{self, ClientArgs, ClientError};
@@ -60,6 +60,9 @@ struct Settings {
     /// The folder where everything is kept; made if need be [default: ./data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
+    /// What this process does; may be repeated [default: everything].
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Role>,
     /// Any setting, as realtime.board_tick_ms=100; may be repeated.
     #[arg(long, value_name = "SETTING=VALUE")]
     set: Vec<String>,
@@ -84,6 +87,10 @@ impl Settings {
                 Ok(flag) => flags.push(flag),
                 Err(problem) => found.push(problem),
             }
+        }
+        if !self.roles.is_empty() {
+            let names: Vec<_> = self.roles.iter().map(|role| format!("'{}'", role.name())).collect();
+            flags.push(("roles".to_owned(), format!("[{}]", names.join(", "))));
         }
         flags.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let resolved = Sources { file: self.config, flags, ..Sources::from_environment() }.resolve();

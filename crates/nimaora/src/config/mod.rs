@@ -2,6 +2,7 @@
 
 mod problems;
 pub mod sources;
+pub mod stores;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use problems::{ConfigError, Problem};
 pub use sources::Sources;
+pub use stores::{NodeConfig, Role, StoreUrl, StoresConfig};
 
 /// The settings that hold a secret. They are never printed.
 pub const SECRETS: &[&str] = &["realtime.app_secret"];
@@ -34,6 +36,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder with everything that is kept: the log, the tables, snapshots, secrets.
     pub data_dir: PathBuf,
+    /// The folder with the keys, which all processes of a cluster have the same of; `secrets` in the data folder when absent.
+    pub secrets_dir: Option<PathBuf>,
+    /// What this process does: `command`, `projection`, `query`, `realtime`.
+    pub roles: Vec<Role>,
+    /// How this process is known to the others of its cluster.
+    pub node: NodeConfig,
+    /// The stores that the roles stand on.
+    pub stores: StoresConfig,
     /// The embedded event log.
     pub log: LogConfig,
     /// The stores that queries are answered from.
@@ -133,6 +143,10 @@ impl Default for Config {
         Self {
             listen: LISTEN,
             data_dir: PathBuf::from("./data"),
+            secrets_dir: None,
+            roles: Role::ALL.to_vec(),
+            node: NodeConfig::default(),
+            stores: StoresConfig::default(),
             log: LogConfig::default(),
             read_models: ReadModelsConfig::default(),
             command: nimaora_command_service::Config::default(),
@@ -223,6 +237,11 @@ impl ProjectionConfig {
 }
 
 impl Config {
+    /// Whether this process has a role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
     /// The settings as TOML, with `<hidden>` for each secret.
     ///
     /// # Errors

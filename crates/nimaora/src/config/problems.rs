@@ -81,6 +81,12 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     if config.data_dir.as_os_str().is_empty() {
         problem("data_dir", "it must name a folder; '.' is the one you are in".to_owned());
     }
+    if config.roles.is_empty() {
+        problem("roles", "a process without a role does nothing; leave it out for every role".to_owned());
+    }
+    for (setting, what) in config.stores.problems(&config.roles) {
+        problem(&setting, what);
+    }
     let app_key = &config.realtime.app_key;
     if app_key.is_empty()
         || !app_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

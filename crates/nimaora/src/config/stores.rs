@@ -1,0 +1,230 @@
+//! Which roles a process has, and which stores they stand on. A store is chosen by the scheme of its URL.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::problems::HIDDEN;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Takes commands, and alone appends to the log.
+    Command,
+    /// Writes tables and boards from the log. Of several, one is at work and the others stand by.
+    Projection,
+    /// Answers queries.
+    Query,
+    /// Serves sockets.
+    Realtime,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Command, Self::Projection, Self::Query, Self::Realtime];
+
+    /// Its name, as it is written in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Projection => "projection",
+            Self::Query => "query",
+            Self::Realtime => "realtime",
+        }
+    }
+}
+
+/// The URL of a store. Its password is shown nowhere.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    /// The URL, password and all, for whoever connects.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the first colon.
+    pub fn scheme(&self) -> &str {
+        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
+    }
+
+    /// Whether it is within this process.
+    pub fn is_embedded(&self) -> bool {
+        EMBEDDED.contains(&self.scheme())
+    }
+}
+
+impl From<&str> for StoreUrl {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+/// The URL with `<hidden>` for each password. A URL of several servers may have several.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, server) in self.0.split(',').enumerate() {
+            if number > 0 {
+                f.write_str(",")?;
+            }
+            let (scheme, rest) = server.split_once("://").map_or(("", server), |(scheme, rest)| (scheme, rest));
+            if !scheme.is_empty() {
+                write!(f, "{scheme}://")?;
+            }
+            match rest.rsplit_once('@').and_then(|(who, place)| Some((who.split_once(':')?.0, place))) {
+                Some((user, place)) => write!(f, "{user}:{HIDDEN}@{place}")?,
+                None => f.write_str(rest)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for StoreUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The schemes of stores within the process.
+const EMBEDDED: &[&str] = &["embedded", "sqlite", "memory", "local"];
+
+/// The stores that the roles stand on. Those within the process need no service, and no other process can use them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoresConfig {
+    /// The event log: `embedded:` in the data folder, or `nats://HOST:PORT` (several with commas) for JetStream.
+    pub log: StoreUrl,
+    /// The tables: `sqlite:` in the data folder, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, also through PgBouncer.
+    pub tables: StoreUrl,
+    /// The boards: `memory:`, or `redis://`, `rediss://`, `redis+cluster://`.
+    pub leaderboard: StoreUrl,
+    /// How changes reach sockets and watched boards: `memory:` or `nats://`.
+    pub change_bus: StoreUrl,
+    /// When players were last heard of: `memory:` or `redis://`.
+    pub presence: StoreUrl,
+    /// Which node writes a battle, and which projection is at work: `local:` for a single node of each, or `nats://`.
+    pub ownership: StoreUrl,
+    /// Copies that JetStream keeps of the log: 3 in production, 1 on a single server.
+    pub nats_replicas: usize,
+    /// Where the NATS servers tell how they are set up (`http://HOST:8222`), so that it can be checked that they are durable.
+    pub nats_monitors: Vec<String>,
+}
+
+impl Default for StoresConfig {
+    fn default() -> Self {
+        Self {
+            log: "embedded:".into(),
+            tables: "sqlite:".into(),
+            leaderboard: "memory:".into(),
+            change_bus: "memory:".into(),
+            presence: "memory:".into(),
+            ownership: "local:".into(),
+            nats_replicas: 1,
+            nats_monitors: Vec::new(),
+        }
+    }
+}
+
+/// A store's setting: its name, its URL, the schemes that it can have, and the roles that use it.
+struct Use<'a> {
+    setting: &'static str,
+    url: &'a StoreUrl,
+    schemes: &'static [&'static str],
+    users: &'static [Role],
+}
+
+impl StoresConfig {
+    fn uses(&self) -> [Use<'_>; 6] {
+        const READERS: &[Role] = &[Role::Projection, Role::Query, Role::Realtime];
+        const REDIS: &[&str] = &["memory", "redis", "rediss", "redis+cluster", "rediss+cluster"];
+        let one = |setting, url, schemes, users| Use { setting, url, schemes, users };
+        [
+            one("log", &self.log, &["embedded", "nats"], &[Role::Command, Role::Projection]),
+            one("tables", &self.tables, &["sqlite", "postgres", "postgresql"], READERS),
+            one("leaderboard", &self.leaderboard, REDIS, READERS),
+            one("change_bus", &self.change_bus, &["memory", "nats"], READERS),
+            one("presence", &self.presence, REDIS, &[Role::Command]),
+            one("ownership", &self.ownership, &["local", "nats"], &[Role::Command, Role::Projection]),
+        ]
+    }
+
+    /// What cannot work: the setting, and why.
+    pub(super) fn problems(&self, roles: &[Role]) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for Use { setting, url, schemes, users } in self.uses() {
+            let setting = format!("stores.{setting}");
+            if !schemes.contains(&url.scheme()) {
+                let known = schemes.join("', '");
+                found.push((setting, format!("'{url}' begins with none of '{known}' and a colon")));
+            } else if url.expose().contains(HIDDEN) {
+                found.push((setting, format!("'{HIDDEN}' stands for a password where settings are printed")));
+            } else if url.is_embedded() {
+                let (here, missing): (Vec<Role>, Vec<Role>) = users.iter().partition(|role| roles.contains(role));
+                if let (false, Some(missing)) = (here.is_empty(), missing.first()) {
+                    let why = format!(
+                        "'{url}' is within this process, where the role '{}' could not reach it; name a service",
+                        missing.name()
+                    );
+                    found.push((setting, why));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// How this process is known to the others of its cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Its name, which no other process has at the same time; a random one when absent.
+    pub name: Option<String>,
+    /// Where the others reach its port, as `http://HOST:PORT`; the address that it listens on when absent.
+    pub url: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://ada:secret@db:5432/nimaora", "postgres://ada:<hidden>@db:5432/nimaora"),
+            ("redis://:s@cret@cache:6379", "redis://:<hidden>@cache:6379"),
+            ("nats://a:b@one:4222,nats://a:b@two:4222", "nats://a:<hidden>@one:4222,nats://a:<hidden>@two:4222"),
+            ("nats://one:4222", "nats://one:4222"),
+            ("memory:", "memory:"),
+        ] {
+            assert_eq!(StoreUrl::from(url).to_string(), shown);
+            assert!(!format!("{:?}", StoreUrl::from(url)).contains("s@cret"));
+        }
+    }
+
+    #[test]
+    fn all_roles_stand_on_embedded_stores_and_one_alone_does_not() {
+        let stores = StoresConfig::default();
+        assert_eq!(stores.problems(&Role::ALL), vec![]);
+        let alone = stores.problems(&[Role::Query]);
+        let settings: Vec<_> = alone.iter().map(|(setting, _)| setting.as_str()).collect();
+        assert_eq!(settings, ["stores.tables", "stores.leaderboard", "stores.change_bus"]);
+        assert!(alone[0].1.contains("'projection' could not reach it"), "{alone:?}");
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_told_with_the_known_ones() {
+        let stores = StoresConfig { log: "mysql://x".into(), ..StoresConfig::default() };
+        let found = stores.problems(&Role::ALL);
+        assert_eq!(found, [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats' and a colon".into())]);
+    }
+}
