@@ -10,6 +10,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use nimaora_realtime::Realtime;
 use nimaora_runtime::Shutdown;
+use rustix::net::RecvFlags;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -19,8 +21,6 @@ use crate::config::Limits;
 
 /// How an HTTP/2 connection begins.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long to wait for the rest of a preface that came in pieces.
-const PREFACE_PAUSE: Duration = Duration::from_millis(5);
 /// How long to rest after the system could not hand over a connection. It doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -168,16 +168,79 @@ fn told(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
     }
 }
 
-/// Waits until the client has sent enough to tell which protocol it speaks: the layer below waits for that without end.
+/// Waits until the client has sent enough to tell which protocol it speaks: the layer below waits for that without end. What
+/// was sent stays unread. It wakes only when something arrives or the client closes.
 async fn begins(stream: &TcpStream) -> io::Result<()> {
-    let mut seen = [0; PREFACE.len()];
     loop {
-        let count = stream.peek(&mut seen).await?;
-        let undecided = count < PREFACE.len() && PREFACE.starts_with(&seen[..count]);
-        match count {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            _ if !undecided => return Ok(()),
-            _ => sleep(PREFACE_PAUSE).await,
+        let ready = stream.ready(Interest::READABLE).await?;
+        match stream.try_io(Interest::READABLE, || has_begun(stream)) {
+            // No more will come.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && ready.is_read_closed() => {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // Whatever has arrived has been seen: the stream is ready again when there is more.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            decided => return decided,
+        }
+    }
+}
+
+/// Whether what has arrived tells the protocol; it would block while that is undecided.
+fn has_begun(stream: &TcpStream) -> io::Result<()> {
+    let mut seen = [0; PREFACE.len()];
+    let (count, _) = rustix::net::recv(stream, &mut seen, RecvFlags::PEEK)?;
+    let undecided = count < PREFACE.len() && PREFACE.starts_with(&seen[..count]);
+    match count {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ if undecided => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, server) = tokio::join!(client, listener.accept());
+        (client.unwrap(), server.unwrap().0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preface_in_pieces_is_waited_for_without_a_timer() {
+        for said in [PREFACE, b"PRI * HTTP/1.1\r\n", b"G"] {
+            let started = tokio::time::Instant::now();
+            let (mut client, server) = pair().await;
+            let begun = tokio::spawn(async move { begins(&server).await.map(|()| server) });
+            for piece in said.chunks(5) {
+                client.write_all(piece).await.unwrap();
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+            }
+            begun.await.unwrap().unwrap();
+            // The paused clock goes on only when somebody waits for it.
+            assert_eq!(started.elapsed(), Duration::ZERO);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_leaves_within_the_preface_is_not_waited_for() {
+        for said in [b"".as_slice(), b"PRI"] {
+            let (mut client, server) = pair().await;
+            client.write_all(said).await.unwrap();
+            let begun = tokio::spawn(async move { begins(&server).await });
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            drop(client);
+            let error = begun.await.unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         }
     }
 }
