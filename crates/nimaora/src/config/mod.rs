@@ -100,6 +100,9 @@ pub struct Limits {
     /// How long a client may take to send the body of a request, in milliseconds. Then it is answered with status 408 over HTTP and
     /// gRPC-web, and an HTTP/1.1 connection is closed; over gRPC, with `DEADLINE_EXCEEDED`.
     pub body_read_timeout_ms: u64,
+    /// What may have arrived, in bytes, of all bodies whose rest is waited for; bodies of up to 4 KiB may take as much again. When it is
+    /// reached, a body that is not there as a whole is refused: with `RESOURCE_EXHAUSTED` over gRPC and gRPC-web, else with status 503.
+    pub unfinished_body_bytes_max: usize,
     /// The largest head of a request, in bytes. A larger one is refused.
     pub header_bytes_max: u32,
     /// Requests at a time on one HTTP/2 connection. When it is reached, the client keeps further ones back.
@@ -174,6 +177,7 @@ impl Default for Limits {
             connections_max: 25_000,
             header_read_timeout_ms: 10_000,
             body_read_timeout_ms: 10_000,
+            unfinished_body_bytes_max: 64 * 1024 * 1024,
             header_bytes_max: 16 * 1024,
             requests_per_connection_max: 2_048,
             stream_window_bytes: 256 * 1024,

@@ -7,7 +7,9 @@
 //! | `roles` | the services, put together on the embedded stores |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
-//! | `body` | a request's body that has to arrive in time |
+//! | `body` | a request's body that has to arrive in time, and of which only so much is held |
+//! | `budget` | how many bytes may be held |
+//! | `refusal` | an answer that says to try again later |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
@@ -16,12 +18,14 @@
 
 mod accept;
 mod body;
+mod budget;
 mod error;
 mod files;
 mod front;
 mod keys;
 mod metrics;
 mod probes;
+mod refusal;
 mod roles;
 pub mod run;
 
@@ -94,7 +98,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
         roles.queries.grpc(),
         roles.realtime.routes().merge(probes::routes(health.clone(), metrics.clone())),
         reporter.grpc()?,
-        Duration::from_millis(config.limits.body_read_timeout_ms),
+        body::Intake::new(&config.limits),
     );
     let door = Arc::new(Door::new(config.limits.clone(), roles.realtime.clone(), front.clone()));
     front.spawn(reporter.run(health.clone(), front.clone()));
