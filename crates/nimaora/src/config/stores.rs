@@ -70,7 +70,8 @@ impl fmt::Display for StoreUrl {
             if number > 0 {
                 f.write_str(",")?;
             }
-            let (scheme, rest) = server.split_once("://").map_or(("", server), |(scheme, rest)| (scheme, rest));
+            let (scheme, rest) =
+                server.split_once("://").map_or(("", server), |(scheme, rest)| (scheme, rest));
             if !scheme.is_empty() {
                 write!(f, "{scheme}://")?;
             }
@@ -169,7 +170,8 @@ impl StoresConfig {
             } else if url.expose().contains(HIDDEN) {
                 found.push((setting, format!("'{HIDDEN}' stands for a password where settings are printed")));
             } else if url.is_embedded() {
-                let (here, missing): (Vec<Role>, Vec<Role>) = users.iter().partition(|role| roles.contains(role));
+                let (here, missing): (Vec<Role>, Vec<Role>) =
+                    users.iter().partition(|role| roles.contains(role));
                 if let (false, Some(missing)) = (here.is_empty(), missing.first()) {
                     let why = format!(
                         "'{url}' is within this process, where the role '{}' could not reach it; name a service",
@@ -202,7 +204,10 @@ mod tests {
         for (url, shown) in [
             ("postgres://ada:secret@db:5432/nimaora", "postgres://ada:<hidden>@db:5432/nimaora"),
             ("redis://:s@cret@cache:6379", "redis://:<hidden>@cache:6379"),
-            ("nats://a:b@one:4222,nats://a:b@two:4222", "nats://a:<hidden>@one:4222,nats://a:<hidden>@two:4222"),
+            (
+                "nats://a:b@one:4222,nats://a:b@two:4222",
+                "nats://a:<hidden>@one:4222,nats://a:<hidden>@two:4222",
+            ),
             ("nats://one:4222", "nats://one:4222"),
             ("memory:", "memory:"),
         ] {
@@ -225,6 +230,9 @@ mod tests {
     fn an_unknown_scheme_is_told_with_the_known_ones() {
         let stores = StoresConfig { log: "mysql://x".into(), ..StoresConfig::default() };
         let found = stores.problems(&Role::ALL);
-        assert_eq!(found, [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats' and a colon".into())]);
+        assert_eq!(
+            found,
+            [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats' and a colon".into())]
+        );
     }
 }

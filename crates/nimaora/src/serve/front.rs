@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +23,8 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
 
-use super::body::TimedBody;
+use super::body::{Fault, Intake, RequestBody};
+use super::refusal;
 
 /// For how long a browser may remember what it was allowed.
 const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -38,16 +40,17 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>
 /// All services of the port. A clone is made for each connection and request; all of it is shared.
 #[derive(Clone)]
 pub(super) struct Front {
-    commands: Explained<CommandServiceServer<Commands>>,
-    queries: Explained<QueryServiceServer<Queries>>,
+    /// Absent where the process has not the role; the same goes for queries.
+    commands: Option<Explained<CommandServiceServer<Commands>>>,
+    queries: Option<Explained<QueryServiceServer<Queries>>>,
     /// Health and reflection.
     other_grpc: Routes,
     /// All gRPC services for browsers, and the answers to their preflight requests.
     web: Cors<GrpcWebService<Routes>>,
     /// Sockets, signatures, probes.
     pages: Cors<Router>,
-    /// How long a request's body may take.
-    body_read_timeout: Duration,
+    /// What the bodies of requests may take.
+    intake: Arc<Intake>,
 }
 
 /// What a request is, as far as it decides who gets it.
@@ -60,55 +63,73 @@ enum Kind {
 
 impl Front {
     pub(super) fn new(
-        commands: CommandServiceServer<Commands>,
-        queries: QueryServiceServer<Queries>,
+        commands: Option<CommandServiceServer<Commands>>,
+        queries: Option<QueryServiceServer<Queries>>,
         pages: Router,
         other_grpc: Routes,
-        body_read_timeout: Duration,
+        intake: Intake,
     ) -> Self {
-        let (commands, queries) = (Explained::new(commands), Explained::new(queries));
-        let all = other_grpc.clone().add_service(commands.clone()).add_service(queries.clone()).prepare();
-        let web = cors().layer(GrpcWebLayer::new().layer(all));
+        let (commands, queries) = (commands.map(Explained::new), queries.map(Explained::new));
+        let mut all = other_grpc.clone();
+        if let Some(commands) = &commands {
+            all = all.add_service(commands.clone());
+        }
+        if let Some(queries) = &queries {
+            all = all.add_service(queries.clone());
+        }
+        let web = cors().layer(GrpcWebLayer::new().layer(all.prepare()));
         let pages = cors().layer(pages);
-        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages, body_read_timeout }
+        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages, intake: Arc::new(intake) }
     }
 }
 
 impl Front {
     /// What a gRPC service answers. These services are always ready; `poll_ready` has nothing to say.
     fn grpc(&self, request: Request<Incoming>) -> Answering {
-        let timed =
-            |request: Request<Incoming>| request.map(|body| TimedBody::new(body, self.body_read_timeout));
-        match service_of(request.uri().path()) {
-            COMMANDS => Box::pin(self.commands.clone().call(timed(request))),
-            QUERIES => Box::pin(self.queries.clone().call(timed(request))),
-            // A stream of questions, which ends when its client has no more of them.
-            REFLECTION => Box::pin(self.other_grpc.clone().call(request)),
-            _ => Box::pin(self.other_grpc.clone().call(timed(request))),
+        let bounded = |request: Request<Incoming>| request.map(|body| RequestBody::new(body, &self.intake));
+        match (service_of(request.uri().path()), &self.commands, &self.queries) {
+            (COMMANDS, Some(commands), _) => Box::pin(commands.clone().call(bounded(request))),
+            (QUERIES, _, Some(queries)) => Box::pin(queries.clone().call(bounded(request))),
+            (COMMANDS, None, _) => elsewhere("takes no commands", "command"),
+            (QUERIES, _, None) => elsewhere("answers no queries", "query"),
+            // A stream of questions, which ends when its client has no more of them; each of them is small.
+            (REFLECTION, ..) => Box::pin(self.other_grpc.clone().call(request)),
+            (..) => Box::pin(self.other_grpc.clone().call(bounded(request))),
         }
     }
 
-    /// What the service answers, unless the client takes too long to send its body.
-    fn in_time<Answer>(
+    /// What the service answers, unless the request's body was given up.
+    fn with_body<Answer>(
         &self,
         request: Request<Incoming>,
-        service: impl FnOnce(Request<TimedBody>) -> Answer,
+        service: impl FnOnce(Request<RequestBody>) -> Answer,
     ) -> Answering
     where
         Answer: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
-        let (body, late) = TimedBody::watched(body, self.body_read_timeout);
+        let (body, mark) = RequestBody::marked(body, &self.intake);
         let answer = service(Request::from_parts(head, body));
         Box::pin(async move {
-            let mut answer = answer.await?;
-            if late.is_so() {
-                answer = Response::new(Body::empty());
-                *answer.status_mut() = StatusCode::REQUEST_TIMEOUT;
-            }
-            Ok(answer)
+            let answer = answer.await?;
+            Ok(match mark.fault() {
+                None => answer,
+                Some(Fault::Late) => {
+                    let mut late = Response::new(Body::empty());
+                    *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
+                    late
+                }
+                Some(fault @ Fault::Full) => refusal::instead_of(answer, &fault.status()),
+            })
         })
     }
+}
+
+/// The call is one for a process with another role.
+fn elsewhere(what: &str, role: &str) -> Answering {
+    let message = format!("this process {what}; ask one with the role '{role}'");
+    let status = nimaora_api::details::status(tonic::Code::Unimplemented, "ROLE_ABSENT", message);
+    Box::pin(async move { Ok(status.into_http()) })
 }
 
 /// Any page may call: rights come with a token in a header, never with a cookie that a browser adds by itself.
@@ -131,11 +152,11 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             Kind::Grpc => self.grpc(request),
             Kind::GrpcWeb => {
                 let mut web = self.web.clone();
-                self.in_time(request, move |request| web.call(request))
+                self.with_body(request, move |request| web.call(request))
             }
             Kind::Page => {
                 let mut pages = self.pages.clone();
-                self.in_time(request, move |request| {
+                self.with_body(request, move |request| {
                     let answer = pages.call(request.map(axum::body::Body::new));
                     async move { Ok(answer.await?.map(Body::new)) }
                 })

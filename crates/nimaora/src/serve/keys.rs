@@ -46,10 +46,15 @@ pub(super) fn admin_token_file(data_dir: &Path) -> PathBuf {
 }
 
 impl Keys {
-    /// Reads the keys of a data folder; makes those that are not there yet. Where the log, which ends at `head`, holds events,
-    /// a signing or answer key that is not there was lost, and is an error.
-    pub(super) fn load_or_create(data_dir: &Path, head: Position, clock: &Clock) -> Result<Self, ServeError> {
-        let dir = data_dir.join(SECRETS_DIR);
+    /// Reads the keys; makes those that are not there yet. Where the log, which ends at `head`, holds events, a signing or answer
+    /// key that is not there was lost, and is an error.
+    pub(super) fn load_or_create(
+        data_dir: &Path,
+        secrets_dir: Option<&Path>,
+        head: Position,
+        clock: &Clock,
+    ) -> Result<Self, ServeError> {
+        let dir = secrets_dir.map_or_else(|| data_dir.join(SECRETS_DIR), Path::to_owned);
         if head > 0 {
             refuse_lost(&dir)?;
         }
@@ -128,8 +133,8 @@ mod tests {
     fn a_second_start_finds_what_the_first_one_made() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        let first = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
-        let second = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        let first = Keys::load_or_create(folder.path(), None, 0, &clock).unwrap();
+        let second = Keys::load_or_create(folder.path(), None, 0, &clock).unwrap();
         assert_eq!(first.admin_token, second.admin_token);
         assert_eq!(first.app_secret, second.app_secret);
         assert_eq!(first.signer.verifier_key(), second.signer.verifier_key());
@@ -138,7 +143,7 @@ mod tests {
     #[test]
     fn only_the_owner_can_read_them() {
         let folder = tempfile::tempdir().unwrap();
-        Keys::load_or_create(folder.path(), 0, &Clock::manual(NOW_MS)).unwrap();
+        Keys::load_or_create(folder.path(), None, 0, &Clock::manual(NOW_MS)).unwrap();
         assert_eq!(mode(&admin_token_file(folder.path())), 0o600);
         let dir = folder.path().join(SECRETS_DIR);
         assert_eq!(mode(&dir), 0o700);
@@ -151,15 +156,15 @@ mod tests {
     fn the_admin_token_is_issued_again_before_it_expires_and_after_a_new_key() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        let first = Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token;
+        let first = Keys::load_or_create(folder.path(), None, 0, &clock).unwrap().admin_token;
         clock.advance(ADMIN_TOKEN_LIFETIME_MS - ADMIN_TOKEN_LEFT_MIN_MS - DAY_MS);
-        assert_eq!(Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token, first);
+        assert_eq!(Keys::load_or_create(folder.path(), None, 0, &clock).unwrap().admin_token, first);
         clock.advance(2 * DAY_MS);
-        let second = Keys::load_or_create(folder.path(), 0, &clock).unwrap().admin_token;
+        let second = Keys::load_or_create(folder.path(), None, 0, &clock).unwrap().admin_token;
         assert_ne!(second, first);
 
         std::fs::remove_file(folder.path().join(SECRETS_DIR).join(SIGNING_KEY_FILE)).unwrap();
-        let third = Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        let third = Keys::load_or_create(folder.path(), None, 0, &clock).unwrap();
         let verifier = TokenVerifier::new([third.signer.verifier_key()]);
         assert!(verifier.verify(&third.admin_token, clock.now_ms()).is_ok());
         assert_eq!(mode(&admin_token_file(folder.path())), 0o600);
@@ -169,9 +174,10 @@ mod tests {
     fn a_key_that_events_rely_on_is_not_made_again() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        Keys::load_or_create(folder.path(), None, 0, &clock).unwrap();
         let dir = folder.path().join(SECRETS_DIR);
-        let restart = || Keys::load_or_create(folder.path(), 7, &clock).err().map(|error| error.to_string());
+        let restart =
+            || Keys::load_or_create(folder.path(), None, 7, &clock).err().map(|error| error.to_string());
         for (file, advice) in
             [(ANSWER_KEY_FILE, "restore it from a copy"), (SIGNING_KEY_FILE, "openssl rand")]
         {
@@ -193,10 +199,10 @@ mod tests {
     fn a_spoilt_key_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(NOW_MS);
-        Keys::load_or_create(folder.path(), 0, &clock).unwrap();
+        Keys::load_or_create(folder.path(), None, 0, &clock).unwrap();
         let path = folder.path().join(SECRETS_DIR).join(ANSWER_KEY_FILE);
         std::fs::write(&path, "not hex").unwrap();
-        let error = Keys::load_or_create(folder.path(), 0, &clock).err().unwrap();
+        let error = Keys::load_or_create(folder.path(), None, 0, &clock).err().unwrap();
         assert!(error.to_string().contains("answer-key holds no key"), "{error}");
     }
 }

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | [`start`] | a [`Server`] on a bound listener, for the command line, the demo and tests |
 //! | [`run`] | `nimaora serve`: signals, and what is printed |
-//! | `roles` | the services, put together on the embedded stores |
+//! | `roles` | the services of this process, put together |
+//! | `stores` | the stores that they stand on, as the settings name them |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
-//! | `body` | a request's body that has to arrive in time |
+//! | `body` | a request's body that has to arrive in time, and of which only so much is held |
+//! | `answer` | answers that have to be taken in time, and of which only so much is held |
+//! | `budget` | how many bytes may be held |
+//! | `refusal` | an answer that says to try again later |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
@@ -15,21 +19,27 @@
 //! This is the only place that names an adapter of a port.
 
 mod accept;
+mod answer;
 mod body;
+mod budget;
 mod error;
 mod files;
 mod front;
 mod keys;
 mod metrics;
 mod probes;
+mod refusal;
 mod roles;
 pub mod run;
+mod stores;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nimaora_command_service::CommandService;
+use nimaora_query_gateway::QueryGateway;
 use nimaora_runtime::{Clock, Health, Shutdown};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -86,15 +96,19 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let (front, health) = (Shutdown::new(), Health::default());
     health.register(HEALTH_PART);
 
-    let roles = Roles::start(&config, Clock::system(), &front, &health).await;
+    let roles = Roles::start(&config, address, Clock::system(), &front, &health).await;
     let roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
+    let mut pages = probes::routes(health.clone(), metrics.clone());
+    if let Some(realtime) = &roles.realtime {
+        pages = pages.merge(realtime.routes());
+    }
     let services = front::Front::new(
-        roles.commands.grpc(),
-        roles.queries.grpc(),
-        roles.realtime.routes().merge(probes::routes(health.clone(), metrics.clone())),
+        roles.commands.as_ref().map(CommandService::grpc),
+        roles.queries.as_ref().map(QueryGateway::grpc),
+        pages,
         reporter.grpc()?,
-        Duration::from_millis(config.limits.body_read_timeout_ms),
+        body::Intake::new(&config.limits),
     );
     let door = Arc::new(Door::new(config.limits.clone(), roles.realtime.clone(), front.clone()));
     front.spawn(reporter.run(health.clone(), front.clone()));

@@ -23,6 +23,10 @@ use super::ServeError;
 /// The gRPC services whose health is told; the empty name is the whole server.
 const SERVICES: [&str; 3] = ["", COMMANDS, QUERIES];
 
+/// The largest question about health or the API's descriptors, in bytes: the name of a service, a type or a file. A larger one is
+/// answered `OUT_OF_RANGE`.
+const QUESTION_BYTES_MAX: usize = 4 * 1024;
+
 /// The process's metrics. Several servers in one process share them.
 pub(super) fn metrics() -> Result<Metrics, ServeError> {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
@@ -77,8 +81,10 @@ impl Reporter {
         let reflection = Builder::configure()
             .register_encoded_file_descriptor_set(nimaora_api::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
-        let health = tonic_health::pb::health_server::HealthServer::new(health);
+            .build_v1()?
+            .max_decoding_message_size(QUESTION_BYTES_MAX);
+        let health = tonic_health::pb::health_server::HealthServer::new(health)
+            .max_decoding_message_size(QUESTION_BYTES_MAX);
         Ok(Routes::new(health).add_service(reflection))
     }
 

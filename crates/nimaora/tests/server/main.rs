@@ -15,3 +15,4 @@ mod port;
 mod restart;
 mod slow_body;
 mod stopping;
+mod unread;

@@ -114,7 +114,7 @@ async fn probes_metrics_health_and_reflection_share_the_port() {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
-    let mut answers = ServerReflectionClient::new(channel)
+    let mut answers = ServerReflectionClient::new(channel.clone())
         .server_reflection_info(tokio_stream::once(list))
         .await
         .unwrap()
@@ -125,6 +125,15 @@ async fn probes_metrics_health_and_reflection_share_the_port() {
     for name in ["nimaora.v1.CommandService", "nimaora.v1.QueryService", "grpc.health.v1.Health"] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
+    // Nobody has to hold more of a question than the longest name.
+    let long = "a".repeat(5_000);
+    let asked = HealthCheckRequest { service: long.clone() };
+    let refused = HealthClient::new(channel.clone()).check(asked).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange);
+    let list = ServerReflectionRequest { host: long, message_request: None };
+    let answers =
+        ServerReflectionClient::new(channel).server_reflection_info(tokio_stream::once(list)).await.unwrap();
+    assert!(answers.into_inner().message().await.unwrap().is_none(), "it was read");
     host.server.stop().await;
 }
 
