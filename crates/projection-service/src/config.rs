@@ -42,6 +42,8 @@ impl Config {
     }
 }
 
+/// How long a projection that leads no more may take to end.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is measured how far behind the projection is.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages of the log that are decoded ahead of the writer, up to 2,048 events or some megabytes each. When it is reached, the

@@ -5,6 +5,7 @@
 //! | [`projection`] | [`Projection::start`]: three tasks and the queues between them |
 //! | [`config`] | [`Config`] and the fixed limits |
 //! | [`status`] | [`Handle`]: how far it is, how far behind, what it had to park |
+//! | [`leadership`] | which of several projections is at work |
 //! | `source` | follows the log and decodes its events |
 //! | `inbox` | gathers what has arrived into batches |
 //! | `fold` | what a run of events does to boards, tables and followers |
@@ -22,6 +23,7 @@ mod applying;
 pub mod config;
 mod fold;
 mod inbox;
+pub mod leadership;
 pub mod metrics;
 mod names;
 pub mod projection;

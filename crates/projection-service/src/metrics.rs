@@ -34,6 +34,10 @@ pub fn describe() {
         "nimaora_projection_parked_events",
         "Events that could not be projected. Alert on any: the table parked_events says why."
     );
+    describe_gauge!(
+        "nimaora_projection_leads",
+        "Whether this process leads the projection, 1 or 0. Alert when the sum over all processes is not 1 for long."
+    );
     describe_counter!("nimaora_projection_changes_published_total", "Changes handed to the bus.");
     describe_counter!(
         "nimaora_projection_retries_total",
@@ -53,6 +57,11 @@ pub(crate) fn applied(events: usize, took: Duration, age_ms: u64) {
 pub(crate) fn behind(lag: Lag) {
     metrics::gauge!("nimaora_projection_behind_positions").set(lag.positions as f64);
     metrics::gauge!("nimaora_projection_behind_seconds").set(lag.millis as f64 / 1_000.0);
+}
+
+/// Whether this process leads the projection.
+pub(crate) fn leads(leads: bool) {
+    metrics::gauge!("nimaora_projection_leads").set(if leads { 1.0 } else { 0.0 });
 }
 
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.

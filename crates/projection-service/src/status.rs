@@ -55,6 +55,13 @@ impl Handle {
         self.status.borrow().clone()
     }
 
+    /// Waits until the projection has stopped; answers why.
+    pub async fn stopped(&self) -> String {
+        let mut status = self.status.clone();
+        let stopped = status.wait_for(|status| status.stopped.is_some()).await;
+        stopped.ok().and_then(|status| status.stopped.clone()).unwrap_or_else(|| "its task ended".to_owned())
+    }
+
     /// Waits until everything that was in the log at the start is applied.
     ///
     /// # Errors

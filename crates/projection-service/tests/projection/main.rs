@@ -3,5 +3,6 @@
 
 mod equality;
 mod following;
+mod leading;
 mod support;
 mod trouble;

@@ -1,0 +1,85 @@
+//! Which of several projections is at work. The others stand by and take over when it is gone.
+//!
+//! It saves work and spares the stores; nothing rests on it. Two that both take themselves for the leader find out at the tables,
+//! which take a batch only where it goes on from.
+
+pub mod nats;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use nimaora_runtime::{Health, Shutdown};
+
+use crate::config::{Config, STOP_TIMEOUT};
+use crate::metrics;
+use crate::projection::{Deps, PART, Projection};
+
+/// Among several projections, one leads.
+#[async_trait]
+pub trait Leadership: Send + Sync + 'static {
+    /// Waits until this process leads. Cancel safe.
+    async fn lead(&self) -> Box<dyn Term>;
+}
+
+/// The time for which this process leads. Dropping it without [`Term::resign`] lets the others wait until it has run out.
+#[async_trait]
+pub trait Term: Send {
+    /// Waits until this process does not lead any more, or cannot be sure that it does. Cancel safe.
+    async fn over(&mut self);
+
+    /// Lets another one lead at once.
+    async fn resign(self: Box<Self>);
+}
+
+/// Projects while this process leads, until the server stops. It counts as ready while it stands by.
+pub fn start(
+    deps: Deps,
+    config: Config,
+    leadership: Arc<dyn Leadership>,
+    shutdown: &Shutdown,
+    health: &Health,
+) {
+    health.register(PART);
+    shutdown.spawn(run(deps, config, leadership, shutdown.clone(), health.clone()));
+}
+
+async fn run(
+    deps: Deps,
+    config: Config,
+    leadership: Arc<dyn Leadership>,
+    shutdown: Shutdown,
+    health: Health,
+) {
+    loop {
+        health.ready(PART);
+        metrics::leads(false);
+        let mut term = tokio::select! {
+            term = leadership.lead() => term,
+            () = shutdown.requested() => return,
+        };
+        tracing::info!("this process leads the projection");
+        metrics::leads(true);
+        let working = Shutdown::new();
+        let handle = Projection::start(deps.clone(), config.clone(), &working, &health);
+        let failed = tokio::select! {
+            () = term.over() => {
+                tracing::warn!("this process does not lead the projection any more");
+                None
+            }
+            reason = handle.stopped() => Some(reason),
+            () = shutdown.requested() => None,
+        };
+        if !working.finish(STOP_TIMEOUT).await {
+            tracing::warn!("the projection did not end in time and was left");
+        }
+        term.resign().await;
+        if shutdown.is_requested() {
+            return;
+        }
+        if let Some(reason) = failed {
+            // It is broken for good here; another process may do better.
+            health.not_ready(PART, reason);
+            return;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Leadership as a lease in a NATS key-value bucket: one key that its holder refreshes and that goes away when it does not.
+
+use std::time::Duration;
+
+use async_nats::jetstream::kv::{self, Store};
+use async_nats::jetstream::{self, stream::StorageType};
+use async_nats::{Client, ConnectOptions};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+
+use super::{Leadership, Term};
+
+/// The bucket, and its one key.
+const BUCKET: &str = "nimaora-projection";
+const KEY: &str = "leader";
+/// How long a lease lasts that is not refreshed. Then another process may lead.
+const LEASE: Duration = Duration::from_secs(3);
+/// How often a lease is refreshed.
+const REFRESH_EVERY: Duration = Duration::from_millis(750);
+/// A leader that could not refresh for so long believes in its lease no more: before it runs out for the others.
+const BELIEVE: Duration = Duration::from_secs(2);
+/// How often those who stand by try to lead; up to as much again is added by chance.
+const TRY_EVERY_MS: u64 = 400;
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why leadership could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use NATS for choosing the projection that is at work: {reason}; check stores.ownership")]
+pub struct LeadershipError {
+    /// What hinders it.
+    reason: String,
+}
+
+/// Leadership among all processes that name the same NATS servers.
+pub struct NatsLeadership {
+    client: Client,
+    replicas: usize,
+    /// Who holds the lease, for people who look.
+    name: Bytes,
+}
+
+impl NatsLeadership {
+    /// Connects to `url` (several servers with commas). The connection comes back by itself whenever it is lost.
+    ///
+    /// # Errors
+    /// [`LeadershipError`]: the URL is none.
+    pub async fn connect(url: &str, replicas: usize, name: &str) -> Result<Self, LeadershipError> {
+        let servers: Vec<&str> = url.split(',').collect();
+        let failed = |error: async_nats::ConnectError| LeadershipError { reason: error.to_string() };
+        let options = ConnectOptions::new().name("nimaora-projection").retry_on_initial_connect();
+        let client = options.connect(servers).await.map_err(failed)?;
+        Ok(Self { client, replicas, name: Bytes::copy_from_slice(name.as_bytes()) })
+    }
+
+    async fn bucket(&self) -> Option<Store> {
+        let context = jetstream::new(self.client.clone());
+        if let Ok(bucket) = context.get_key_value(BUCKET).await {
+            return Some(bucket);
+        }
+        let config = kv::Config {
+            bucket: BUCKET.to_owned(),
+            history: 1,
+            max_age: LEASE,
+            storage: StorageType::Memory,
+            num_replicas: self.replicas,
+            ..kv::Config::default()
+        };
+        // Two that make it at the same moment make the same one.
+        context.create_key_value(config).await.ok()
+    }
+
+    /// A term, if nobody leads.
+    async fn claim(&self) -> Option<NatsTerm> {
+        let bucket = self.bucket().await?;
+        let claimed = Instant::now();
+        let revision = bucket.create(KEY, self.name.clone()).await.ok()?;
+        Some(NatsTerm { bucket, revision, name: self.name.clone(), refreshed: claimed })
+    }
+}
+
+#[async_trait]
+impl Leadership for NatsLeadership {
+    async fn lead(&self) -> Box<dyn Term> {
+        loop {
+            if let Ok(Some(term)) = timeout(REQUEST_TIMEOUT, self.claim()).await {
+                return Box::new(term);
+            }
+            sleep(Duration::from_millis(TRY_EVERY_MS + fastrand::u64(..TRY_EVERY_MS))).await;
+        }
+    }
+}
+
+/// A lease that is held.
+struct NatsTerm {
+    bucket: Store,
+    revision: u64,
+    name: Bytes,
+    /// When the request that was granted last was sent.
+    refreshed: Instant,
+}
+
+/// What a refresh came to.
+enum Refreshed {
+    Held,
+    /// Somebody else holds the lease, or nobody.
+    Lost,
+    /// It is not known.
+    Unknown,
+}
+
+impl NatsTerm {
+    async fn refresh(&mut self) -> Refreshed {
+        let sent = Instant::now();
+        match timeout(REQUEST_TIMEOUT, self.bucket.update(KEY, self.name.clone(), self.revision)).await {
+            Ok(Ok(revision)) => {
+                (self.revision, self.refreshed) = (revision, sent);
+                Refreshed::Held
+            }
+            Ok(Err(error)) if error.kind() == kv::UpdateErrorKind::WrongLastRevision => Refreshed::Lost,
+            Ok(Err(_)) | Err(_) => Refreshed::Unknown,
+        }
+    }
+}
+
+#[async_trait]
+impl Term for NatsTerm {
+    async fn over(&mut self) {
+        let mut ticks = interval_at(self.refreshed + REFRESH_EVERY, REFRESH_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.refresh().await {
+                Refreshed::Held => {}
+                Refreshed::Lost => return,
+                Refreshed::Unknown if self.refreshed.elapsed() >= BELIEVE => return,
+                Refreshed::Unknown => {}
+            }
+        }
+    }
+
+    async fn resign(self: Box<Self>) {
+        // A lease that cannot be given back runs out.
+        let _ = timeout(REQUEST_TIMEOUT, self.bucket.delete_expect_revision(KEY, Some(self.revision))).await;
+    }
+}
