@@ -15,6 +15,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;
 
 use super::error::LoadError;
+use super::targets::Targets;
 
 /// Connections of one process, shared by all of its players.
 pub(super) const CONNECTIONS: usize = 4;
@@ -38,7 +39,8 @@ pub(super) type Queries = QueryServiceClient<Channel>;
 /// The server, as everybody in this process reaches it.
 #[derive(Debug)]
 pub(super) struct Api {
-    channels: Vec<Channel>,
+    commands: Vec<Channel>,
+    queries: Vec<Channel>,
     turn: AtomicUsize,
 }
 
@@ -56,30 +58,22 @@ pub(super) enum Reply<T> {
 
 impl Api {
     /// Connects when the first call is made, and again whenever a connection was lost.
-    pub(super) fn new(target: &str) -> Result<Self, LoadError> {
-        let wrong = |reason: String| LoadError::Target { target: target.to_owned(), reason };
-        let endpoint = Endpoint::from_shared(target.to_owned())
-            .map_err(|error| wrong(error.to_string()))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true);
-        if endpoint.uri().scheme_str() != Some("http") {
-            return Err(wrong("the scheme must be http".to_owned()));
-        }
-        let channels = (0..CONNECTIONS).map(|_| endpoint.connect_lazy()).collect();
-        Ok(Self { channels, turn: AtomicUsize::new(0) })
+    pub(super) fn new(targets: &Targets) -> Result<Self, LoadError> {
+        let (commands, queries) = (channels(&targets.commands)?, channels(&targets.queries)?);
+        Ok(Self { commands, queries, turn: AtomicUsize::new(0) })
     }
 
     pub(super) fn commands(&self) -> Commands {
-        CommandServiceClient::new(self.channel())
+        CommandServiceClient::new(self.channel(&self.commands))
     }
 
     pub(super) fn queries(&self) -> Queries {
-        QueryServiceClient::new(self.channel())
+        QueryServiceClient::new(self.channel(&self.queries))
     }
 
-    fn channel(&self) -> Channel {
+    fn channel(&self, channels: &[Channel]) -> Channel {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.channels[turn % self.channels.len()].clone()
+        channels[turn % channels.len()].clone()
     }
 
     /// Gives a command, again and again with the same id while its outcome is not known, each time over another
@@ -108,6 +102,17 @@ impl Api {
             }
         }
     }
+}
+
+/// Connections to all of the servers, in turns.
+fn channels(targets: &[String]) -> Result<Vec<Channel>, LoadError> {
+    let connect = |target: &String| {
+        let endpoint = Endpoint::from_shared(target.clone())
+            .map_err(|error| LoadError::Target { target: target.clone(), reason: error.to_string() })?;
+        Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect_lazy())
+    };
+    let count = CONNECTIONS.max(targets.len());
+    targets.iter().cycle().take(count).map(connect).collect()
 }
 
 /// A request with the token's bearer.
@@ -208,9 +213,17 @@ fn retry_delay(status: &Status) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use nimaora_api::details;
 
     use super::*;
+    use crate::load::LoadArgs;
+
+    #[derive(Parser)]
+    struct LoadCli {
+        #[command(flatten)]
+        args: LoadArgs,
+    }
 
     #[test]
     fn a_refusal_by_the_rules_is_told_from_an_error() {
@@ -231,7 +244,11 @@ mod tests {
 
     #[test]
     fn only_plain_http_is_a_target() {
-        assert!(matches!(Api::new("https://127.0.0.1:1"), Err(LoadError::Target { .. })));
-        assert!(matches!(Api::new("not a url"), Err(LoadError::Target { .. })));
+        let args = |target: &str| LoadCli::parse_from(["load", "--target", target]).args;
+        for wrong in ["https://127.0.0.1:1", "not a url", "http://127.0.0.1:1,127.0.0.1:2"] {
+            assert!(matches!(Targets::of(&args(wrong)), Err(LoadError::Target { .. })), "{wrong}");
+        }
+        let targets = Targets::of(&args("http://127.0.0.1:1,http://127.0.0.1:2/")).unwrap();
+        assert_eq!(targets.socket_authority(3), "127.0.0.1:2");
     }
 }

@@ -19,9 +19,15 @@ const PROCESSES_MAX: u32 = 64;
 /// Plays a battle with virtual players against a running server, measures it, and proves the result.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
-    /// The server, as http://HOST:PORT.
-    #[arg(long, required_unless_present = "worker", default_value = "", hide_default_value = true)]
-    pub(super) target: String,
+    /// The server, as http://HOST:PORT; of a cluster those that answer queries, with commas.
+    #[arg(long, required_unless_present = "worker", value_delimiter = ',', value_name = "URL")]
+    pub(super) target: Vec<String>,
+    /// Of a cluster those that take commands, with commas; --target when left out.
+    #[arg(long, value_delimiter = ',', value_name = "URL")]
+    pub(super) commands: Vec<String>,
+    /// Of a cluster those that serve sockets, with commas; --target when left out.
+    #[arg(long, value_delimiter = ',', value_name = "URL")]
+    pub(super) sockets: Vec<String>,
     /// Virtual players; each holds a socket.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..=i64::from(USERS_MAX)))]
     pub(super) users: u32,
@@ -67,11 +73,6 @@ pub enum Profile {
 }
 
 impl LoadArgs {
-    /// HOST:PORT of the server.
-    pub(super) fn authority(&self) -> &str {
-        self.target.trim_start_matches("http://").trim_end_matches('/')
-    }
-
     /// The admin token from the flag's file, the environment, or the default file.
     pub(super) fn admin_token(&self) -> Result<String, LoadError> {
         if self.admin_token_file.is_none()

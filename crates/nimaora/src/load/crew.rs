@@ -12,13 +12,12 @@ use super::facts::{Fact, Holding, Slot};
 use super::inbox::Inbox;
 use super::plan::Offer;
 use super::record::Record;
+use super::targets::Targets;
 
 /// What every process of a load is told at its start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Setup {
-    /// The server, as http://HOST:PORT, and as HOST:PORT.
-    pub(super) target: String,
-    pub(super) authority: String,
+    pub(super) targets: Targets,
     /// The key of the application that sockets name in their path.
     pub(super) app_key: String,
     pub(super) battle_id: String,
@@ -143,7 +142,7 @@ impl Crew {
     pub(super) fn new(setup: Setup) -> Result<Self, LoadError> {
         let points = || AtomicI64::new(i64::from(setup.initial.points));
         Ok(Self {
-            api: Api::new(&setup.target)?,
+            api: Api::new(&setup.targets)?,
             players: (0..setup.players).map(|_| Player::default()).collect(),
             everyone: OnceLock::new(),
             points: (0..setup.users).map(|_| points()).collect(),

@@ -17,6 +17,7 @@ use super::plan::Offer;
 use super::record::Record;
 use super::report::{Asked, Findings, Report};
 use super::screen::{Phase, Screen};
+use super::targets::Targets;
 use super::usage::ServerUsage;
 use super::verify::{AlertCount, Differences, check_alerts, fold};
 use super::workers::Workers;
@@ -75,6 +76,7 @@ struct Leader<'a> {
     offer: Offer,
     seed: u64,
     api: Api,
+    targets: Targets,
     admin: Token,
     battle_id: String,
     workers: Workers,
@@ -107,11 +109,13 @@ struct Settled {
 impl<'a> Leader<'a> {
     fn new(args: &'a LoadArgs) -> Result<Self, LoadError> {
         let processes = args.processes.min(args.users);
-        let api = Api::new(&args.target)?;
+        let targets = Targets::of(args)?;
+        let api = Api::new(&targets)?;
         Ok(Self {
             offer: Offer::new(args.profile, args.users, args.duration, args.rate, args.joins_per_minute),
             seed: args.seed.unwrap_or_else(|| fastrand::u64(..)),
             api,
+            targets,
             admin: bearer(&args.admin_token()?)?,
             battle_id: String::new(),
             workers: Workers::start(processes)?,
@@ -133,7 +137,7 @@ impl<'a> Leader<'a> {
             Profile::Stress => "stress",
         };
         Asked {
-            target: self.args.target.clone(),
+            target: self.args.target.join(","),
             profile: profile.to_owned(),
             seed: self.seed,
             users: self.args.users,
@@ -181,7 +185,7 @@ impl<'a> Leader<'a> {
             "battle {} on {}: {} players in {} processes, {:.0} joins a minute, then {:.1} operations a second for {} s; \
              seed {}",
             self.battle_id,
-            self.args.target,
+            self.args.target.join(","),
             self.args.users,
             self.progress.len(),
             self.offer.joins_per_minute,
@@ -201,8 +205,7 @@ impl<'a> Leader<'a> {
         for process in 0..processes {
             let range = self.slots(process);
             let setup = Setup {
-                target: self.args.target.clone(),
-                authority: self.args.authority().to_owned(),
+                targets: self.targets.clone(),
                 app_key: self.args.app_key.clone(),
                 battle_id: self.battle_id.clone(),
                 users: self.args.users,
@@ -326,8 +329,7 @@ impl<'a> Leader<'a> {
     }
 
     async fn usage(&self) -> Result<ServerUsage, LoadError> {
-        let authority = self.args.authority();
-        ServerUsage::ask(authority)
+        ServerUsage::of_all(&self.targets)
             .await
             .map_err(|error| LoadError::Server { action: "tell its metrics", reason: error.to_string() })
     }

@@ -67,7 +67,7 @@ impl Listener {
         let mut ready = Some(ready);
         let (mut pause, mut tries) = (PAUSE_MIN, 0);
         loop {
-            let error = match self.open(identity).await {
+            let error = match self.open(identity, tries).await {
                 Ok(mut socket) => {
                     pause = PAUSE_MIN;
                     let is_first = ready.is_some();
@@ -100,10 +100,13 @@ impl Listener {
     }
 
     /// Opens a socket that listens to both channels. Alerts that come meanwhile are taken.
-    async fn open(&self, identity: &Identity) -> Result<PusherSocket, Lost> {
+    async fn open(&self, identity: &Identity, tries: u32) -> Result<PusherSocket, Lost> {
         let setup = &self.crew.setup;
         let _permit = self.opening.acquire().await;
-        let mut socket = PusherSocket::connect(&setup.authority, &setup.app_key).await?;
+        // After a loss the next server is tried: this one may be gone for longer.
+        let lost = self.crew.players[self.player as usize].reconnects.load(Ordering::Relaxed);
+        let authority = setup.targets.socket_authority((self.player + lost + tries) as usize);
+        let mut socket = PusherSocket::connect(authority, &setup.app_key).await?;
         socket.subscribe(&format!("battle.{}", setup.battle_id), None).await?;
         let private = format!("private-participant.{}", identity.participant_id);
         let signature = socket.authorise(&private, &identity.token_text).await?;

@@ -6,7 +6,7 @@
 //! | `plan` | who does what when: open-loop arrivals in the reference's proportions |
 //! | `pacer` | lets arrivals through when they are due |
 //! | `crew`, `act`, `listener`, `inbox` | the players: what they do, and what their sockets tell them |
-//! | `api`, `socket`, `usage` | how they reach the server |
+//! | `targets`, `api`, `socket`, `usage` | how they reach the server |
 //! | `worker`, `workers`, `link` | one playing process, several of them, and what is said between them |
 //! | `facts`, `verify`, `audit` | what players were told, and whether the server agrees |
 //! | `leader` | leads all of it through one battle |
@@ -32,6 +32,7 @@ mod record;
 mod report;
 mod screen;
 mod socket;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod time;

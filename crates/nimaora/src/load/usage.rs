@@ -1,5 +1,6 @@
 //! What the server under load uses, as its own metrics tell it.
 
+use super::targets::{Targets, authority};
 use crate::client::{HttpError, http};
 
 /// What the server has used since it started.
@@ -10,8 +11,27 @@ pub(super) struct ServerUsage {
 }
 
 impl ServerUsage {
+    /// The sum over all servers of a cluster; one that does not answer now counts for nothing, unless none does.
+    pub(super) async fn of_all(targets: &Targets) -> Result<Self, HttpError> {
+        let (mut sum, mut answered, mut failed) = (Self::default(), false, None);
+        for target in targets.all() {
+            match Self::ask(authority(target)).await {
+                Ok(usage) => {
+                    answered = true;
+                    sum.cpu_seconds += usage.cpu_seconds;
+                    sum.rss_bytes += usage.rss_bytes;
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if !answered => Err(error),
+            Some(_) | None => Ok(sum),
+        }
+    }
+
     /// Reads it from the server's metrics; what they do not say is 0.
-    pub(super) async fn ask(authority: &str) -> Result<Self, HttpError> {
+    async fn ask(authority: &str) -> Result<Self, HttpError> {
         let text = http::get(authority, "/metrics").await?;
         let text = String::from_utf8_lossy(&text);
         Ok(Self {
