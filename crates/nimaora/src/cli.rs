@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, Problem, Role, Sources};
 use crate::demo::{self, DemoArgs, DemoError};
+use crate::dev::{self, DevArgs, DevError};
 use crate::load::{self, LoadArgs, LoadError};
 use crate::play::{self, ClientArgs, ClientError};
 use crate::serve::{self, ServeError};
@@ -44,6 +45,8 @@ enum Command {
     Client(ClientArgs),
     /// Plays with many virtual players against a running server, measures it, and verifies the result.
     Load(Box<LoadArgs>),
+    /// What helps to develop against a cluster.
+    Dev(DevArgs),
     /// Prints every setting with its value, as TOML. Secrets are hidden.
     Config(Settings),
 }
@@ -114,6 +117,8 @@ enum Failure {
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
+    Dev(#[from] DevError),
+    #[error(transparent)]
     Client(#[from] ClientError),
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -133,6 +138,7 @@ impl Failure {
             Self::Config(_) => EXIT_USAGE,
             Self::Serve(_)
             | Self::Demo(_)
+            | Self::Dev(_)
             | Self::Client(_)
             | Self::Load(_)
             | Self::NotVerified
@@ -179,6 +185,7 @@ fn run(command: Command) -> Result<(), Failure> {
             served.map_err(Failure::Serve)
         }
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map_err(Failure::Demo),
+        Command::Dev(args) => runtime()?.block_on(dev::run(args)).map_err(Failure::Dev),
         Command::Client(args) => runtime()?.block_on(play::run(args)).map_err(Failure::Client),
         Command::Load(args) => match runtime()?.block_on(load::run(*args))? {
             true => Ok(()),

@@ -6,6 +6,7 @@
 //! | [`config`] | every setting of every role, from file, environment and flags |
 //! | [`serve`] | a server: every role on one port |
 //! | [`demo`] | `nimaora demo`: a battle of bots in the terminal |
+//! | [`dev`] | `nimaora dev cluster`: a whole cluster on this machine |
 //! | [`play`] | `nimaora client`: one command of the public API each |
 //! | [`quiz`] | ten questions for the demo and for a first battle by hand |
 //! | [`load`] | `nimaora load`: virtual players that measure and prove |
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod demo;
+pub mod dev;
 pub mod load;
 pub mod play;
 pub mod quiz;

@@ -93,7 +93,8 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(format!("{text} is not above 0")) }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// A duration as `500ms`, `60s` or `5m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(char::is_alphabetic);
     let number: u64 =
         digits.parse().map_err(|_| format!("'{text}' is no duration such as 500ms, 60s or 5m"))?;

@@ -43,6 +43,7 @@ mod workers;
 
 use std::io::Write;
 
+pub(crate) use self::args::parse_duration;
 pub use self::args::{LoadArgs, Profile};
 pub use self::error::LoadError;
 

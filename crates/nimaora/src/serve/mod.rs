@@ -67,6 +67,14 @@ pub struct Server {
     drain_timeout: Duration,
 }
 
+/// Makes the keys in `secrets` and an admin token in `data_dir`, where they are not there yet, for processes that share them.
+///
+/// # Errors
+/// [`ServeError`]: a secret cannot be made.
+pub fn make_keys(data_dir: &Path, secrets: &Path) -> Result<(), ServeError> {
+    keys::Keys::load_or_create(data_dir, Some(secrets), 0, &Clock::system()).map(drop)
+}
+
 /// Takes the address. Port 0 takes a free one.
 ///
 /// # Errors
