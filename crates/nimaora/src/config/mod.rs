@@ -103,6 +103,14 @@ pub struct Limits {
     /// What may have arrived, in bytes, of all bodies whose rest is waited for; bodies of up to 4 KiB may take as much again. When it is
     /// reached, a body that is not there as a whole is refused: with `RESOURCE_EXHAUSTED` over gRPC and gRPC-web, else with status 503.
     pub unfinished_body_bytes_max: usize,
+    /// How long a client may take to read an answer, or a piece of a stream, in milliseconds. Then its connection is closed, at the latest
+    /// after half as long again. It does not concern streams on which nothing happens, nor sockets.
+    pub answer_write_timeout_ms: u64,
+    /// Bytes of answers to all clients that may be unsent, those of up to 4 KiB apart. When it is reached, a larger answer is replaced:
+    /// with `RESOURCE_EXHAUSTED` over gRPC and gRPC-web, else with status 503; a stream ends.
+    pub unsent_answer_bytes_max: usize,
+    /// The same for each connection.
+    pub unsent_answer_bytes_per_connection_max: usize,
     /// The largest head of a request, in bytes. A larger one is refused.
     pub header_bytes_max: u32,
     /// Requests at a time on one HTTP/2 connection. When it is reached, the client keeps further ones back.
@@ -178,6 +186,9 @@ impl Default for Limits {
             header_read_timeout_ms: 10_000,
             body_read_timeout_ms: 10_000,
             unfinished_body_bytes_max: 64 * 1024 * 1024,
+            answer_write_timeout_ms: 20_000,
+            unsent_answer_bytes_max: 128 * 1024 * 1024,
+            unsent_answer_bytes_per_connection_max: 16 * 1024 * 1024,
             header_bytes_max: 16 * 1024,
             requests_per_connection_max: 2_048,
             stream_window_bytes: 256 * 1024,

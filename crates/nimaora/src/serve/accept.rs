@@ -15,8 +15,10 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use super::answer::Watched;
 use super::front::Front;
 use super::metrics;
+use super::outbox::{Outbox, Outlet};
 use crate::config::Limits;
 
 /// How an HTTP/2 connection begins.
@@ -29,6 +31,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Door {
     limits: Limits,
     builder: Builder<TokioExecutor>,
+    outlet: Arc<Outlet>,
     realtime: Realtime,
     shutdown: Shutdown,
     /// Connections of HTTP/1.1 and HTTP/2; those that became sockets are the realtime service's.
@@ -39,9 +42,9 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(limits: Limits, realtime: Realtime, shutdown: Shutdown) -> Self {
-        let builder = builder(&limits);
+        let (builder, outlet) = (builder(&limits), Arc::new(Outlet::new(&limits)));
         let (open, full) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { limits, builder, realtime, shutdown, open, full }
+        Self { limits, builder, outlet, realtime, shutdown, open, full }
     }
 
     fn enter(self: &Arc<Self>) -> Option<Guest> {
@@ -93,6 +96,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .initial_stream_window_size(limits.stream_window_bytes)
         .initial_connection_window_size(limits.connection_window_bytes)
         .max_header_list_size(limits.header_bytes_max)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
         .keep_alive_interval(Duration::from_millis(limits.keep_alive_interval_ms))
         .keep_alive_timeout(Duration::from_millis(limits.keep_alive_timeout_ms));
     builder
@@ -100,6 +104,8 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 
 /// The smallest buffer that hyper reads HTTP/1.1 into.
 const HTTP1_BUFFER_BYTES_MIN: u32 = 8 * 1024;
+/// When so much of a stream's answer is unsent, the next piece is not asked for.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Takes connections until the server stops.
 pub(super) async fn run(listener: TcpListener, door: Arc<Door>, front: Front) {
@@ -138,7 +144,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Serves one connection to its end. When the server stops, requests that have begun are finished.
+/// Serves one connection to its end, or until it becomes a socket. When the server stops, requests that have begun are finished.
 async fn attend(stream: TcpStream, guest: Guest, front: Front) {
     let door = &guest.0;
     let patience = Duration::from_millis(door.limits.header_read_timeout_ms);
@@ -149,11 +155,18 @@ async fn attend(stream: TcpStream, guest: Guest, front: Front) {
     if !matches!(begun, Ok(Ok(()))) || stream.set_nodelay(true).is_err() {
         return;
     }
-    let connection = door.builder.serve_connection_with_upgrades(TokioIo::new(stream), front);
+    let outbox = Outbox::new(&door.outlet);
+    let service = Watched::new(front, Arc::clone(&outbox));
+    let connection = door.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return told(ended),
         () = door.shutdown.requested() => {}
+        () = outbox.overdue() => {
+            metrics::cut_off();
+            tracing::debug!("a client did not read its answers within limits.answer_write_timeout_ms");
+            return;
+        }
     }
     connection.as_mut().graceful_shutdown();
     let drain_timeout = Duration::from_millis(door.limits.drain_timeout_ms);

@@ -14,3 +14,4 @@ mod loss;
 mod port;
 mod slow_body;
 mod stopping;
+mod unread;
