@@ -224,6 +224,12 @@ async fn only_a_players_own_channel_is_signed() {
     assert_eq!(status, 200, "{body}");
     assert!(body["auth"].as_str().unwrap().starts_with("test-key:"), "{body}");
 
+    for content_type in ["application/json", "application/x-www-form-urlencoded"] {
+        let (status, body) =
+            post(&arena, "/pusher/auth", Some(&token), content_type, "x".repeat(10_000)).await;
+        assert_eq!((status, &body["error"]), (413, &json!("the body is larger than 8192 bytes")));
+    }
+
     arena.replace_session(&ada).await;
     assert_eq!(authorise(&arena, Some(&token), "1.1", &ada.channel()).await.0, 403);
 }
