@@ -6,7 +6,9 @@ mod support;
 use fastwebsockets::{Frame, OpCode, Payload};
 use nimaora_realtime::Config;
 use serde_json::json;
-use support::client::{Client, Event, Next, authorise, get, in_time, open, post, upgrade_status};
+use support::client::{
+    Client, Event, Next, authorise, get, handshake_status, in_time, open, post, upgrade_status,
+};
 use support::{Arena, KEY, config};
 
 async fn refused(client: &mut Client, data: serde_json::Value) -> Event {
@@ -43,7 +45,13 @@ async fn a_wrong_address_is_closed_with_the_protocols_own_codes() {
 async fn plain_http_is_answered_as_such() {
     let arena = Arena::start(config()).await;
     assert_eq!(get(&arena, "/app/websocket-health").await.0, 200);
-    assert_eq!(get(&arena, &format!("/app/{KEY}?protocol=7")).await.0, 426);
+    let path = format!("/app/{KEY}?protocol=7");
+    assert_eq!(get(&arena, &path).await.0, 426);
+    // The key of a handshake is 16 bytes in base64.
+    for key in ["", "x", "==", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ=="] {
+        assert_eq!(handshake_status(&arena, &path, key).await, 400, "'{key}'");
+    }
+    assert_eq!(handshake_status(&arena, &path, "dGhlIHNhbXBsZSBub25jZQ==").await, 101);
 }
 
 #[tokio::test]
@@ -223,6 +231,12 @@ async fn only_a_players_own_channel_is_signed() {
     let (status, body) = post(&arena, "/pusher/auth", Some(&token), "application/json", json).await;
     assert_eq!(status, 200, "{body}");
     assert!(body["auth"].as_str().unwrap().starts_with("test-key:"), "{body}");
+
+    for content_type in ["application/json", "application/x-www-form-urlencoded"] {
+        let (status, body) =
+            post(&arena, "/pusher/auth", Some(&token), content_type, "x".repeat(10_000)).await;
+        assert_eq!((status, &body["error"]), (413, &json!("the body is larger than 8192 bytes")));
+    }
 
     arena.replace_session(&ada).await;
     assert_eq!(authorise(&arena, Some(&token), "1.1", &ada.channel()).await.0, 403);

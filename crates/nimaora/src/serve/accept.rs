@@ -15,9 +15,10 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::answer::{Outbox, Outlet, Watched};
+use super::answer::Watched;
 use super::front::Front;
 use super::metrics;
+use super::outbox::{Outbox, Outlet};
 use crate::config::Limits;
 
 /// How an HTTP/2 connection begins.

@@ -10,6 +10,7 @@
 //! | `front` | which service gets a request |
 //! | `body` | a request's body that has to arrive in time, and of which only so much is held |
 //! | `answer` | answers that have to be taken in time, and of which only so much is held |
+//! | `outbox` | what a connection has not been sent yet |
 //! | `budget` | how many bytes may be held |
 //! | `refusal` | an answer that says to try again later |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
@@ -27,6 +28,7 @@ mod files;
 mod front;
 mod keys;
 mod metrics;
+mod outbox;
 mod probes;
 mod refusal;
 mod roles;

@@ -18,9 +18,13 @@ const TIMEOUT: (&str, &str) = ("limits.answer_write_timeout_ms", "200");
 #[tokio::test]
 async fn a_connection_on_which_answers_pile_up_is_closed() {
     let host = Host::start(&[TIMEOUT]).await;
-    let mut stream = TcpStream::connect(host.authority()).await.unwrap();
-    let ask = async { while stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.is_ok() {} };
-    assert!(tokio::time::timeout(PATIENCE, ask).await.is_ok(), "the connection stayed open");
+    // An answer with a body, and one without.
+    for path in ["/metrics", "/no/such/page"] {
+        let mut stream = TcpStream::connect(host.authority()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(100);
+        let ask = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+        assert!(tokio::time::timeout(PATIENCE, ask).await.is_ok(), "{path}: the connection stayed open");
+    }
     assert!(get(&host.authority(), "/metrics").await.contains("nimaora_connections_cut_off_total"));
     host.server.stop().await;
 }

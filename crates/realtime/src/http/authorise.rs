@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use nimaora_sessions::{Claims, Role, TokenError};
 use serde::{Deserialize, Serialize};
 
+use super::AUTH_BODY_BYTES_MAX;
 use crate::channel::Channel;
 use crate::error::Refusal;
 use crate::grant::Grant;
@@ -35,9 +36,9 @@ struct Signature {
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AuthoriseError {
-    #[error("send socket_id and channel_name, as a form or as JSON")]
+    #[error("{}", unreadable(.0.status()))]
     Form(#[from] FormRejection),
-    #[error("send socket_id and channel_name, as a form or as JSON")]
+    #[error("{}", unreadable(.0.status()))]
     Json(#[from] JsonRejection),
     #[error("socket_id is not that of a socket")]
     SocketId,
@@ -89,6 +90,13 @@ impl Wish {
         };
         if SocketId::is_valid(&wish.socket_id) { Ok(wish) } else { Err(AuthoriseError::SocketId) }
     }
+}
+
+fn unreadable(status: StatusCode) -> String {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return format!("the body is larger than {AUTH_BODY_BYTES_MAX} bytes");
+    }
+    "send socket_id and channel_name, as a form or as JSON".to_owned()
 }
 
 impl AuthoriseError {

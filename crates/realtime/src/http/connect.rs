@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::SEC_WEBSOCKET_KEY;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fastwebsockets::upgrade;
 
@@ -81,7 +82,8 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Respon
         return (StatusCode::SERVICE_UNAVAILABLE, "too many are being refused; try again").into_response();
     };
     let upgraded = hyper::upgrade::on(&mut request);
-    let Ok((response, _)) = upgrade::upgrade(&mut request) else {
+    let is_valid = request.headers().get(SEC_WEBSOCKET_KEY).is_some_and(is_key);
+    let Some((response, _)) = upgrade::upgrade(&mut request).ok().filter(|_| is_valid) else {
         let version = [("sec-websocket-version", "13")];
         return (StatusCode::BAD_REQUEST, version, "the WebSocket handshake is not valid").into_response();
     };
@@ -92,4 +94,10 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Respon
         }
     });
     response.map(|_| Body::empty())
+}
+
+/// Whether a handshake's key is one: 16 bytes in base64.
+fn is_key(key: &HeaderValue) -> bool {
+    let digits = key.as_bytes().strip_suffix(b"==").unwrap_or_default();
+    digits.len() == 22 && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
 }

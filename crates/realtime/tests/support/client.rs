@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use axum::body::Bytes;
-use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use axum::http::{HeaderValue, Request};
 use fastwebsockets::{Frame, OpCode, WebSocket, handshake};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::upgrade::Upgraded;
@@ -52,6 +52,13 @@ pub async fn open(arena: &Arena, path: &str) -> WebSocket<TokioIo<Upgraded>> {
 /// The status of the answer to an upgrade that is refused.
 pub async fn upgrade_status(arena: &Arena, path: &str) -> u16 {
     call(arena, upgrade(arena, path).body(Full::default()).unwrap()).await.0
+}
+
+/// The status of the answer to a handshake with such a key.
+pub async fn handshake_status(arena: &Arena, path: &str, key: &'static str) -> u16 {
+    let mut request = upgrade(arena, path).body(Full::default()).unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Key", HeaderValue::from_static(key));
+    call(arena, request).await.0
 }
 
 fn upgrade(arena: &Arena, path: &str) -> axum::http::request::Builder {
