@@ -13,7 +13,7 @@ use ahash::RandomState;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use nimaora_domain::{BattleId, Command};
+use nimaora_domain::{BattleId, Command, Refusal};
 use nimaora_event_log::{Filter, Position, RecordedEvent, Subscription, SubscriptionMessage};
 use nimaora_runtime::Shutdown;
 use tokio::sync::watch;
@@ -186,18 +186,24 @@ fn life_filter() -> Filter {
 }
 
 /// Gives a scheduled command until it is carried out or refused. A refusal means that somebody was faster, or that the battle is
-/// not in a state for it any more.
+/// not in a state for it any more; all but one, which says something of the command's id and nothing of the battle.
 async fn fire(core: &Core, due: Due) {
     let Due { battle_id, kind, at } = due;
     let (command, name) = match kind {
         Kind::Start => (Command::StartBattle, "start"),
         Kind::End => (Command::FinishBattle, "end"),
     };
-    let command_id = ids::scheduled(battle_id, name);
+    let mut command_id = ids::scheduled(battle_id, name);
     loop {
         match core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline()).await
         {
             Ok(_) => return metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
+            Err(CommandError::Refused(Refusal::CommandIdReused)) => {
+                tracing::warn!(%battle_id, scheduled = name, %command_id, "the id of a scheduled command was taken; it is given under another one");
+                // It happens once under whatever id: a battle that has started does not start again.
+                command_id = core.mint_command_id();
+                sleep(RETRY_AFTER).await;
+            }
             Err(CommandError::Refused(refusal)) => {
                 return tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");
             }

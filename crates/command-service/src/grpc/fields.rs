@@ -21,8 +21,17 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads an id; a placeholder where it is malformed, which [`Fields::done`] keeps from being used.
+    ///
+    /// Every client's command id comes in here, so this is where those of the system are kept for the system.
     pub(super) fn command_id(&mut self, text: &str) -> CommandId {
-        CommandId(self.uuid("command_id", text))
+        let command_id = CommandId(self.uuid("command_id", text));
+        if command_id.is_of_system() {
+            self.wrong(
+                "command_id",
+                format!("{command_id} is a UUID of version 8, which the server keeps for itself; use version 4 or 7"),
+            );
+        }
+        command_id
     }
 
     pub(super) fn battle_id(&mut self, text: &str) -> BattleId {
