@@ -45,7 +45,10 @@ async fn malformed_fields_are_named() {
 async fn a_name_has_to_be_possible_and_free() {
     let server = Server::start().await;
     let battle_id = server.create().await;
-    for name in ["", "   ", "\u{7}", &"x".repeat(51), "a\u{202e}b"] {
+    let tower = format!("a{}", "\u{315}".repeat(49));
+    for name in
+        ["", "   ", "\u{7}", &"x".repeat(51), "a\u{202e}b", "\u{301}\u{301}", &tower, "a\u{ffff}", "\u{e000}"]
+    {
         let status =
             refused(server.try_join(&battle_id, name).await, Code::InvalidArgument, "INVALID_COMMAND");
         let details = status.get_error_details();
