@@ -64,7 +64,13 @@ impl Fields {
         if read.is_none() || !(0..1_000_000_000).contains(&time.nanos) {
             self.wrong(
                 field,
-                format!("{} s and {} ns is no time of the years 1970 to 9999", time.seconds, time.nanos),
+                format!(
+                    "{} s and {} ns is no time from {} to {}",
+                    time.seconds,
+                    time.nanos,
+                    Timestamp::MIN,
+                    Timestamp::MAX
+                ),
             );
         }
         read
@@ -181,7 +187,18 @@ mod tests {
             let time = Timestamp::from_millis(millis);
             assert_eq!(fields.time("t", Some(to_timestamp(time))), Some(time));
         }
-        fields.time("t", Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }));
-        fields.done().unwrap_err();
+        assert_eq!(fields.time("t", Some(to_timestamp(Timestamp::MAX))), Some(Timestamp::MAX));
+        fields.done().unwrap();
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_told_with_the_last_that_can() {
+        // The last second of the year 9999 in UTC is in the year 10000 further east.
+        for seconds in [253_402_300_799, i64::MAX, -1] {
+            let mut fields = Fields::default();
+            fields.time("t", Some(prost_types::Timestamp { seconds, nanos: 0 }));
+            let told = fields.done().unwrap_err().to_string();
+            assert!(told.contains("from 1970-01-01T00:00:00.000Z to 9999-12-30T21:59:59.999Z"), "{told}");
+        }
     }
 }

@@ -186,6 +186,18 @@ async fn an_oversize_message_is_not_read() {
 }
 
 #[tokio::test]
+async fn a_compressed_message_is_not_read_and_told_from_an_unknown_method() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id };
+    let mut request = bearer(request, &duel.ann.token);
+    request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let status =
+        refused(server.client.clone().attack(request).await, Code::Unimplemented, "ENCODING_UNSUPPORTED");
+    assert!(status.message().contains("gzip") && status.message().contains("uncompressed"), "{status}");
+}
+
+#[tokio::test]
 async fn what_no_answer_or_name_can_be_does_not_wait_for_the_battle() {
     let server = Server::start().await;
     let duel = server.duel().await;
