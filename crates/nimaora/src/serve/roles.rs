@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use nimaora_change_bus::{ChangeBus, MemoryBus};
 use nimaora_command_service::CommandService;
-use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
+use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{EventLog, Position};
+use nimaora_event_log::{OpenError, Position};
 use nimaora_projection_service::Projection;
 use nimaora_query_gateway::QueryGateway;
 use nimaora_read_models::memory::MemoryLeaderboard;
-use nimaora_read_models::sqlite::SqliteReadModels;
+use nimaora_read_models::sqlite::{self, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_realtime::{AppSecret, Realtime};
 use nimaora_runtime::{Clock, Health, Shutdown};
@@ -65,10 +65,13 @@ impl Roles {
     ) -> Result<Self, ServeError> {
         let dir = &config.data_dir;
         keys::private_dir(dir).map_err(|source| ServeError::DataDir { path: dir.clone(), source })?;
-        let log = open_log(config, &clock).await?;
-        let head = log.status().await?.head;
-        let tables = open_tables(config, head).await?;
+        // Whether something was lost is known before anything is changed.
+        let found = look_at_log(config, &clock).await?;
+        let head = found.head();
+        refuse_tables_ahead(config, head).await?;
         let keys = Keys::load_or_create(dir, head, &clock)?;
+        let log = open_log(found).await?;
+        let tables = open_tables(config).await?;
         let shared = Shared {
             leaderboard: Arc::new(MemoryLeaderboard::new(config.read_models.boards_max)),
             tables,
@@ -96,29 +99,34 @@ impl Roles {
     }
 }
 
-async fn open_log(config: &Config, clock: &Clock) -> Result<Arc<EmbeddedLog>, ServeError> {
+async fn look_at_log(config: &Config, clock: &Clock) -> Result<FoundLog, ServeError> {
     let (dir, embedded) = (config.data_dir.clone(), config.log.embedded(clock.clone()));
-    // Opening reads the whole log.
-    let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&dir, embedded)).await;
-    match opened {
-        Ok(log) => Ok(log?),
+    // That reads the whole log.
+    blocking(move || EmbeddedLog::look(&dir, embedded)).await
+}
+
+async fn open_log(found: FoundLog) -> Result<Arc<EmbeddedLog>, ServeError> {
+    blocking(move || found.open()).await
+}
+
+async fn blocking<T: Send + 'static>(
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, ServeError> {
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => Ok(opened?),
         Err(error) => Err(ServeError::System(std::io::Error::other(error))),
     }
 }
 
-/// Opens the tables, unless they have seen more than the log, which ends at `head`: what is acknowledged then would never be
-/// seen in them.
-async fn open_tables(config: &Config, head: Position) -> Result<Arc<SqliteReadModels>, ServeError> {
+/// Refuses tables that have seen more than the log, which ends at `head`: what is acknowledged then would never be seen in them.
+async fn refuse_tables_ahead(config: &Config, head: Position) -> Result<(), ServeError> {
     let file = config.data_dir.join(TABLES_FILE);
-    let unusable = |source| ServeError::Tables { path: file.clone(), source };
-    let opened = SqliteReadModels::open(&file, config.read_models.sqlite()).await;
-    let tables = opened.map_err(unusable)?;
-    let seen = tables.checkpoints().await.map_err(unusable)?;
+    let seen = sqlite::checkpoints_in(&file, &config.read_models.sqlite()).await;
+    let seen = seen.map_err(|source| ServeError::Tables { path: file.clone(), source })?;
     let seen = seen.tables.max(seen.changes);
     if seen <= head {
-        return Ok(Arc::new(tables));
+        return Ok(());
     }
-    tables.close().await;
     let snapshots = config.command.snapshot_dir.clone();
     Err(ServeError::TablesAhead {
         log: config.data_dir.join(LOG_DIR),
@@ -127,6 +135,14 @@ async fn open_tables(config: &Config, head: Position) -> Result<Arc<SqliteReadMo
         tables: seen,
         snapshots: snapshots.unwrap_or_else(|| config.data_dir.join(SNAPSHOT_DIR)),
     })
+}
+
+async fn open_tables(config: &Config) -> Result<Arc<SqliteReadModels>, ServeError> {
+    let file = config.data_dir.join(TABLES_FILE);
+    match SqliteReadModels::open(&file, config.read_models.sqlite()).await {
+        Ok(tables) => Ok(Arc::new(tables)),
+        Err(source) => Err(ServeError::Tables { path: file, source }),
+    }
 }
 
 fn start_commands(

@@ -2,7 +2,7 @@
 
 use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
 use super::decode::{self, column, number};
 use super::fault::store_error;
@@ -13,7 +13,7 @@ use crate::leaderboard::Board;
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints};
 
-pub(super) async fn checkpoints(readers: &SqlitePool) -> Result<Checkpoints, StoreError> {
+pub(super) async fn checkpoints(readers: impl SqliteExecutor<'_>) -> Result<Checkpoints, StoreError> {
     let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(readers).await;
     let mut found = Checkpoints::default();
     for row in rows.map_err(store_error)? {
