@@ -1,7 +1,7 @@
 //! Gives the answers that the gRPC library makes by itself a reason, like all others have.
 //!
-//! A message that is too large, cut off or no protobuf never reaches a service: the library answers it with a bare status, and
-//! calls what the caller did wrong an internal error. A service wrapped in [`Explained`] answers these as bad input.
+//! A message that is too large, compressed, cut off or no protobuf never reaches a service: the library answers it with a bare
+//! status, and calls what the caller did wrong an internal error. A service wrapped in [`Explained`] answers these as bad input.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -71,12 +71,23 @@ fn explain(headers: &mut HeaderMap) {
     let Some(bare) = Status::from_header_map(headers).filter(|status| status.details().is_empty()) else {
         return;
     };
-    let Some((code, reason)) = reason(bare.code()) else { return };
-    let explained = details::status(code, reason, bare.message());
+    let explained = if is_of_encoding(&bare, headers) {
+        let message = format!("{}; send messages uncompressed, without a grpc-encoding", bare.message());
+        details::status(Code::Unimplemented, "ENCODING_UNSUPPORTED", message)
+    } else {
+        let Some((code, reason)) = reason(bare.code()) else { return };
+        details::status(code, reason, bare.message())
+    };
     if let Err(status) = explained.add_header(headers) {
         // A message that was in a header fits in one again.
         debug_assert!(false, "{status}");
     }
+}
+
+/// Whether the method is known and the message was compressed. The code is that of an unknown method, as gRPC wants it; but this
+/// answer says what encodings there are.
+fn is_of_encoding(bare: &Status, headers: &HeaderMap) -> bool {
+    bare.code() == Code::Unimplemented && headers.contains_key("grpc-accept-encoding")
 }
 
 /// What a status of the library means to the caller; `None` where the code says it all.
@@ -129,6 +140,17 @@ mod tests {
             let info = details.error_info().unwrap();
             assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, details::ERROR_DOMAIN));
         }
+    }
+
+    #[test]
+    fn a_compressed_message_is_told_from_an_unknown_method() {
+        let mut bare = Status::unimplemented("compressed with `gzip`");
+        bare.metadata_mut().insert("grpc-accept-encoding", "identity".parse().unwrap());
+        let status = explained(&bare);
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(status.message().contains("`gzip`; send messages uncompressed"), "{}", status.message());
+        assert_eq!(status.get_error_details().error_info().unwrap().reason, "ENCODING_UNSUPPORTED");
+        assert_eq!(status.metadata().get("grpc-accept-encoding").unwrap(), "identity");
     }
 
     #[test]

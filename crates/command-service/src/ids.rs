@@ -23,9 +23,17 @@ pub(crate) fn join_code(battle_id: BattleId) -> String {
 }
 
 /// The command that a battle's schedule gives; the same one on every node and after every restart, so that it is carried out
-/// once.
+/// once. Anybody can work it out from the battle's id, so it is one that no client may use.
 pub(crate) fn scheduled(battle_id: BattleId, what: &str) -> CommandId {
-    CommandId(Uuid::new_v5(&battle_id.0, what.as_bytes()))
+    let digest = Sha256::new().chain_update(battle_id.0).chain_update(what).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    CommandId::of_system(bytes)
+}
+
+/// The id of a command of the system that nobody will repeat, of this time.
+pub(crate) fn mint_command(now_ms: i64) -> CommandId {
+    CommandId::of_system(mint(now_ms).into_bytes())
 }
 
 #[cfg(test)]
@@ -60,5 +68,19 @@ mod tests {
         assert_eq!(scheduled(battle_id, "start"), scheduled(battle_id, "start"));
         assert_ne!(scheduled(battle_id, "start"), scheduled(battle_id, "end"));
         assert_ne!(scheduled(battle_id, "start"), scheduled(BattleId(Uuid::from_u128(2)), "start"));
+        // Nodes of two versions may look after the same battle.
+        assert_eq!(scheduled(battle_id, "start").to_string(), "47652b9c-878b-89c8-a97d-a324274fb31f");
+    }
+
+    #[test]
+    fn no_client_may_use_the_ids_of_the_system() {
+        let battle_id = BattleId(Uuid::from_u128(1));
+        for command_id in [scheduled(battle_id, "start"), mint_command(0), mint_command(i64::MAX)] {
+            assert!(command_id.is_of_system(), "{command_id}");
+        }
+        assert_ne!(mint_command(0), mint_command(0));
+        for id in [Uuid::new_v4(), Uuid::now_v7(), Uuid::new_v5(&battle_id.0, b"start"), Uuid::from_u128(1)] {
+            assert!(!CommandId(id).is_of_system(), "{id}");
+        }
     }
 }

@@ -13,11 +13,13 @@
 //! | `directory`, `timers` | scheduled starts and ends, as the log says |
 //! | `heartbeats` | signs of life |
 //! | `lapses` | participants that fell silent |
+//! | `backoff` | how long to wait before something that failed is tried again |
 //! | `presence` | asking when somebody was last heard of, with a deadline |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //!
 //! Nothing but this crate appends to the log. It never opens a read model and never publishes a change.
 
+mod backoff;
 pub mod config;
 mod directory;
 pub mod error;

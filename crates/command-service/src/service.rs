@@ -184,8 +184,8 @@ impl Core {
         self.carry_out(battle_id, Actor::System, command_id, command, attached).await
     }
 
-    /// The id of a command that nobody will repeat.
+    /// The id of a command of the system that nobody will repeat.
     pub(crate) fn mint_command_id(&self) -> CommandId {
-        CommandId(ids::mint(self.clock.now_ms()))
+        ids::mint_command(self.clock.now_ms())
     }
 }

@@ -13,12 +13,13 @@ use ahash::RandomState;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use nimaora_domain::{BattleId, Command};
+use nimaora_domain::{BattleId, Command, CommandId, Refusal};
 use nimaora_event_log::{Filter, Position, RecordedEvent, Subscription, SubscriptionMessage};
 use nimaora_runtime::Shutdown;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::backoff::Backoff;
 use crate::directory::{Directory, Due, Kind};
 use crate::error::CommandError;
 use crate::history;
@@ -28,8 +29,6 @@ use crate::service::Core;
 
 /// How many scheduled commands are under way at a time. When it is reached, the next ones wait.
 const UNDER_WAY_MAX: usize = 64;
-/// How long after a passing failure a scheduled command is given again, and the log is followed again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep: the clock may be set while nobody looks.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// The events of a battle's life, which is what the directory is made of.
@@ -49,6 +48,8 @@ pub(crate) struct Timers<F> {
     when_caught_up: Option<F>,
     /// Scheduled commands that were given, and battles that are being forgotten. Nothing waits for one of them.
     under_way: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// Before the log is followed again.
+    backoff: Backoff,
 }
 
 impl<F: FnOnce() + Send> Timers<F> {
@@ -60,6 +61,7 @@ impl<F: FnOnce() + Send> Timers<F> {
             open,
             when_caught_up: Some(when_caught_up),
             under_way: FuturesUnordered::new(),
+            backoff: Backoff::new(fastrand::Rng::new()),
         }
     }
 
@@ -74,9 +76,10 @@ impl<F: FnOnce() + Send> Timers<F> {
                     tracing::warn!(%error, "the timers cannot follow the log; they try again");
                 }
             }
+            let wait = self.backoff.next_wait();
             tokio::select! {
                 () = &mut stop => return,
-                () = sleep(RETRY_AFTER) => {}
+                () = sleep(wait) => {}
             }
         }
     }
@@ -107,6 +110,7 @@ impl<F: FnOnce() + Send> Timers<F> {
     }
 
     fn take(&mut self, message: SubscriptionMessage) {
+        self.backoff.reset();
         match message {
             SubscriptionMessage::Events(events) => {
                 let mut over = Vec::new();
@@ -185,29 +189,130 @@ fn life_filter() -> Filter {
     }
 }
 
-/// Gives a scheduled command until it is carried out or refused. A refusal means that somebody was faster, or that the battle is
-/// not in a state for it any more.
+/// Gives a scheduled command until it is carried out or refused.
 async fn fire(core: &Core, due: Due) {
     let Due { battle_id, kind, at } = due;
     let (command, name) = match kind {
         Kind::Start => (Command::StartBattle, "start"),
         Kind::End => (Command::FinishBattle, "end"),
     };
-    let command_id = ids::scheduled(battle_id, name);
-    loop {
-        match core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline()).await
-        {
-            Ok(_) => return metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
-            Err(CommandError::Refused(refusal)) => {
-                return tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");
-            }
-            Err(error @ (CommandError::LogDamaged { .. } | CommandError::TooLarge { .. })) => {
-                return tracing::error!(%battle_id, scheduled = name, %error, "a scheduled command cannot be carried out");
-            }
-            Err(error) => {
-                tracing::warn!(%battle_id, scheduled = name, %error, "a scheduled command is given again");
-                sleep(RETRY_AFTER).await;
+    let scheduled =
+        Scheduled { first_id: ids::scheduled(battle_id, name), backoff: Backoff::new(fastrand::Rng::new()) };
+    let give = |command_id| {
+        core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline())
+    };
+    let again = |error: &CommandError| {
+        tracing::warn!(%battle_id, scheduled = name, %error, "a scheduled command is given again");
+    };
+    match scheduled.until_settled(give, || core.mint_command_id(), again).await {
+        Ok(_) => metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
+        Err(CommandError::Refused(refusal)) => {
+            tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");
+        }
+        Err(error) => {
+            tracing::error!(%battle_id, scheduled = name, %error, "a scheduled command cannot be carried out");
+        }
+    }
+}
+
+/// A scheduled command on its way.
+struct Scheduled {
+    /// The id that it is given under unless that is taken.
+    first_id: CommandId,
+    backoff: Backoff,
+}
+
+impl Scheduled {
+    /// Gives the command until it is carried out, or refused, or cannot be carried out. A refusal means that somebody was faster,
+    /// or that the battle is not in a state for it any more; all but one, which says something of the command's id and nothing
+    /// of the battle.
+    async fn until_settled<T, F: Future<Output = Result<T, CommandError>>>(
+        mut self,
+        mut give: impl FnMut(CommandId) -> F,
+        another_id: impl Fn() -> CommandId,
+        again: impl Fn(&CommandError),
+    ) -> Result<T, CommandError> {
+        let mut command_id = self.first_id;
+        loop {
+            match give(command_id).await {
+                Ok(done) => return Ok(done),
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => {
+                    again(&error);
+                    if error == Refusal::CommandIdReused.into() {
+                        // It happens once under whatever id: a battle that has started does not start again.
+                        command_id = another_id();
+                    }
+                    sleep(self.backoff.next_wait()).await;
+                }
             }
         }
+    }
+}
+
+fn is_final(error: &CommandError) -> bool {
+    match error {
+        CommandError::Refused(refusal) => *refusal != Refusal::CommandIdReused,
+        CommandError::LogDamaged { .. } | CommandError::TooLarge { .. } => true,
+        CommandError::Malformed(_)
+        | CommandError::Token(_)
+        | CommandError::AdminRequired
+        | CommandError::ParticipantRequired
+        | CommandError::SignInRepeatExpired
+        | CommandError::MailboxFull
+        | CommandError::WritersFull
+        | CommandError::Draining
+        | CommandError::LogUnavailable { .. }
+        | CommandError::Internal { .. }
+        | CommandError::DeadlinePassed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// When each of so many commands, of which all fail eight times, is given.
+    async fn tries(commands: u64) -> Vec<Vec<Duration>> {
+        let began = Instant::now();
+        let fired = (0..commands).map(|seed| async move {
+            let mut given = Vec::new();
+            let first_id = ids::mint_command(0);
+            let give = |command_id| {
+                assert_eq!(command_id, first_id);
+                given.push(began.elapsed());
+                std::future::ready(if given.len() > 8 { Ok(()) } else { Err(CommandError::MailboxFull) })
+            };
+            let scheduled = Scheduled { first_id, backoff: Backoff::new(fastrand::Rng::with_seed(seed)) };
+            scheduled.until_settled(give, || ids::mint_command(0), |_| {}).await.unwrap();
+            given
+        });
+        futures::future::join_all(fired).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_in_an_outage_is_tried_less_and_less_often_and_not_in_step() {
+        let tries = tries(64).await;
+        for given in &tries {
+            let waits: Vec<_> = given.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(
+                waits[0] <= Duration::from_millis(251) && waits[7] >= Duration::from_millis(2_500),
+                "{waits:?}"
+            );
+            assert!(waits.iter().all(|wait| *wait <= Duration::from_millis(5_001)), "{waits:?}");
+        }
+        let third: std::collections::HashSet<_> = tries.iter().map(|given| given[2]).collect();
+        assert!(third.len() > 32, "{third:?}");
+    }
+
+    #[test]
+    fn a_refusal_ends_a_timer_unless_it_is_about_the_id() {
+        for (refusal, ends) in [(Refusal::BattleStarted, true), (Refusal::CommandIdReused, false)] {
+            assert_eq!(is_final(&refusal.into()), ends);
+        }
+        assert!(is_final(&CommandError::LogDamaged { reason: String::new() }));
+        assert!(!is_final(&CommandError::Draining));
     }
 }

@@ -39,7 +39,8 @@ uuid_id!(
     ParticipantId
 );
 uuid_id!(
-    /// Chosen by the client for each command; the same id gets the same answer and appends nothing twice.
+    /// Chosen by the client for each command; the same id gets the same answer and appends nothing twice. The system's
+    /// own commands have ids that no client may choose ([`CommandId::is_of_system`]).
     CommandId
 );
 uuid_id!(
@@ -81,7 +82,21 @@ impl BattleId {
     }
 }
 
+/// The UUID version of the ids of the system's own commands.
+const SYSTEM_VERSION: usize = 8;
+
 impl CommandId {
+    /// An id for a command of the system, made of these bytes but for the six bits that tell a UUIDv8.
+    pub fn of_system(bytes: [u8; 16]) -> Self {
+        Self(Uuid::new_v8(bytes))
+    }
+
+    /// Whether only the system may give a command under this id. A client could otherwise use up an id that the system
+    /// is going to need, and so keep a scheduled start or end from happening.
+    pub fn is_of_system(self) -> bool {
+        self.0.get_version_num() == SYSTEM_VERSION
+    }
+
     /// The id of the `index`th event that this command appends: UUIDv5, so that the log itself refuses a
     /// repeat.
     pub fn event_id(self, index: u32) -> Uuid {

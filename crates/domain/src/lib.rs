@@ -5,6 +5,7 @@
 //! | [`ids`] | identifiers and the stream a battle is written to |
 //! | [`time`] | [`Timestamp`], milliseconds since the Unix epoch |
 //! | [`rules`] | [`Rules`], [`Question`], [`Balance`] and their limits |
+//! | `text` | which characters a text for players may have |
 //! | [`username`] | [`Username`]: normalised, compared without case |
 //! | [`answer`] | normalising an answer and the keyed hash that answer keys are stored as |
 //! | [`command`] | every [`Command`] and the [`CommandContext`] it arrives in |
@@ -28,6 +29,7 @@ pub mod ids;
 pub mod outcome;
 pub mod refusal;
 pub mod rules;
+mod text;
 pub mod time;
 pub mod username;
 

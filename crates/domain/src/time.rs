@@ -19,9 +19,14 @@ pub struct TimestampError(String);
 const MAX_MILLIS: i64 = 253_402_207_199_999;
 
 impl Timestamp {
-    /// The time `millis` after the Unix epoch, held within the years 1970 to 9999.
+    /// The first one: the Unix epoch.
+    pub const MIN: Self = Self(0);
+    /// The last one: 9999-12-30T21:59:59.999Z.
+    pub const MAX: Self = Self(MAX_MILLIS);
+
+    /// The time `millis` after the Unix epoch, held between [`Timestamp::MIN`] and [`Timestamp::MAX`].
     pub fn from_millis(millis: i64) -> Self {
-        Self(millis.clamp(0, MAX_MILLIS))
+        Self(millis).clamp(Self::MIN, Self::MAX)
     }
 
     /// Milliseconds since the Unix epoch.
@@ -29,7 +34,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This time plus `millis`, held within the years 1970 to 9999.
+    /// This time plus `millis`, held between [`Timestamp::MIN`] and [`Timestamp::MAX`].
     pub fn plus_millis(self, millis: u64) -> Self {
         let millis = i64::try_from(millis).unwrap_or(i64::MAX);
         Self::from_millis(self.0.saturating_add(millis))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::refusal::Violation;
+use crate::text::{self, Kind};
 
 /// The longest username, in characters.
 pub const USERNAME_CHARS_MAX: usize = 50;
@@ -26,7 +27,7 @@ impl Username {
     /// The name that somebody typed as `raw`.
     ///
     /// # Errors
-    /// [`Violation`] of the field `username` when it is blank, too long, or has control or format characters.
+    /// [`Violation`] of the field `username` when it is blank, too long, or has characters that a name may not have.
     pub fn new(raw: &str) -> Result<Self, Violation> {
         let violation = |description| Violation { field: "username".to_owned(), description };
         if raw.len() > RAW_BYTES_MAX {
@@ -34,11 +35,11 @@ impl Username {
                 format!("it has {} bytes; at most {USERNAME_CHARS_MAX} characters are possible", raw.len());
             return Err(violation(description));
         }
-        if let Some(bad) = raw.trim().chars().find(|&c| is_refused(c)) {
-            let description = format!("it has the invisible character U+{:04X}; leave it out", bad as u32);
-            return Err(violation(description));
-        }
         let shown = joined_by_single_spaces(&raw.nfc().collect::<String>());
+        // Joining hides tabs, and takes away what a mark may have stood on.
+        if let Some(flaw) = text::flaw(Kind::Name, raw.trim()).or_else(|| text::flaw(Kind::Name, &shown)) {
+            return Err(violation(flaw));
+        }
         let chars = shown.chars().count();
         if chars > USERNAME_CHARS_MAX {
             return Err(violation(format!(
@@ -46,7 +47,7 @@ impl Username {
             )));
         }
         let name = Self(shown.into());
-        if name.folded().is_empty() {
+        if text::is_blank(&name.0) || name.folded().is_empty() {
             let description = format!("it is blank; choose 1 to {USERNAME_CHARS_MAX} visible characters");
             return Err(violation(description));
         }
@@ -61,7 +62,7 @@ impl Username {
     /// What two names have in common when they count as the same: compatibility forms (NFKC), case, white
     /// space and characters without a shape of their own make no difference.
     pub fn folded(&self) -> String {
-        let visible: String = self.0.nfkc().filter(|&c| !is_shapeless(c)).collect();
+        let visible: String = self.0.nfkc().filter(|&c| !text::is_shapeless(c)).collect();
         // Upper case in between unfolds what lower case alone would keep apart: ß and SS, ς and σ.
         let lower = lower_case(&lower_case(&visible).to_uppercase());
         joined_by_single_spaces(&lower.nfkc().collect::<String>())
@@ -88,28 +89,6 @@ fn joined_by_single_spaces(text: &str) -> String {
         joined.push_str(word);
     }
     joined
-}
-
-/// Control characters, format characters (Unicode's category Cf: direction marks, zero widths, tags) and line
-/// separators. They let two names look the same, or a name disturb the text around it. The two joiners are
-/// format characters too, but Persian names and emoji need them; see [`is_shapeless`].
-fn is_refused(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}'..='\u{891}'
-            | '\u{8E2}' | '\u{180E}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{110BD}' | '\u{110CD}'
-            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
-            | '\u{E0001}' | '\u{E0020}'..='\u{E007F}')
-}
-
-/// Characters that are allowed in a name but do not tell it from another: joiners, variation selectors and
-/// fillers.
-fn is_shapeless(c: char) -> bool {
-    matches!(c,
-        '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
-        | '\u{200C}'..='\u{200D}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}'
-        | '\u{E0100}'..='\u{E01EF}')
 }
 
 #[cfg(test)]
@@ -156,6 +135,26 @@ mod tests {
     }
 
     #[test]
+    fn has_only_characters_that_are_some_and_marks_that_stand_on_one() {
+        for (bad, why) in [
+            ("a\u{FFFF}b", "noncharacter U+FFFF"),
+            ("\u{E000}", "private-use character"),
+            ("\u{301}\u{301}", "no character to stand on"),
+            ("a\u{A0}\u{301}", "no character to stand on"),
+            (&format!("a{}", "\u{315}".repeat(49)), "combining marks on one character"),
+        ] {
+            assert!(said_of(bad).contains(why), "{bad:?}: {}", said_of(bad));
+        }
+        assert_eq!(name("שָׁלוֹם").as_str().chars().count(), 7);
+    }
+
+    #[test]
+    fn of_before_is_read_whatever_the_rules_say_now() {
+        let old: Username = serde_json::from_str("\"a\u{E000}\u{301}\"").unwrap();
+        assert_eq!(old.as_str(), "a\u{E000}\u{301}");
+    }
+
+    #[test]
     fn the_same_name_in_another_spelling_folds_to_the_same() {
         let same = [
             ("Ada", "aDA"),
@@ -184,7 +183,7 @@ mod tests {
     #[test]
     fn folding_is_stable_for_every_character() {
         // Behind U+1FBFF come ideographs and what is not assigned; they and syllables have no case.
-        for c in ('\u{21}'..='\u{1FBFF}').filter(|&c| !is_refused(c) && !is_syllabic(c)) {
+        for c in ('\u{21}'..='\u{1FBFF}').filter(|&c| !is_syllabic(c)) {
             let Ok(typed) = Username::new(&c.to_string()) else { continue };
             let folded = typed.folded();
             assert_eq!(Username(folded.clone().into()).folded(), folded, "U+{:04X}", c as u32);

@@ -21,8 +21,17 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads an id; a placeholder where it is malformed, which [`Fields::done`] keeps from being used.
+    ///
+    /// Every client's command id comes in here, so this is where those of the system are kept for the system.
     pub(super) fn command_id(&mut self, text: &str) -> CommandId {
-        CommandId(self.uuid("command_id", text))
+        let command_id = CommandId(self.uuid("command_id", text));
+        if command_id.is_of_system() {
+            self.wrong(
+                "command_id",
+                format!("{command_id} is a UUID of version 8, which the server keeps for itself; use version 4 or 7"),
+            );
+        }
+        command_id
     }
 
     pub(super) fn battle_id(&mut self, text: &str) -> BattleId {
@@ -55,7 +64,13 @@ impl Fields {
         if read.is_none() || !(0..1_000_000_000).contains(&time.nanos) {
             self.wrong(
                 field,
-                format!("{} s and {} ns is no time of the years 1970 to 9999", time.seconds, time.nanos),
+                format!(
+                    "{} s and {} ns is no time from {} to {}",
+                    time.seconds,
+                    time.nanos,
+                    Timestamp::MIN,
+                    Timestamp::MAX
+                ),
             );
         }
         read
@@ -172,7 +187,18 @@ mod tests {
             let time = Timestamp::from_millis(millis);
             assert_eq!(fields.time("t", Some(to_timestamp(time))), Some(time));
         }
-        fields.time("t", Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }));
-        fields.done().unwrap_err();
+        assert_eq!(fields.time("t", Some(to_timestamp(Timestamp::MAX))), Some(Timestamp::MAX));
+        fields.done().unwrap();
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_told_with_the_last_that_can() {
+        // The last second of the year 9999 in UTC is in the year 10000 further east.
+        for seconds in [253_402_300_799, i64::MAX, -1] {
+            let mut fields = Fields::default();
+            fields.time("t", Some(prost_types::Timestamp { seconds, nanos: 0 }));
+            let told = fields.done().unwrap_err().to_string();
+            assert!(told.contains("from 1970-01-01T00:00:00.000Z to 9999-12-30T21:59:59.999Z"), "{told}");
+        }
     }
 }

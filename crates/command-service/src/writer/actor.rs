@@ -2,7 +2,8 @@
 //!
 //! It decides whatever waits, appends it as one batch, and answers when the log says durable. While an append is under way the
 //! next batch gathers, so a hot battle commits in groups and an idle one waits for nobody. When an append fails it forgets the
-//! battle, answers everybody from what the log holds, and reads the battle again at the next command.
+//! battle, answers everybody from what the log holds, and reads the battle again at the next command. When an append is refused
+//! because one of its commands is in the log already, it reads the battle at once and decides the others again.
 //!
 //! It sets the log no deadlines. The port promises that every call answers in time, and that an append whose end is not known says
 //! so; to give up an append from here would only be a second way to the same uncertainty. Callers have deadlines of their own.
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::error::CommandError;
 use crate::history;
 use crate::metrics;
-use crate::writer::batch::{Batch, Then, Waiting};
+use crate::writer::batch::{Callers, Then, Waiting};
 use crate::writer::live::{AppendResult, Folded, InFlight, Live, repeats_old_command};
 use crate::writer::order::{Decided, Order};
 use crate::writer::registry::{Parts, Shared};
@@ -52,7 +53,7 @@ enum End {
     /// No command came for a while, or the server stops and the mailbox is empty.
     Quiet(Box<Folded>),
     /// The log did not take the batch.
-    Lost(AppendError, Revision, Vec<Waiting>),
+    Lost(AppendError, Revision, Callers),
 }
 
 impl Writer {
@@ -69,25 +70,22 @@ impl Writer {
 
     /// Serves until the battle is idle or the server stops.
     pub(crate) async fn run(mut self) {
-        // Whether the battle is read again although nobody waits, so that what was learnt of it is not forgotten.
-        let mut stays = false;
         loop {
             self.take_waiting();
-            if self.taken.is_empty() && !stays {
+            if self.taken.is_empty() {
                 if self.shared.leave(self.battle_id, &self.mailbox) {
                     return;
                 }
                 continue;
             }
-            stays = false;
             match self.load().await {
                 Ok(live) => match self.serve(live).await {
                     End::Quiet(folded) => self.saver.leave(&folded).await,
-                    End::Lost(error, from, waiting) => {
-                        self.settle_lost(&error, from, waiting).await;
-                        stays = repeats_old_command(&error, from) && !self.keeps_seen;
-                        self.keeps_seen |= stays;
-                        if !stays {
+                    End::Lost(error, from, callers) => {
+                        if repeats_old_command(&error, from) && !self.keeps_seen {
+                            self.look_for_repeats(callers);
+                        } else {
+                            self.settle_lost(&error, from, callers).await;
                             self.cool_down(&lost(&error)).await;
                         }
                     }
@@ -158,7 +156,7 @@ impl Writer {
                             Ok(appended) => {
                                 // Whoever has an answer finds what it says also in the roster.
                                 let ended = self.roster.apply(in_flight.changes);
-                                let accepted = Batch::answer(in_flight.waiting, &appended);
+                                let accepted = in_flight.callers.answer(&appended);
                                 metrics::committed(accepted, in_flight.events, in_flight.began.elapsed());
                                 if ended {
                                     self.shared.forget_presence(self.battle_id).await;
@@ -166,9 +164,8 @@ impl Writer {
                                 self.saver.durable(appended.last_revision).await;
                             }
                             Err(error) => {
-                                metrics::append_failed();
-                                let (from, waiting) = live.abandon(in_flight);
-                                return End::Lost(error, from, waiting);
+                                let (from, callers) = live.abandon(in_flight);
+                                return End::Lost(error, from, callers);
                             }
                         }
                     }
@@ -200,24 +197,35 @@ impl Writer {
         Duration::from_millis(if over { config.writer_idle_over_ms } else { config.writer_idle_ms })
     }
 
+    /// Has everybody's command decided again, because the log holds one of them already, and does not say which. This time the
+    /// writer knows what the log knows, so whose command it is gets told so, and the others do not notice.
+    fn look_for_repeats(&mut self, callers: Callers) {
+        tracing::debug!(battle_id = %self.battle_id, "somebody used an old command id; the battle is read again");
+        self.keeps_seen = true;
+        for Waiting { order, .. } in callers.into_waiting().into_iter().rev() {
+            self.taken.push_front(order);
+        }
+    }
+
     /// Answers everybody whose append failed. Where it is not known what was written, the log is asked.
-    async fn settle_lost(&self, error: &AppendError, from: Revision, waiting: Vec<Waiting>) {
+    async fn settle_lost(&self, error: &AppendError, from: Revision, callers: Callers) {
+        metrics::append_failed();
         tracing::warn!(battle_id = %self.battle_id, %error, "an append failed; the battle is read again");
         let nothing_written = matches!(error, AppendError::Unavailable { .. } | AppendError::Invalid { .. });
         if nothing_written {
-            return Batch::fail(waiting, &lost(error));
+            return callers.fail(&lost(error));
         }
         match history::answers_from(&*self.shared.parts.log, self.battle_id, from).await {
             Ok(mut found) => {
-                for Waiting { reply, then } in waiting {
+                for Waiting { order, then } in callers.into_waiting() {
                     let answer = match then {
-                        Then::Accepted { command_id, .. } => found.remove(&command_id),
+                        Then::Accepted { .. } => found.remove(&order.context.command_id),
                         Then::Fixed(_) => None,
                     };
-                    drop(reply.send(answer.map(Decided::Done).ok_or_else(|| lost(error))));
+                    order.answer(answer.map(Decided::Done).ok_or_else(|| lost(error)));
                 }
             }
-            Err(_) => Batch::fail(waiting, &lost(error)),
+            Err(_) => callers.fail(&lost(error)),
         }
     }
 
@@ -251,9 +259,9 @@ async fn append_result(in_flight: &mut Option<InFlight>) -> AppendResult {
 fn lost(error: &AppendError) -> CommandError {
     match error {
         AppendError::Invalid { .. } => CommandError::Internal { reason: error.to_string() },
-        AppendError::WrongExpectedRevision { .. } => CommandError::LogUnavailable {
-            reason: "the battle was changed by somebody else, or an old command was repeated".to_owned(),
-        },
+        AppendError::WrongExpectedRevision { .. } => {
+            CommandError::LogUnavailable { reason: "the battle was changed by somebody else".to_owned() }
+        }
         AppendError::Unavailable { reason } | AppendError::UnknownOutcome { reason } => {
             CommandError::LogUnavailable { reason: reason.clone() }
         }

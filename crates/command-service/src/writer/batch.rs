@@ -6,10 +6,9 @@ use ahash::RandomState;
 use nimaora_domain::{CommandId, Outcome, Timestamp};
 use nimaora_event_log::types::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX};
 use nimaora_event_log::{Appended, NewEvent, Revision};
-use tokio::sync::oneshot;
 
 use crate::error::CommandError;
-use crate::writer::order::{Answer, Decided, Reply};
+use crate::writer::order::{Answer, Decided, Order, Reply};
 use crate::writer::roster::Changes;
 
 /// A batch takes no further command when it has this many events: no command makes more than the difference.
@@ -17,7 +16,10 @@ const EVENTS_FULL: usize = APPEND_EVENTS_MAX - 64;
 /// A batch takes no further command when it has this many bytes: no command's events have more than the difference.
 const BYTES_FULL: usize = APPEND_BYTES_MAX / 2;
 /// A batch takes no further command when this many callers wait for it; those that were refused make no event.
-pub(crate) const WAITING_FULL: usize = 2 * APPEND_EVENTS_MAX;
+const WAITING_FULL: usize = 2 * APPEND_EVENTS_MAX;
+/// A batch takes no further command when the commands of those who wait for it have this many bytes: also those that make no event
+/// are kept until it is durable.
+const HELD_BYTES_FULL: usize = 16 * 1024 * 1024;
 
 /// What goes to the log in one append, and who waits for it.
 #[derive(Default)]
@@ -33,14 +35,21 @@ pub(crate) struct Batch {
     pub(crate) commands: HashSet<CommandId, RandomState>,
     /// What the events change in the roster.
     pub(crate) changes: Changes,
-    /// The callers, in the order in which their commands were decided.
-    pub(crate) waiting: Vec<Waiting>,
+    /// Who waits for it.
+    pub(crate) callers: Callers,
+}
+
+/// Those whose answers rest on the events of one append, in the order in which their commands were decided.
+#[derive(Default)]
+pub(crate) struct Callers {
+    waiting: Vec<Waiting>,
+    held_bytes: usize,
 }
 
 /// A caller whose answer rests on events that are not durable yet.
 pub(crate) struct Waiting {
-    /// Where the answer goes.
-    pub(crate) reply: oneshot::Sender<Reply>,
+    /// What it asked for: to be decided again, should the log refuse the events for what somebody else asked for.
+    pub(crate) order: Order,
     /// The answer, once the events are durable.
     pub(crate) then: Then,
 }
@@ -49,8 +58,6 @@ pub(crate) struct Waiting {
 pub(crate) enum Then {
     /// The command was accepted.
     Accepted {
-        /// To find it in the log when the append's outcome is unknown.
-        command_id: CommandId,
         /// What came of it.
         outcome: Outcome,
         /// Which event of the batch is its last one.
@@ -71,31 +78,54 @@ impl Batch {
 
     /// Whether it takes another command.
     pub(crate) fn has_room(&self) -> bool {
-        self.events.len() < EVENTS_FULL && self.bytes < BYTES_FULL && self.waiting.len() < WAITING_FULL
+        self.events.len() < EVENTS_FULL && self.bytes < BYTES_FULL && self.callers.are_fewer_than(1)
+    }
+}
+
+impl Callers {
+    /// Whether they would not fill so many batches.
+    pub(crate) fn are_fewer_than(&self, batches: usize) -> bool {
+        self.waiting.len() < batches * WAITING_FULL && self.held_bytes < batches * HELD_BYTES_FULL
     }
 
-    /// Answers everybody: the events are durable.
-    pub(crate) fn answer(waiting: Vec<Waiting>, appended: &Appended) -> usize {
+    /// Lets another one wait.
+    pub(crate) fn push(&mut self, order: Order, then: Then) {
+        self.held_bytes += order.held_bytes();
+        self.waiting.push(Waiting { order, then });
+    }
+
+    /// Puts those of a later append behind these.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.held_bytes += later.held_bytes;
+        self.waiting.extend(later.waiting);
+    }
+
+    /// All of them.
+    pub(crate) fn into_waiting(self) -> Vec<Waiting> {
+        self.waiting
+    }
+
+    /// Answers everybody: the events are durable. Answers how many commands were accepted.
+    pub(crate) fn answer(self, appended: &Appended) -> usize {
         let mut accepted = 0;
-        for Waiting { reply, then } in waiting {
+        for Waiting { order, then } in self.waiting {
             let answer = match then {
-                Then::Accepted { outcome, last_index, decided_at, .. } => {
+                Then::Accepted { outcome, last_index, decided_at } => {
                     accepted += 1;
                     let position = appended.first_position + last_index as u64;
                     Ok(Decided::Done(Answer { outcome, position, decided_at, repeated: false }))
                 }
                 Then::Fixed(reply) => reply,
             };
-            // A caller that went away does not want it.
-            drop(reply.send(answer));
+            order.answer(answer);
         }
         accepted
     }
 
     /// Answers everybody with the same error.
-    pub(crate) fn fail(waiting: Vec<Waiting>, error: &CommandError) {
-        for Waiting { reply, .. } in waiting {
-            drop(reply.send(Err(error.clone())));
+    pub(crate) fn fail(self, error: &CommandError) {
+        for Waiting { order, .. } in self.waiting {
+            order.answer(Err(error.clone()));
         }
     }
 }

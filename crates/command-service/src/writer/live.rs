@@ -11,12 +11,11 @@ use nimaora_event_log::types::EVENT_BYTES_MAX;
 use nimaora_event_log::{
     Append, AppendError, Appended, ChainHead, Envelope, Expected, NewEvent, Revision, envelope,
 };
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::error::CommandError;
 use crate::metrics;
-use crate::writer::batch::{Batch, Then, WAITING_FULL, Waiting};
+use crate::writer::batch::{Batch, Callers, Then};
 use crate::writer::order::{Decided, Order, Reply};
 use crate::writer::roster::Changes;
 use crate::writer::seen::Seen;
@@ -46,7 +45,7 @@ pub(crate) struct InFlight {
     /// What the events change in the roster.
     pub(crate) changes: Changes,
     /// Who waits for it.
-    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) callers: Callers,
     /// When it began.
     pub(crate) began: Instant,
 }
@@ -104,8 +103,9 @@ impl Live {
 
     /// Whether another command can be decided before an append answers.
     pub(crate) fn has_room(&self) -> bool {
-        let waiting = self.in_flight.as_ref().map_or(0, |in_flight| in_flight.waiting.len());
-        self.gathering.has_room() && waiting < 2 * WAITING_FULL
+        // A full batch on its way leaves room for those whose answers rest on it and who make no event.
+        let in_flight = self.in_flight.as_ref().is_none_or(|in_flight| in_flight.callers.are_fewer_than(2));
+        self.gathering.has_room() && in_flight
     }
 
     /// Decides one command. Its caller is answered at once if the answer rests on nothing that is not durable.
@@ -114,10 +114,10 @@ impl Live {
             metrics::dropped_late();
             return order.answer(Err(CommandError::DeadlinePassed));
         }
-        let Order { context, command, traceparent, reply, .. } = order;
-        match decide(self.battle_id, &self.folded.battle, &self.answer_key, &command, &context) {
+        let context = &order.context;
+        match decide(self.battle_id, &self.folded.battle, &self.answer_key, &order.command, context) {
             Ok(Decision::Append(_)) if self.has_seen(context.command_id) => {
-                self.answer_when_durable(reply, Err(Refusal::CommandIdReused.into()));
+                self.answer_when_durable(order, Err(Refusal::CommandIdReused.into()));
             }
             Ok(Decision::Append(events)) => {
                 let envelope = Envelope {
@@ -126,15 +126,15 @@ impl Live {
                     causation_id: context.command_id.0,
                     actor: actor_name(&context.actor),
                     time: context.received_at,
-                    traceparent,
+                    traceparent: order.traceparent.clone(),
                 };
-                self.gather(events, &envelope, reply);
+                self.gather(events, &envelope, order);
             }
             Ok(Decision::Repeat { revision }) => {
-                self.answer_when_durable(reply, Ok(Decided::Before(revision)))
+                self.answer_when_durable(order, Ok(Decided::Before(revision)))
             }
-            Ok(Decision::Nothing) => self.answer_when_durable(reply, Ok(Decided::Nothing)),
-            Err(refusal) => self.answer_when_durable(reply, Err(refusal.into())),
+            Ok(Decision::Nothing) => self.answer_when_durable(order, Ok(Decided::Nothing)),
+            Err(refusal) => self.answer_when_durable(order, Err(refusal.into())),
         }
     }
 
@@ -145,12 +145,12 @@ impl Live {
     }
 
     /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
-    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, reply: oneshot::Sender<Reply>) {
+    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, order: Order) {
         let encoded: Vec<_> = events.iter().map(codec::encode).collect();
         let largest = encoded.iter().map(|encoded| encoded.data.len()).max().unwrap_or(0);
         if largest > DATA_BYTES_MAX {
             let error = CommandError::TooLarge { event_bytes: largest, event_bytes_max: DATA_BYTES_MAX };
-            return self.answer_when_durable(reply, Err(error));
+            return self.answer_when_durable(order, Err(error));
         }
         let mut outcome = None;
         for ((index, event), encoded) in (0..).zip(events).zip(encoded) {
@@ -167,7 +167,6 @@ impl Live {
         }
         let then = match outcome {
             Some(outcome) => Then::Accepted {
-                command_id: envelope.command_id,
                 outcome,
                 last_index: self.gathering.events.len() - 1,
                 decided_at: envelope.time,
@@ -175,7 +174,7 @@ impl Live {
             None => Then::Fixed(Ok(Decided::Nothing)),
         };
         self.gathering.commands.insert(envelope.command_id);
-        self.gathering.waiting.push(Waiting { reply, then });
+        self.gathering.callers.push(order, then);
     }
 
     fn push(&mut self, recorded: &Recorded, encoded: codec::Encoded, envelope: &Envelope) {
@@ -205,14 +204,13 @@ impl Live {
         self.folded.head.map_or(0, |head| head + 1)
     }
 
-    fn answer_when_durable(&mut self, reply: oneshot::Sender<Reply>, answer: Reply) {
-        let waiting = Waiting { reply, then: Then::Fixed(answer) };
+    fn answer_when_durable(&mut self, order: Order, answer: Reply) {
         if !self.gathering.is_empty() {
-            self.gathering.waiting.push(waiting);
+            self.gathering.callers.push(order, Then::Fixed(answer));
         } else if let Some(in_flight) = &mut self.in_flight {
-            in_flight.waiting.push(waiting);
-        } else if let Then::Fixed(answer) = waiting.then {
-            drop(waiting.reply.send(answer));
+            in_flight.callers.push(order, Then::Fixed(answer));
+        } else {
+            order.answer(answer);
         }
     }
 
@@ -232,17 +230,17 @@ impl Live {
             first_revision,
             events,
             changes: batch.changes,
-            waiting: batch.waiting,
+            callers: batch.callers,
             began: Instant::now(),
         });
         true
     }
 
     /// Takes apart a battle whose append failed: who waits, and from which revision on their events may be found.
-    pub(crate) fn abandon(self, failed: InFlight) -> (Revision, Vec<Waiting>) {
-        let mut waiting = failed.waiting;
-        waiting.extend(self.gathering.waiting);
-        (failed.first_revision, waiting)
+    pub(crate) fn abandon(self, failed: InFlight) -> (Revision, Callers) {
+        let mut callers = failed.callers;
+        callers.extend(self.gathering.callers);
+        (failed.first_revision, callers)
     }
 }
 

@@ -5,6 +5,7 @@ use nimaora_event_log::{Position, Revision};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::config::REQUEST_BYTES_MAX;
 use crate::error::CommandError;
 
 /// A command that waits for its answer.
@@ -50,6 +51,25 @@ pub(crate) struct Answer {
 }
 
 impl Order {
+    /// How much memory the command takes at most, in bytes, beyond what every command takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match &self.command {
+            Command::CreateBattle { .. } => REQUEST_BYTES_MAX,
+            Command::SubmitAnswer { answer: text, .. }
+            | Command::CancelBattle { reason: text }
+            | Command::RemoveParticipant { reason: text, .. }
+            | Command::Join { username: text, .. } => text.len(),
+            Command::RecordLapse { participant_ids } => std::mem::size_of_val(participant_ids.as_slice()),
+            Command::StartBattle
+            | Command::FinishBattle
+            | Command::ReplaceSession { .. }
+            | Command::Attack { .. }
+            | Command::Leave { .. }
+            | Command::JudgeAnswer { .. }
+            | Command::RecordReturn { .. } => 0,
+        }
+    }
+
     /// Sends the answer. A caller that went away does not want it.
     pub(crate) fn answer(self, reply: Reply) {
         drop(self.reply.send(reply));

@@ -1,8 +1,9 @@
 //! The commands that a battle's newest events belong to: more than its state remembers.
 //!
 //! The state remembers 16 commands of each participant. An older one that comes again is decided anew, and the log, which
-//! knows the ids of its newest events, turns the whole batch away. That is right and seldom; but somebody could do it on purpose
-//! and so keep everybody else waiting. After the first time, therefore, the writer keeps its own memory, as deep as the log's.
+//! knows the ids of its newest events, turns the whole batch away; so it does when somebody uses the id of somebody else's command.
+//! That is right and seldom; but somebody could do it on purpose and so keep everybody else waiting. After the first time,
+//! therefore, the writer keeps its own memory, as deep as the log's.
 
 use std::collections::{HashSet, VecDeque};
 

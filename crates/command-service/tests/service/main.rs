@@ -9,5 +9,6 @@ mod refusals;
 mod repeats;
 mod restart;
 mod support;
+mod system_ids;
 mod timers;
 mod tokens;

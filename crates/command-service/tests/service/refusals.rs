@@ -45,7 +45,10 @@ async fn malformed_fields_are_named() {
 async fn a_name_has_to_be_possible_and_free() {
     let server = Server::start().await;
     let battle_id = server.create().await;
-    for name in ["", "   ", "\u{7}", &"x".repeat(51), "a\u{202e}b"] {
+    let tower = format!("a{}", "\u{315}".repeat(49));
+    for name in
+        ["", "   ", "\u{7}", &"x".repeat(51), "a\u{202e}b", "\u{301}\u{301}", &tower, "a\u{ffff}", "\u{e000}"]
+    {
         let status =
             refused(server.try_join(&battle_id, name).await, Code::InvalidArgument, "INVALID_COMMAND");
         let details = status.get_error_details();
@@ -180,6 +183,18 @@ async fn an_oversize_message_is_not_read() {
     let duel = server.duel().await;
     let answer = server.answer(&duel.ann.token, 1, &"x".repeat(600 * 1024)).await;
     refused(answer, Code::OutOfRange, "MESSAGE_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn a_compressed_message_is_not_read_and_told_from_an_unknown_method() {
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id };
+    let mut request = bearer(request, &duel.ann.token);
+    request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let status =
+        refused(server.client.clone().attack(request).await, Code::Unimplemented, "ENCODING_UNSUPPORTED");
+    assert!(status.message().contains("gzip") && status.message().contains("uncompressed"), "{status}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::rules::{
     CHOICES_MIN, ITEMS_MAX, JOIN_CODE_CHARS_MAX, JOIN_CODE_CHARS_MIN, PARTICIPANTS_MAX, POINTS_MAX,
     PROMPT_BYTES_MAX, QUESTION_TIME_MS_MAX, QUESTIONS_MAX, Question, QuestionKind, Rules, TITLE_CHARS_MAX,
 };
+use crate::text::{self, Kind};
 use crate::time::Timestamp;
 
 /// The command's fields.
@@ -105,12 +106,12 @@ fn question(
 fn check_prompt(violations: &mut Violations, path: &str, prompt: &str) {
     let field = format!("{path}.prompt");
     let bytes = prompt.len();
-    if prompt.trim().is_empty() {
-        violations.push(field, "it is empty");
+    if text::is_blank(prompt) {
+        violations.push(field, "it is blank");
     } else if bytes > PROMPT_BYTES_MAX {
         violations.push(field, format!("it has {bytes} bytes; at most {PROMPT_BYTES_MAX} are possible"));
-    } else if let Some(bad) = prompt.chars().find(|&c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        violations.push(field, format!("it has the control character U+{:04X}", bad as u32));
+    } else if let Some(flaw) = text::flaw(Kind::Prose, prompt) {
+        violations.push(field, flaw);
     }
 }
 
@@ -121,8 +122,16 @@ fn check_choices(violations: &mut Violations, path: &str, new: &NewQuestion) {
             violations.push(field, format!("{count} choices; {CHOICES_MIN} to {CHOICES_MAX} are possible"));
         }
         QuestionKind::Choice => {
+            let mut before: Vec<String> = Vec::with_capacity(count);
             for (index, choice) in new.choices.iter().enumerate() {
-                violations.line(&format!("{field}[{index}]"), choice, 1, CHOICE_CHARS_MAX);
+                let field = format!("{field}[{index}]");
+                violations.line(&field, choice, 1, CHOICE_CHARS_MAX);
+                let seen = text::seen(choice);
+                if let Some(same) = before.iter().position(|other| *other == seen) {
+                    // Only one of the two would be the right answer.
+                    violations.push(field, format!("it looks the same as choice {}", same.saturating_add(1)));
+                }
+                before.push(seen);
             }
         }
         QuestionKind::Text | QuestionKind::Number | QuestionKind::External if count > 0 => {

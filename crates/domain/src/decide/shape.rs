@@ -1,6 +1,7 @@
 //! Limits of a command's own shape, collected so that its author hears of all mistakes at once.
 
 use crate::refusal::{Refusal, Violation};
+use crate::text::{self, Kind};
 
 /// The longest reason of a cancellation or removal, in characters.
 pub(super) const REASON_CHARS_MAX: usize = 200;
@@ -22,16 +23,18 @@ impl Violations {
         }
     }
 
-    /// Notes a violation unless `text` has an allowed number of characters and none of them is a control
-    /// character.
+    /// Notes a violation unless `text` has an allowed number of characters, and only such as one line may have.
     pub(super) fn line(&mut self, field: &str, text: &str, chars_min: usize, chars_max: usize) {
         let chars = text.chars().count();
-        if chars < chars_min || chars > chars_max {
+        let fits = (chars_min..=chars_max).contains(&chars);
+        if !fits {
             let description = format!("it has {chars} characters; {chars_min} to {chars_max} are possible");
             self.push(field, description);
         }
-        if let Some(bad) = text.chars().find(|c| c.is_control()) {
-            self.push(field, format!("it has the control character U+{:04X}", bad as u32));
+        if let Some(flaw) = text::flaw(Kind::Line, text) {
+            self.push(field, flaw);
+        } else if fits && chars_min > 0 && text::is_blank(text) {
+            self.push(field, "it is blank; choose visible characters");
         }
     }
 

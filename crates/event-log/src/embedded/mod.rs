@@ -15,6 +15,7 @@ mod active;
 pub mod config;
 #[cfg(test)]
 mod faults;
+mod found;
 mod frame;
 mod group;
 mod ids;
@@ -30,7 +31,7 @@ mod tests;
 mod writer;
 mod zeroing;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,21 +39,17 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+pub use config::EmbeddedConfig;
+pub use found::FoundLog;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
-use uuid::Uuid;
-
-pub use config::EmbeddedConfig;
 
 use acknowledged::{Acknowledged, AcknowledgedFile};
 use active::{Active, LastSegment};
-use config::{REMEMBERED_IDS_MAX, WAITING_APPENDS_MAX, WAITING_BYTES_MAX};
+use config::{WAITING_APPENDS_MAX, WAITING_BYTES_MAX};
 use group::Waiting;
-use ids::IdWindow;
-use index::Index;
 use reader::{From, Shared, Spot};
 use recovery::{Recovered, io_error};
-use segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use subscription::EmbeddedSubscription;
 use writer::{Writer, WriterState};
 
@@ -66,7 +63,6 @@ use crate::types::{
 
 /// The log's folder inside the data folder.
 pub const LOG_DIR: &str = "log";
-const LOCK_FILE: &str = "lock";
 
 /// An event log in a folder. Dropping it ends it like [`close`](Self::close), on the dropping thread.
 pub struct EmbeddedLog {
@@ -85,20 +81,23 @@ impl EmbeddedLog {
     /// [`OpenError::InUse`] when another process has it open; [`OpenError::Damaged`] when an acknowledged event cannot be read
     /// (nothing is changed then); [`OpenError::Io`] when the file system refuses.
     pub fn open(data_dir: &Path, config: EmbeddedConfig) -> Result<Arc<Self>, OpenError> {
-        let dir = data_dir.join(LOG_DIR);
-        std::fs::create_dir_all(&dir).map_err(io_error("create", &dir))?;
-        let lock = lock(&dir)?;
-        let found = match recovery::recover(&dir, &config)? {
-            Some(found) => found,
-            None => begin(&dir, &config)?,
-        };
-        Self::start(&dir, lock, found, config)
+        Self::look(data_dir, config)?.open()
+    }
+
+    /// Reads all of the log in `{data_dir}/log` and changes nothing, not even where there is none. Call it where blocking is
+    /// allowed.
+    ///
+    /// # Errors
+    /// The same as [`open`](Self::open).
+    pub fn look(data_dir: &Path, config: EmbeddedConfig) -> Result<FoundLog, OpenError> {
+        FoundLog::look(data_dir.join(LOG_DIR), config)
     }
 
     fn start(
         dir: &Path,
         lock: File,
         found: Recovered,
+        last: LastSegment,
         config: EmbeddedConfig,
     ) -> Result<Arc<Self>, OpenError> {
         let position = found.index.head();
@@ -112,8 +111,8 @@ impl EmbeddedLog {
         metrics::writable(true);
         let (inbox_sender, inbox) = sync_channel(WAITING_APPENDS_MAX);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let active = Active::new(dir, &found.log_id, found.last, &config)
-            .map_err(io_error("start a thread for", dir))?;
+        let active =
+            Active::new(dir, &found.log_id, last, &config).map_err(io_error("start a thread for", dir))?;
         let state = WriterState::new(&shared);
         let writer = Writer {
             inbox,
@@ -323,38 +322,4 @@ fn join(thread: Option<JoinHandle<()>>) {
     if thread.is_some_and(|thread| thread.join().is_err()) {
         tracing::error!("the log's writer had panicked");
     }
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join(LOCK_FILE);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(io_error("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { action: "lock", path, source }),
-    }
-}
-
-/// Begins a log in an empty folder.
-fn begin(dir: &Path, config: &EmbeddedConfig) -> Result<Recovered, OpenError> {
-    let log_id = Uuid::new_v4();
-    let header = SegmentHeader { log_id, first_position: 1 };
-    let (path, file) = segment::create(dir, header).map_err(io_error("begin a log in", dir))?;
-    if let Some(parent) = dir.parent() {
-        segment::sync_dir(parent).map_err(io_error("sync", parent))?;
-    }
-    let mut index = Index::new(config.tail_bytes_max);
-    index.add_segment(path.clone(), 1);
-    Ok(Recovered {
-        log_id,
-        index,
-        ids: IdWindow::new(REMEMBERED_IDS_MAX),
-        commit: 0,
-        last: LastSegment { path, file, offset: SEGMENT_HEADER_BYTES as u32 },
-    })
 }

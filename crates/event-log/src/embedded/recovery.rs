@@ -2,7 +2,8 @@
 //!
 //! A group is written only after the one before it is durable, so a crash can tear the last group only. What does not
 //! check out is therefore a torn tail, which is dropped, only if no later group exists and nobody was told that it is
-//! durable. Everything else is damage: it is refused with its place, and nothing is changed.
+//! durable. Everything else is damage: it is refused with its place. Reading changes nothing; a torn tail stays until the log is
+//! really opened.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +32,19 @@ pub(super) struct Recovered {
     pub(super) ids: IdWindow,
     /// Number of the last group.
     pub(super) commit: u64,
-    pub(super) last: LastSegment,
+    pub(super) end: End,
+    /// Whether it cannot be told any more how far the log had answered, although it holds events.
+    pub(super) acknowledgements_lost: bool,
+}
+
+/// Where the log ends.
+pub(super) struct End {
+    /// The last segment.
+    pub(super) path: PathBuf,
+    /// Where its frames end.
+    pub(super) offset: usize,
+    /// The bytes behind them that are no frame, and why.
+    pub(super) torn: Option<(usize, Stopped)>,
 }
 
 /// Reads the log in `dir`; `None` when there is none yet.
@@ -62,10 +75,10 @@ pub(super) fn recover(dir: &Path, config: &EmbeddedConfig) -> Result<Option<Reco
         }
     }
     let Some((path, _)) = paths.last() else { return Ok(None) };
-    check_acknowledged(dir, path, end, torn, &scan)?;
-    let last = open_last(path, end, torn)?;
+    let end = End { path: path.clone(), offset: end, torn };
+    let acknowledgements_lost = check_acknowledged(dir, &end, &scan)? && scan.index.head() > 0;
     let (ids, commit) = (scan.remembered(), scan.commit);
-    Ok(Some(Recovered { log_id, index: scan.index, ids, commit, last }))
+    Ok(Some(Recovered { log_id, index: scan.index, ids, commit, end, acknowledgements_lost }))
 }
 
 /// The segments in order, with the position that each is named after.
@@ -96,52 +109,47 @@ fn header(path: &Path, bytes: &[u8], last_good: Position) -> Result<SegmentHeade
     SegmentHeader::parse(bytes).ok_or_else(|| damaged(path, 0, "its header is no segment's", last_good))
 }
 
-/// Refuses when events are missing that somebody was told are durable, or when it cannot be known.
-fn check_acknowledged(
-    dir: &Path,
-    path: &Path,
-    end: usize,
-    torn: Option<(usize, Stopped)>,
-    scan: &Scan,
-) -> Result<(), OpenError> {
+/// Refuses when events are missing that somebody was told are durable, or when it cannot be known. Answers whether what was
+/// acknowledged is not noted any more.
+fn check_acknowledged(dir: &Path, end: &End, scan: &Scan) -> Result<bool, OpenError> {
     let file = acknowledged::path(dir);
     let head = scan.index.head();
     match acknowledged::read(dir, scan.salt).map_err(io_error("read", &file))? {
         Found::Known(known) if known.position > head => {
             let reason =
                 format!("events up to position {} were acknowledged, but are not here", known.position);
-            Err(damaged(path, end, &reason, head))
+            Err(damaged(&end.path, end.offset, &reason, head))
         }
-        Found::Known(_) => Ok(()),
-        Found::Missing | Found::Unreadable => match torn {
+        Found::Known(_) => Ok(false),
+        Found::Missing | Found::Unreadable => match end.torn {
             Some((_, reason)) => {
                 let reason = format!("{reason}, and {} does not say whether it matters", file.display());
-                Err(damaged(path, end, &reason, head))
+                Err(damaged(&end.path, end.offset, &reason, head))
             }
-            None => {
-                tracing::warn!(file = %file.display(), "was missing or unreadable and is written anew; the log itself is whole");
-                Ok(())
-            }
+            None => Ok(true),
         },
     }
 }
 
-/// Opens the last segment for writing, without its torn tail. What was read of it may be in the page cache only, where the
-/// killed process left it, so it is made durable before anybody can read it.
-fn open_last(path: &Path, end: usize, torn: Option<(usize, Stopped)>) -> Result<LastSegment, OpenError> {
-    let open = || -> io::Result<LastSegment> {
-        let segment = SegmentFile::open(path, std::fs::metadata(path)?.len())?;
-        segment.sync()?;
-        if let Some((bytes, reason)) = torn {
-            segment.truncate_durably(end as u64)?;
-            tracing::warn!(
-                file = %path.display(), byte = end, bytes, %reason,
-                "dropped the end of an append that a crash cut short; nobody was told that it was written"
-            );
-        }
-        Ok(LastSegment { path: path.to_owned(), file: segment, offset: end as u32 })
-    };
-    open().map_err(io_error("repair", path))
+impl End {
+    /// Opens the last segment for writing, without its torn tail. What was read of it may be in the page cache only, where the
+    /// killed process left it, so it is made durable before anybody can read it.
+    pub(super) fn repair(&self) -> Result<LastSegment, OpenError> {
+        let Self { path, offset, torn } = self;
+        let open = || -> io::Result<LastSegment> {
+            let segment = SegmentFile::open(path, std::fs::metadata(path)?.len())?;
+            segment.sync()?;
+            if let Some((bytes, reason)) = torn {
+                segment.truncate_durably(*offset as u64)?;
+                tracing::warn!(
+                    file = %path.display(), byte = offset, bytes, %reason,
+                    "dropped the end of an append that a crash cut short; nobody was told that it was written"
+                );
+            }
+            Ok(LastSegment { path: path.clone(), file: segment, offset: *offset as u32 })
+        };
+        open().map_err(io_error("repair", path))
+    }
 }
 
 /// Why reading frames stopped before the end of the file.

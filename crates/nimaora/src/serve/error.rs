@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use nimaora_event_log::{OpenError, Position, ReadError};
+use nimaora_event_log::{OpenError, Position};
 use nimaora_read_models::StoreError;
 use nimaora_runtime::secrets::SecretError;
 use nimaora_runtime::telemetry::TelemetryError;
@@ -67,13 +67,10 @@ pub enum ServeError {
     /// The log does not open.
     #[error(transparent)]
     Log(#[from] OpenError),
-    /// The log does not answer.
-    #[error(transparent)]
-    LogStatus(#[from] ReadError),
     /// The tables hold events that the log does not.
     #[error(
         "the log in {} ends at position {head}, but the tables in {} were made from a log that reached position \
-         {tables}: the newest events are lost, or these are files of two logs. Restore the log from a copy; or, if \
+         {tables}: the newest events are lost, or these are files of two logs. Nothing was changed. Restore the log from a copy; or, if \
          the loss is accepted, move {} and the folder {} away and start again",
         .log.display(), .file.display(), .file.display(), .snapshots.display()
     )]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_command_service::CommandService;
+use nimaora_event_log::log::SharedLog;
 use nimaora_projection_service::Projection;
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
@@ -13,7 +14,7 @@ use nimaora_sessions::{TokenVerifier, VerifyingKey};
 
 use super::ServeError;
 use super::keys::{self, Keys};
-use super::stores::{Read, Stores, Written};
+use super::stores::{Found, Read, Stores};
 use crate::config::{Config, Role};
 
 /// The roles of this process, and the stores they stand on.
@@ -50,8 +51,10 @@ impl Roles {
     ) -> Result<Self, ServeError> {
         let dir = &config.data_dir;
         keys::private_dir(dir).map_err(|source| ServeError::DataDir { path: dir.clone(), source })?;
-        let stores = Stores::open(config, &clock).await?;
-        let keys = Keys::load_or_create(dir, config.secrets_dir.as_deref(), stores.head(), &clock)?;
+        // Whether something was lost is known before anything is changed.
+        let found = Found::look(config, &clock).await?;
+        let keys = Keys::load_or_create(dir, config.secrets_dir.as_deref(), found.head(), &clock)?;
+        let stores = found.open(config).await?;
         let tasks = Shutdown::new();
         let key = keys.signer.verifier_key();
         let builder = Builder { config, stores: &stores, key, clock, front, tasks: tasks.clone(), health };
@@ -81,15 +84,15 @@ impl Builder<'_> {
         self.stores.read.clone().filter(|_| self.config.has(role))
     }
 
-    /// What a role that uses the log stands on, if this process has it.
-    fn written(&self, role: Role) -> Option<&Written> {
-        self.stores.written.as_ref().filter(|_| self.config.has(role))
+    /// The log, if this process has the role.
+    fn log(&self, role: Role) -> Option<SharedLog> {
+        self.stores.log.clone().filter(|_| self.config.has(role))
     }
 
     fn commands(&self, keys: Keys, _address: SocketAddr) -> Option<CommandService> {
-        let (written, presence) = (self.written(Role::Command)?, self.stores.presence.clone()?);
+        let (log, presence) = (self.log(Role::Command)?, self.stores.presence.clone()?);
         let deps = nimaora_command_service::Deps {
-            log: Arc::clone(&written.log),
+            log,
             presence,
             signer: keys.signer,
             verifier: Arc::new(self.verifier()),
@@ -100,12 +103,11 @@ impl Builder<'_> {
     }
 
     fn projection(&self) {
-        let (Some(written), Some(read)) = (self.written(Role::Projection), self.read(Role::Projection))
-        else {
+        let (Some(log), Some(read)) = (self.log(Role::Projection), self.read(Role::Projection)) else {
             return;
         };
         let deps = nimaora_projection_service::Deps {
-            log: Arc::clone(&written.log),
+            log,
             leaderboard: read.leaderboard,
             read_models: read.tables,
             bus: read.bus,

@@ -1,16 +1,15 @@
 //! The stores that the roles of this process stand on, opened as the settings name them. This file and `roles` name the adapters.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use nimaora_change_bus::{ChangeBus, MemoryBus};
-use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
+use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{EventLog, Position};
+use nimaora_event_log::{OpenError, Position};
 use nimaora_read_models::memory::MemoryLeaderboard;
-use nimaora_read_models::sqlite::SqliteReadModels;
+use nimaora_read_models::sqlite::{self, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::Clock;
 use nimaora_sessions::{MemoryPresence, Presence};
@@ -24,13 +23,6 @@ const TABLES_FILE: &str = "read-models.sqlite";
 /// Ends a store. Whatever was under way is finished first.
 type Closing = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What commands stand on.
-pub(super) struct Written {
-    pub(super) log: SharedLog,
-    /// The log's last position at the start.
-    pub(super) head: Position,
-}
-
 /// What queries and sockets are answered from, and the projection writes.
 #[derive(Clone)]
 pub(super) struct Read {
@@ -42,7 +34,7 @@ pub(super) struct Read {
 /// The open stores.
 pub(super) struct Stores {
     /// Absent where no role appends or projects.
-    pub(super) written: Option<Written>,
+    pub(super) log: Option<SharedLog>,
     /// Absent where no role reads or projects.
     pub(super) read: Option<Read>,
     /// Absent where no role takes commands.
@@ -50,29 +42,49 @@ pub(super) struct Stores {
     closing: Vec<Closing>,
 }
 
-impl Stores {
+/// The log as it was found. Nothing was changed yet.
+pub(super) struct Found {
+    log: Option<FoundLog>,
+}
+
+impl Found {
+    /// Looks at the log and the tables, where a role of this process needs them. Refuses tables that have seen more than the log.
+    pub(super) async fn look(config: &Config, clock: &Clock) -> Result<Self, ServeError> {
+        if !config.has(Role::Command) && !config.has(Role::Projection) {
+            return Ok(Self { log: None });
+        }
+        let (dir, embedded) = (config.data_dir.clone(), config.log.embedded(clock.clone()));
+        // That reads the whole log.
+        let log = blocking(move || EmbeddedLog::look(&dir, embedded)).await?;
+        refuse_tables_ahead(config, log.head()).await?;
+        Ok(Self { log: Some(log) })
+    }
+
+    /// The log's last position; 0 where this process does not open it.
+    pub(super) fn head(&self) -> Position {
+        self.log.as_ref().map_or(0, FoundLog::head)
+    }
+
     /// Opens the stores that the roles of this process need.
-    pub(super) async fn open(config: &Config, clock: &Clock) -> Result<Self, ServeError> {
+    pub(super) async fn open(self, config: &Config) -> Result<Stores, ServeError> {
         let mut closing = Vec::new();
-        let written = match config.has(Role::Command) || config.has(Role::Projection) {
-            true => Some(open_log(config, clock, &mut closing).await?),
-            false => None,
+        let head = self.head();
+        let log = match self.log {
+            Some(found) => Some(open_embedded_log(found, &mut closing).await?),
+            None => None,
         };
         let reads = [Role::Projection, Role::Query, Role::Realtime].into_iter().any(|role| config.has(role));
         let read = match reads {
-            true => Some(open_read(config, written.as_ref(), &mut closing).await?),
+            true => Some(open_read(config, head, &mut closing).await?),
             false => None,
         };
         let presence =
             config.has(Role::Command).then(|| Arc::new(MemoryPresence::new()) as Arc<dyn Presence>);
-        Ok(Self { written, read, presence, closing })
+        Ok(Stores { log, read, presence, closing })
     }
+}
 
-    /// The log's last position at the start; 0 where this process does not open it.
-    pub(super) fn head(&self) -> Position {
-        self.written.as_ref().map_or(0, |written| written.head)
-    }
-
+impl Stores {
     /// Closes the stores, those that were opened first at first.
     pub(super) async fn close(self) {
         for closing in self.closing {
@@ -81,35 +93,25 @@ impl Stores {
     }
 }
 
-async fn open_log(config: &Config, clock: &Clock, closing: &mut Vec<Closing>) -> Result<Written, ServeError> {
-    let log = open_embedded_log(config, clock).await?;
-    let head = log.status().await?.head;
+async fn open_embedded_log(found: FoundLog, closing: &mut Vec<Closing>) -> Result<SharedLog, ServeError> {
+    let log = blocking(move || found.open()).await?;
     let closed = Arc::clone(&log);
     closing.push(Box::new(move || async move { closed.close().await }.boxed()));
-    Ok(Written { log, head })
+    Ok(log)
 }
 
-async fn open_embedded_log(config: &Config, clock: &Clock) -> Result<Arc<EmbeddedLog>, ServeError> {
-    let (dir, embedded) = (config.data_dir.clone(), config.log.embedded(clock.clone()));
-    // Opening reads the whole log.
-    let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&dir, embedded)).await;
-    match opened {
-        Ok(log) => Ok(log?),
+async fn blocking<T: Send + 'static>(
+    open: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, ServeError> {
+    match tokio::task::spawn_blocking(open).await {
+        Ok(opened) => Ok(opened?),
         Err(error) => Err(ServeError::System(std::io::Error::other(error))),
     }
 }
 
-async fn open_read(
-    config: &Config,
-    written: Option<&Written>,
-    closing: &mut Vec<Closing>,
-) -> Result<Read, ServeError> {
+async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) -> Result<Read, ServeError> {
     let tables = open_tables(config, closing).await?;
-    if let Some(written) = written {
-        refuse_tables_ahead(config, &*tables, written.head).await?;
-    }
     // What was in the log before is in the tables, or on its way there: they answer until the boards are made anew.
-    let head = written.map_or(0, |written| written.head);
     let leaderboard = Arc::new(MemoryLeaderboard::new(config.read_models.boards_max, head));
     Ok(Read { leaderboard, tables, bus: Arc::new(MemoryBus::default()) })
 }
@@ -124,19 +126,11 @@ async fn open_tables(config: &Config, closing: &mut Vec<Closing>) -> Result<Arc<
 }
 
 /// Refuses tables that have seen more than the log, which ends at `head`: what is acknowledged then would never be seen in them.
-async fn refuse_tables_ahead(
-    config: &Config,
-    tables: &dyn ReadModels,
-    head: Position,
-) -> Result<(), ServeError> {
-    let file = match config.stores.tables.is_embedded() {
-        true => config.data_dir.join(TABLES_FILE),
-        false => PathBuf::from(config.stores.tables.to_string()),
-    };
-    let seen = match tables.checkpoints().await {
-        Ok(seen) => seen.tables.max(seen.changes),
-        Err(source) => return Err(ServeError::Tables { path: file, source }),
-    };
+async fn refuse_tables_ahead(config: &Config, head: Position) -> Result<(), ServeError> {
+    let file = config.data_dir.join(TABLES_FILE);
+    let seen = sqlite::checkpoints_in(&file, &config.read_models.sqlite()).await;
+    let seen = seen.map_err(|source| ServeError::Tables { path: file.clone(), source })?;
+    let seen = seen.tables.max(seen.changes);
     if seen <= head {
         return Ok(());
     }

@@ -35,7 +35,7 @@ impl Fields {
     }
 
     fn uuid(&mut self, field: &str, text: &str) -> Uuid {
-        Uuid::parse_str(text).unwrap_or_else(|_| {
+        Uuid::parse_str(text).ok().filter(|id| !id.is_nil()).unwrap_or_else(|| {
             let quoted = quoted(text);
             self.wrong(field, format!("'{quoted}' is no UUID such as 0192f0c1-8f5e-7c1a-9d6e-2f1b8a4c3d5e"));
             Uuid::nil()
@@ -134,6 +134,14 @@ mod tests {
             ["battle_id", "participant_id", "join_code", "limit", "wait_ms", "phase", "page_token"];
         assert_eq!(names, expected);
         assert!(violations[3].description.contains("1001 is more than 1000"));
+    }
+
+    #[test]
+    fn the_nil_uuid_is_nobodys_id() {
+        let mut fields = Fields::default();
+        fields.battle_id("00000000-0000-0000-0000-000000000000");
+        let QueryError::Malformed(violations) = fields.done().unwrap_err() else { panic!() };
+        assert!(violations[0].description.contains("'00000000-"), "{}", violations[0].description);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod config;
 mod decode;
 mod fault;
 mod keys;
+mod look;
 mod priority;
 mod read;
 mod words;
@@ -26,6 +27,7 @@ use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::Mutex;
 
 pub use config::SqliteConfig;
+pub use look::checkpoints_in;
 
 use self::fault::{migrate_error, store_error};
 use self::keys::Keys;

@@ -1,6 +1,7 @@
 //! A command service on a real log in a temporary folder, and a client of it.
 
 pub(crate) mod faulty_log;
+mod plant;
 pub(crate) mod watched_presence;
 
 use std::path::Path;

@@ -118,7 +118,7 @@ fn takes_values_up_to_their_limits() {
         question.opens_after_ms = QUESTION_TIME_MS_MAX;
         question.answering_time_ms = QUESTION_TIME_MS_MAX;
         question.accepted_answers = vec!["x".repeat(1_024); 100];
-        new.questions[1].choices = vec!["é".repeat(500); 26];
+        new.questions[1].choices = ('a'..='z').map(|letter| letter.to_string().repeat(500)).collect();
         new.join_code = "A".repeat(16);
     });
     given([]).when(command).accepted();
@@ -133,6 +133,26 @@ fn takes_a_battle_without_questions_or_schedule() {
 fn has_a_title_of_one_line() {
     given([]).when(new(|new| new.title = "é".repeat(201))).invalid(["title"]);
     given([]).when(new(|new| new.title = "two\nlines".to_owned())).invalid(["title"]);
+    for bad in ["\u{200B}", "a\u{202E}b", "a\u{FFFF}", "a\u{E000}", "\u{301}"] {
+        given([]).when(new(|new| new.title = bad.to_owned())).invalid(["title"]);
+    }
+    for good in ["Ara\u{AD}bisch \u{200F}(\u{627})", "ខ្ញុំ\u{200B}ស្រឡាញ់", "👩🏽‍🚀 cup"]
+    {
+        given([]).when(new(|new| new.title = good.to_owned())).accepted();
+    }
+}
+
+#[test]
+fn has_choices_that_can_be_told_apart() {
+    let choosing =
+        |choices: [&str; 2]| new(|new| new.questions[1].choices = choices.map(str::to_owned).into());
+    for same in [["red", "red"], ["red", " red"], ["Zoë", "Zoe\u{308}"], ["red", "re\u{200D}d"]] {
+        given([]).when(choosing(same)).invalid(["questions[1].choices[1]"]);
+    }
+    for different in [["red", "Red"], ["1.5", "1.50"]] {
+        given([]).when(choosing(different)).accepted();
+    }
+    given([]).when(choosing(["red", "gr\u{202E}een"])).invalid(["questions[1].choices[1]"]);
 }
 
 #[test]
@@ -148,6 +168,9 @@ fn has_questions_within_the_limits() {
     given([]).when(asking(|q| q.prompt = "x".repeat(PROMPT_BYTES_MAX + 1))).invalid(["questions[0].prompt"]);
     given([]).when(asking(|q| q.prompt = "a\0b".to_owned())).invalid(["questions[0].prompt"]);
     given([]).when(asking(|q| q.prompt = "a\n\tb".to_owned())).accepted();
+    for bad in ["\u{200B}\n", "a\u{202E}b", "a\u{FFFE}"] {
+        given([]).when(asking(|q| q.prompt = bad.to_owned())).invalid(["questions[0].prompt"]);
+    }
     given([]).when(asking(|q| q.attempts_max = 0)).invalid(["questions[0].attempts_max"]);
     given([]).when(asking(|q| q.attempts_max = ATTEMPTS_MAX + 1)).invalid(["questions[0].attempts_max"]);
     let long = QUESTION_TIME_MS_MAX + 1;

@@ -4,6 +4,7 @@ mod contract;
 mod damage;
 mod disk;
 mod limits;
+mod look;
 
 use std::path::Path;
 use std::sync::Arc;
