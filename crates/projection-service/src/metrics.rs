@@ -34,6 +34,10 @@ pub fn describe() {
         "nimaora_projection_parked_events",
         "Events that could not be projected. Alert on any: the table parked_events says why."
     );
+    describe_counter!(
+        "nimaora_projection_boards_restored_total",
+        "Boards that the leaderboard had lost and that were made anew from the log. Many: it lost its data; look why."
+    );
     describe_counter!("nimaora_projection_changes_published_total", "Changes handed to the bus.");
     describe_counter!(
         "nimaora_projection_retries_total",
@@ -58,6 +62,11 @@ pub(crate) fn behind(lag: Lag) {
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.
 pub(crate) fn parked(events: usize) {
     metrics::gauge!("nimaora_projection_parked_events").set(events as f64);
+}
+
+/// A board was made anew from the log.
+pub(crate) fn board_restored() {
+    metrics::counter!("nimaora_projection_boards_restored_total").increment(1);
 }
 
 /// Changes were published.

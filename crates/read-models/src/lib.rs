@@ -25,7 +25,10 @@ pub mod tables;
 pub mod wholeness;
 
 pub use error::StoreError;
-pub use leaderboard::{Board, BoardBatch, BoardChange, BoardEntry, Leaderboard};
+pub use leaderboard::{
+    Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
+    WholeBoard,
+};
 pub use rows::{
     AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
     ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,

@@ -3,5 +3,6 @@
 
 mod equality;
 mod following;
+mod healing;
 mod support;
 mod trouble;
