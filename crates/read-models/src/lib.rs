@@ -8,6 +8,7 @@
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
+//! | [`redis`] | the leaderboard in Redis |
 //! | [`sqlite`] | the tables in a SQLite file |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
@@ -19,6 +20,7 @@ pub mod error;
 pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
+pub mod redis;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;

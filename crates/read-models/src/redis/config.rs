@@ -53,7 +53,9 @@ pub enum RedisConfigError {
     )]
     Scheme,
     /// The rest is not what it should be.
-    #[error("the URL is not of the form SCHEME://[user:password@]host:port[,host:port for a cluster][/db]: {reason}")]
+    #[error(
+        "the URL is not of the form SCHEME://[user:password@]host:port[,host:port for a cluster][/db]: {reason}"
+    )]
     Form {
         /// What the client says.
         reason: String,
@@ -83,6 +85,7 @@ impl Target {
 
 /// The URL of each node; all with the same user and password.
 fn nodes(scheme: &str, rest: &str) -> Vec<String> {
-    let (user, hosts) = rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
+    let (user, hosts) =
+        rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
     hosts.split(',').map(|host| format!("{scheme}://{user}{host}")).collect()
 }
