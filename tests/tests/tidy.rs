@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const ADAPTERS: &[(&str, &str)] = &[
     ("EmbeddedLog", "event-log"),
     ("MemoryLeaderboard", "read-models"),
+    ("RedisLeaderboard", "read-models"),
     ("SqliteReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
     ("MemoryPresence", "sessions"),

@@ -97,8 +97,16 @@ impl RedisCluster {
         for number in 0..MASTERS {
             let cluster_port = Port::free()?;
             let port = cluster_port.number().to_string();
-            let args =
-                ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &port];
+            let args = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                "2000",
+                "--cluster-port",
+                &port,
+                "--cluster-require-full-coverage",
+                "no",
+            ];
             let node =
                 Redis::start_one(&dir.join(format!("redis-{number}")), &args, Some(cluster_port)).await?;
             nodes.push(node);

@@ -15,6 +15,7 @@ use crate::config::{
     Config, DECODED_MESSAGES_MAX, PARKED_EVENTS_MAX, PARKED_PAGE_EVENTS, UNPUBLISHED_BATCHES_MAX,
 };
 use crate::fold::{Fold, Folded, Marks};
+use crate::healing::{Healing, as_store_error};
 use crate::inbox::{Batch, Inbox};
 use crate::metrics;
 use crate::names::Names;
@@ -27,18 +28,19 @@ use crate::stores::{End, Stores};
 
 /// The writing task.
 pub(crate) struct Applying {
-    deps: Deps,
-    config: Config,
+    pub(crate) deps: Deps,
+    pub(crate) config: Config,
     shutdown: Shutdown,
     health: Health,
-    status: watch::Sender<Status>,
-    stores: Stores,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) stores: Stores,
     /// Between two beginnings.
     backoff: Backoff,
-    marks: Marks,
+    pub(crate) marks: Marks,
     names: Names,
+    pub(crate) healing: Healing,
     /// The positions of all events that are parked.
-    parked: HashSet<Position>,
+    pub(crate) parked: HashSet<Position>,
     /// The position up to which changes were published, as the tables have it.
     changes_saved: Position,
 }
@@ -63,6 +65,7 @@ impl Applying {
             backoff,
             marks: Marks::default(),
             names: Names::default(),
+            healing: Healing::default(),
             parked: HashSet::new(),
             changes_saved: 0,
         }
@@ -107,7 +110,8 @@ impl Applying {
         let boards = Arc::clone(&self.deps.leaderboard);
         let found = self.stores.call("tables", false, || tables.checkpoints()).await??;
         self.marks.tables = found.tables;
-        self.marks.boards = self.stores.call("leaderboard", false, || boards.checkpoint()).await??;
+        let boards_at = self.stores.call("leaderboard", false, || boards.checkpoint()).await??;
+        self.marks.boards = boards_at.min(found.tables);
         self.marks.changes = found.changes;
         let head = self.log_head().await?;
         if found.tables > head {
@@ -124,6 +128,7 @@ impl Applying {
         }
         self.changes_saved = self.marks.changes;
         self.names = Names::default();
+        self.healing = Healing::default();
         self.parked.clear();
         self.load_parked().await?;
         let (applied, published) = (self.marks.tables.min(self.marks.boards), self.marks.changes);
@@ -136,13 +141,7 @@ impl Applying {
 
     async fn log_head(&mut self) -> Result<Position, End> {
         let log = Arc::clone(&self.deps.log);
-        let head = || async {
-            let unavailable = |error: nimaora_event_log::ReadError| match error {
-                nimaora_event_log::ReadError::Unavailable { reason } => StoreError::Unavailable { reason },
-                other => StoreError::Damaged { reason: other.to_string() },
-            };
-            log.status().await.map(|status| status.head).map_err(unavailable)
-        };
+        let head = || async { log.status().await.map(|status| status.head).map_err(as_store_error) };
         Ok(self.stores.call("log", false, head).await??)
     }
 
@@ -189,6 +188,10 @@ impl Applying {
             let batch = tokio::select! {
                 batch = inbox.next() => batch,
                 () = self.shutdown.requested() => return Ok(()),
+                () = self.healing.due() => {
+                    self.heal_a_little().await?;
+                    continue;
+                }
                 () = self.quiet_after_publishing() => {
                     self.save_changes_checkpoint().await?;
                     continue;
@@ -196,6 +199,9 @@ impl Applying {
             };
             let Some(batch) = batch else { return Err(self.without_source()) };
             self.apply(&batch, to_publish).await?;
+            if self.healing.is_due() {
+                self.heal_a_little().await?;
+            }
             if let Some(reason) = batch.failed {
                 return Err(End::Failed(reason));
             }
@@ -373,7 +379,9 @@ impl Applying {
         if upto > self.marks.boards {
             let (boards, batches) = (Arc::clone(&self.deps.leaderboard), &folded.boards);
             let ready_after = self.status.borrow().caught_up;
-            self.stores.call("leaderboard", ready_after, || boards.apply(batches, upto)).await??;
+            let apply = || boards.apply(batches, upto);
+            let applied = self.stores.call("leaderboard", ready_after, apply).await??;
+            self.healing.missing(applied.missing);
             self.marks.boards = upto;
         }
         Ok(())

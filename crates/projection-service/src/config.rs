@@ -60,3 +60,13 @@ pub(crate) const NAMES_KEPT: usize = NAMES_MAX / 8 * 7;
 pub(crate) const PARKED_EVENTS_MAX: usize = 10_000;
 /// How many parked events are read at once.
 pub(crate) const PARKED_PAGE_EVENTS: u32 = 1_000;
+/// Battles that wait for their board to be restored. When it is reached, more are forgotten, and found again by the sweep.
+pub(crate) const UNHEALED_BATTLES_MAX: usize = 10_000;
+/// Events of one battle that are read and folded at once for its board, some milliseconds; then it is the turn of what is new.
+pub(crate) const HEALING_PAGE_EVENTS: usize = 1_024;
+/// Battles whose boards are compared with the tables at once.
+pub(crate) const SWEEP_PAGE_BATTLES: u32 = 100;
+/// Between two pages of a sweep.
+pub(crate) const SWEEP_PAGE_INTERVAL: Duration = Duration::from_millis(20);
+/// Between two sweeps over all battles that are not over.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(2);

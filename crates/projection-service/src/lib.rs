@@ -11,6 +11,7 @@
 //! | `fold` | what a run of events does to boards, tables and followers |
 //! | `names` | who is called what, for alerts |
 //! | `applying` | writes what was folded, parks what cannot be projected |
+//! | `healing` | finds boards that the leaderboard has lost, and makes them anew from the log |
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
 //! | `retry` | trying again for as long as a store or the bus cannot be used |
@@ -22,6 +23,7 @@
 mod applying;
 pub mod config;
 mod fold;
+mod healing;
 mod inbox;
 pub mod leadership;
 pub mod metrics;

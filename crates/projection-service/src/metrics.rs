@@ -38,6 +38,10 @@ pub fn describe() {
         "nimaora_projection_leads",
         "Whether this process leads the projection, 1 or 0. Alert when the sum over all processes is not 1 for long."
     );
+    describe_counter!(
+        "nimaora_projection_boards_restored_total",
+        "Boards that the leaderboard had lost and that were made anew from the log. Many: it lost its data; look why."
+    );
     describe_counter!("nimaora_projection_changes_published_total", "Changes handed to the bus.");
     describe_counter!(
         "nimaora_projection_retries_total",
@@ -67,6 +71,11 @@ pub(crate) fn leads(leads: bool) {
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.
 pub(crate) fn parked(events: usize) {
     metrics::gauge!("nimaora_projection_parked_events").set(events as f64);
+}
+
+/// A board was made anew from the log.
+pub(crate) fn board_restored() {
+    metrics::counter!("nimaora_projection_boards_restored_total").increment(1);
 }
 
 /// Changes were published.

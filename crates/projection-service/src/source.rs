@@ -120,7 +120,7 @@ impl Source {
 /// Nobody wants the log's events any more.
 struct Gone;
 
-fn decode(event: &RecordedEvent) -> Decoded {
+pub(crate) fn decode(event: &RecordedEvent) -> Decoded {
     let battle_id = BattleId::from_stream(&event.stream);
     let content = match content(event, battle_id) {
         Ok((time, event)) => Content::Event(time, event),

@@ -33,7 +33,7 @@ async fn main() {
         SqliteReadModels::open(&folder.path().join("tables"), SqliteConfig::default()).await.unwrap();
     let board = Arc::new(MemoryLeaderboard::default());
     let players = (0..PLAYERS).map(|n| joined(n.into(), n, n.into())).collect();
-    board.apply(&[batch(1, players)], 1).await.unwrap();
+    assert_eq!(board.apply(&[batch(1, players)], 1).await.unwrap().missing, vec![]);
     let deps = Deps {
         leaderboard: Arc::clone(&board) as Arc<_>,
         read_models: Arc::new(tables),
@@ -50,10 +50,8 @@ async fn main() {
     }
     for n in 0..QUESTIONS {
         let position = u64::from(n) + 2;
-        board
-            .apply(&[batch(position, vec![scored((n % PLAYERS).into(), n, position)])], position)
-            .await
-            .unwrap();
+        let moved = batch(position, vec![scored((n % PLAYERS).into(), n, position)]);
+        assert_eq!(board.apply(&[moved], position).await.unwrap().missing, vec![]);
         let began = Instant::now();
         bytes = ask(&mut service).await;
         moving += began.elapsed();

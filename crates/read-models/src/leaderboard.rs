@@ -38,20 +38,62 @@ pub enum BoardChange {
     },
 }
 
+/// The most changes in one batch. Whoever folds splits what is more into several batches of consecutive revisions; each is whole in
+/// itself. A store may block others while it applies one batch, so this bounds for how long.
+pub const BATCH_CHANGES_MAX: usize = 4_000;
+
 /// What happened to one battle's board, in order. Even a batch without changes moves the battle's position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardBatch {
     /// The battle.
     pub battle_id: BattleId,
-    /// In the order in which they happened.
+    /// In the order in which they happened, at most [`BATCH_CHANGES_MAX`].
     pub changes: Vec<BoardChange>,
-    /// The position of the battle's last event in this batch.
+    /// The revision of the battle's first event in this batch; 0 when the batch begins the battle.
+    pub first_revision: u64,
+    /// The revision of the battle's last event in this batch.
+    pub last_revision: u64,
+    /// The position of that event.
     pub position: Position,
-    /// Whether the batch begins with the battle's first event. A store that does not hold the battle takes the batch only
-    /// then, because half a board would be a wrong one.
-    pub begins: bool,
     /// Whether the battle ended in this batch; a bounded store may let its board go later.
     pub ended: bool,
+}
+
+/// What became of the batches that were handed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a battle that is missing must be restored"]
+pub struct Applied {
+    /// The battles of which a batch was not applied, because the store lacks what was before it: it lost the battle, or went
+    /// back to an older state of it.
+    pub missing: Vec<BattleId>,
+}
+
+/// A battle's whole board, as it is made from its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeBoard {
+    /// The battle.
+    pub battle_id: BattleId,
+    /// In any order.
+    pub lines: Vec<BoardLine>,
+    /// The revision of the last event that it holds.
+    pub revision: u64,
+    /// The position of that event.
+    pub position: Position,
+    /// Whether the battle is over.
+    pub ended: bool,
+}
+
+/// Somebody's line of a whole board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardLine {
+    /// Who.
+    pub participant_id: ParticipantId,
+    /// The name.
+    pub username: Arc<str>,
+    /// The score.
+    pub points: u32,
+    /// The revision at which it was reached.
+    pub reached_revision: u64,
 }
 
 /// A line of a board.
@@ -83,16 +125,26 @@ pub struct Board {
 /// The boards of all battles.
 ///
 /// - **Atomic**: a batch and its position are applied in one step; a reader sees all of it or none.
-/// - **Repeatable**: a batch whose position is not past the battle's own changes nothing.
+/// - **Repeatable**: a batch whose last revision is not past the battle's own changes nothing. One that repeats a part and goes
+///   on is applied: its changes are what holds after it.
 /// - **Exact**: scores are integers; of equal scores the one with the smaller `reached_revision` ranks first.
-/// - **Whole**: a battle is held from its first event or not at all; see [`BoardBatch::begins`].
-/// - Every read says `as_of`: the battle's own position. A battle that was never seen is [`StoreError::NotHeld`].
+/// - **Whole**: a battle is held from its first event or not at all. Revisions have no gaps, so a batch that does not go on from
+///   what is held shows that something was lost: it is not applied, and the answer says so.
+/// - Every read says `as_of`: the battle's own position. A battle that is not held is [`StoreError::NotHeld`].
 #[async_trait]
 pub trait Leaderboard: Send + Sync + 'static {
     /// Applies batches of several battles; `checkpoint` is the position up to which the whole log was looked at.
-    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<(), StoreError>;
+    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<Applied, StoreError>;
 
-    /// The position after which the projection must go on for this store; 0 for one that starts empty.
+    /// Puts a battle's whole board in the place of an older one, or of none. A newer one stays.
+    async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError>;
+
+    /// The positions of these battles, in their order; `None` for one that is not held.
+    async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError>;
+
+    /// The position after which the projection must go on for this store; 0 for one that starts empty and replays the log. A
+    /// store that outlives the process answers [`Position::MAX`]: the projection goes on where the tables are, and restores
+    /// the battles that this store lacks.
     async fn checkpoint(&self) -> Result<Position, StoreError>;
 
     /// The first `limit` lines.

@@ -8,6 +8,7 @@
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
+//! | [`redis`] | the leaderboard in Redis |
 //! | [`sqlite`] | the tables in a SQLite file |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
@@ -19,13 +20,17 @@ pub mod error;
 pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
+pub mod redis;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;
 pub mod wholeness;
 
 pub use error::StoreError;
-pub use leaderboard::{Board, BoardBatch, BoardChange, BoardEntry, Leaderboard};
+pub use leaderboard::{
+    Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
+    WholeBoard,
+};
 pub use rows::{
     AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
     ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,

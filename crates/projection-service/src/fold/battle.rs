@@ -2,7 +2,7 @@
 
 use ahash::AHashMap;
 use nimaora_domain::{BattleId, ParticipantId};
-use nimaora_read_models::{BattleUpdate, BoardBatch, BoardChange, Position};
+use nimaora_read_models::{BATCH_CHANGES_MAX, BattleUpdate, BoardBatch, BoardChange, Position};
 
 use super::changes::BattleChanges;
 
@@ -19,17 +19,18 @@ pub(super) struct BattleFold {
 /// The changes of a board, the last one for each participant.
 #[derive(Debug)]
 pub(super) struct BoardFold {
+    /// Those that are full.
+    done: Vec<BoardBatch>,
     batch: BoardBatch,
     index: AHashMap<ParticipantId, usize>,
 }
 
 impl BattleFold {
     pub(super) fn new(battle_id: BattleId) -> Self {
-        let batch = BoardBatch { battle_id, changes: Vec::new(), position: 0, begins: false, ended: false };
         Self {
             battle_id,
             update: None,
-            board: BoardFold { batch, index: AHashMap::new() },
+            board: BoardFold { done: Vec::new(), batch: empty(battle_id), index: AHashMap::new() },
             changes: BattleChanges::new(battle_id),
         }
     }
@@ -47,11 +48,24 @@ impl BattleFold {
     }
 }
 
+fn empty(battle_id: BattleId) -> BoardBatch {
+    let changes = Vec::new();
+    BoardBatch { battle_id, changes, first_revision: 0, last_revision: 0, position: 0, ended: false }
+}
+
 impl BoardFold {
     /// An event that is new for the boards. What happens at its position is folded; before the first one nothing is.
     pub(super) fn moved(&mut self, position: Position, revision: u64) {
+        if self.batch.changes.len() >= BATCH_CHANGES_MAX {
+            let next = empty(self.batch.battle_id);
+            self.done.push(std::mem::replace(&mut self.batch, next));
+            self.index.clear();
+        }
+        if self.batch.position == 0 {
+            self.batch.first_revision = revision;
+        }
+        self.batch.last_revision = revision;
         self.batch.position = position;
-        self.batch.begins |= revision == 0;
     }
 
     /// The battle is over.
@@ -93,9 +107,9 @@ impl BoardFold {
         self.set(at, who, BoardChange::Removed { participant_id: who });
     }
 
-    /// `None` while nothing was new for the boards.
-    pub(super) fn into_batch(self) -> Option<BoardBatch> {
-        (self.batch.position > 0).then_some(self.batch)
+    /// None while nothing was new for the boards.
+    pub(super) fn into_batches(self) -> impl Iterator<Item = BoardBatch> {
+        self.done.into_iter().chain((self.batch.position > 0).then_some(self.batch))
     }
 
     fn set(&mut self, at: Position, who: ParticipantId, change: BoardChange) {

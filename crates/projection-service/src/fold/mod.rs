@@ -114,7 +114,7 @@ impl<'a> Fold<'a> {
         let (mut boards, mut followed) = (Vec::new(), Vec::new());
         for battle in self.battles {
             tables.updates.extend(battle.update);
-            boards.extend(battle.board.into_batch());
+            boards.extend(battle.board.into_batches());
             followed.push(battle.changes);
         }
         Folded { tables, boards, changes: changes::into_batches(followed) }

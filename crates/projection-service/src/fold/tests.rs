@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use nimaora_domain::Username;
 use nimaora_domain::event::{ParticipantLeft, ParticipantRemoved};
-use nimaora_read_models::BoardChange;
+use nimaora_read_models::{BATCH_CHANGES_MAX, BoardChange};
 use uuid::Uuid;
 
 use super::*;
@@ -80,7 +80,7 @@ fn each_line_of_the_board_moves_once() {
         reached_revision,
     };
     assert_eq!(board.changes, vec![scored(2, 3, 3), scored(1, 4, 4)]);
-    assert_eq!((board.position, board.begins), (5, false));
+    assert_eq!((board.first_revision, board.last_revision, board.position), (2, 4, 5));
 }
 
 #[test]
@@ -88,7 +88,18 @@ fn who_joins_and_is_removed_in_one_batch_is_not_on_the_board() {
     let removed = ParticipantRemoved { participant_id: player(1), reason: String::new() };
     let folded = fold(Marks::default(), vec![joined(1), Event::ParticipantRemoved(removed), attack(2, 1, 3)]);
     assert_eq!(folded.boards[0].changes, vec![BoardChange::Removed { participant_id: player(1) }]);
-    assert!(folded.boards[0].begins);
+    assert_eq!((folded.boards[0].first_revision, folded.boards[0].last_revision), (0, 2));
+}
+
+#[test]
+fn a_large_batch_of_a_board_is_split_without_a_gap() {
+    let many = BATCH_CHANGES_MAX + 2;
+    let folded = fold(Marks::default(), (0..many as u128).map(joined).collect());
+    let split: Vec<_> =
+        folded.boards.iter().map(|one| (one.first_revision, one.last_revision, one.position)).collect();
+    let max = BATCH_CHANGES_MAX as u64;
+    assert_eq!(split, vec![(0, max - 1, max), (max, max + 1, max + 2)]);
+    assert_eq!(folded.boards[1].changes.len(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod equality;
 mod following;
+mod healing;
 mod leading;
 mod support;
 mod trouble;

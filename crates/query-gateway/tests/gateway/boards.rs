@@ -169,8 +169,8 @@ async fn the_tables_answer_the_same_for_a_board_that_is_still_being_made_anew() 
     let house = with_many_players().await;
     house.scores(301, 77, 150).await;
     let behind = Arc::new(MemoryLeaderboard::new(10, 301));
-    let begins = BoardBatch { begins: true, ..board_batch(OPENED, Vec::new()) };
-    behind.apply(&[begins], OPENED).await.unwrap();
+    let begins = BoardBatch { first_revision: 0, ..board_batch(OPENED, Vec::new()) };
+    assert_eq!(behind.apply(&[begins], OPENED).await.unwrap().missing, vec![]);
     let gateway = house.beside(behind);
     agree(house.client(), client(&gateway)).await;
     let fresh = GetRankRequest { min_position: 301, ..rank(77) };

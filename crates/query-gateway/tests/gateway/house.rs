@@ -79,7 +79,7 @@ impl House {
             reached_revision: new.reached_revision,
         });
         let changes = joined.collect();
-        self.move_board(BoardBatch { begins: true, ..board_batch(OPENED, changes) }).await;
+        self.move_board(BoardBatch { first_revision: 0, ..board_batch(OPENED, changes) }).await;
     }
 
     /// Another gateway on the same tables and bus, with a leaderboard of its own that has little time.
@@ -105,7 +105,7 @@ impl House {
 
     pub(crate) async fn move_board(&self, batch: BoardBatch) {
         let position = batch.position;
-        self.board.apply(&[batch], position).await.unwrap();
+        assert_eq!(self.board.apply(&[batch], position).await.unwrap().missing, vec![]);
     }
 
     /// The battle moves to the position in both stores.
@@ -172,9 +172,16 @@ impl House {
     }
 }
 
-/// What happens to the battle's board up to a position.
+/// What happens to the battle's board up to a position, after its first event.
 pub(crate) fn board_batch(position: Position, changes: Vec<BoardChange>) -> BoardBatch {
-    BoardBatch { battle_id: battle(1), changes, position, begins: false, ended: false }
+    BoardBatch {
+        battle_id: battle(1),
+        changes,
+        first_revision: 1,
+        last_revision: position,
+        position,
+        ended: false,
+    }
 }
 
 /// The id of the battle, as a request says it.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use nimaora_change_bus::{BusError, BusMessage, ChangeBatch, ChangeBus, Changes, Lane, MemoryBus};
 use nimaora_domain::{BattleId, ParticipantId};
 use nimaora_read_models::memory::MemoryLeaderboard;
-use nimaora_read_models::{Board, BoardBatch, Leaderboard, Position, StoreError};
+use nimaora_read_models::{Applied, Board, BoardBatch, Leaderboard, Position, StoreError, WholeBoard};
 use tokio::sync::watch;
 
 /// A leaderboard that cannot be reached.
@@ -18,7 +18,15 @@ fn down<T>() -> Result<T, StoreError> {
 
 #[async_trait]
 impl Leaderboard for Down {
-    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<(), StoreError> {
+    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<Applied, StoreError> {
+        down()
+    }
+
+    async fn restore(&self, _board: &WholeBoard) -> Result<(), StoreError> {
+        down()
+    }
+
+    async fn held(&self, _battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
         down()
     }
 
@@ -49,7 +57,15 @@ pub(crate) struct Silent;
 
 #[async_trait]
 impl Leaderboard for Silent {
-    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<(), StoreError> {
+    async fn apply(&self, _batches: &[BoardBatch], _checkpoint: Position) -> Result<Applied, StoreError> {
+        std::future::pending().await
+    }
+
+    async fn restore(&self, _board: &WholeBoard) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn held(&self, _battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
         std::future::pending().await
     }
 
@@ -98,8 +114,16 @@ impl CountedBoard {
 
 #[async_trait]
 impl Leaderboard for CountedBoard {
-    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<(), StoreError> {
+    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<Applied, StoreError> {
         self.board.apply(batches, checkpoint).await
+    }
+
+    async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError> {
+        self.board.restore(board).await
+    }
+
+    async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
+        self.board.held(battles).await
     }
 
     async fn checkpoint(&self) -> Result<Position, StoreError> {

@@ -8,7 +8,7 @@ use nimaora_domain::ParticipantId;
 use super::{battle, participant};
 use crate::Position;
 use crate::error::StoreError;
-use crate::leaderboard::{Board, BoardBatch, BoardChange, Leaderboard};
+use crate::leaderboard::{Applied, Board, BoardBatch, BoardChange, BoardLine, Leaderboard, WholeBoard};
 
 /// Makes one test of each promise. `$board` is an expression that makes a fresh leaderboard.
 #[macro_export]
@@ -24,6 +24,11 @@ macro_rules! leaderboard_contract {
             takes_who_is_removed_off_the_board,
             does_not_hold_what_it_never_saw,
             does_not_hold_half_a_battle,
+            tells_of_a_gap_and_stays_before_it,
+            goes_on_from_a_batch_that_repeats_a_part,
+            restores_a_whole_board,
+            restores_nothing_old,
+            holds_a_board_without_lines,
             shows_a_reader_all_of_a_batch_or_none,
             agrees_with_a_plain_sort
         );
@@ -49,14 +54,23 @@ pub fn scored(n: u128, points: u32, reached_revision: u64) -> BoardChange {
     BoardChange::Scored { participant_id: participant(n), points, reached_revision }
 }
 
-/// A batch of the first battle; the one at position 1 begins it.
+/// A batch of the first battle, of one event; the one at position 1 begins it.
 pub fn batch(position: Position, changes: Vec<BoardChange>) -> BoardBatch {
-    BoardBatch { battle_id: battle(1), changes, position, begins: position == 1, ended: false }
+    let revision = position - 1;
+    BoardBatch {
+        battle_id: battle(1),
+        changes,
+        first_revision: revision,
+        last_revision: revision,
+        position,
+        ended: false,
+    }
 }
 
 async fn apply(boards: &dyn Leaderboard, batch: BoardBatch) {
     let checkpoint = batch.position;
-    boards.apply(&[batch], checkpoint).await.unwrap();
+    let applied = boards.apply(&[batch], checkpoint).await.unwrap();
+    assert_eq!(applied, Applied::default());
 }
 
 /// Participants 1 to `many`, the nth with n points.
@@ -116,7 +130,7 @@ pub async fn shows_who_is_around_somebody(boards: &dyn Leaderboard) {
 pub async fn keeps_battles_apart(boards: &dyn Leaderboard) {
     let one = BoardBatch { battle_id: battle(1), ..batch(1, vec![joined(1, 1, 1)]) };
     let two = BoardBatch { battle_id: battle(2), ..batch(1, vec![joined(2, 2, 1), joined(3, 3, 2)]) };
-    boards.apply(&[one, two], 1).await.unwrap();
+    assert_eq!(boards.apply(&[one, two], 1).await.unwrap(), Applied::default());
     assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 1);
     assert_eq!(boards.top(battle(2), 10).await.unwrap().total, 2);
 }
@@ -125,7 +139,8 @@ pub async fn keeps_battles_apart(boards: &dyn Leaderboard) {
 pub async fn moves_its_position_without_a_change(boards: &dyn Leaderboard) {
     apply(boards, batch(1, vec![])).await;
     assert_eq!(boards.top(battle(1), 10).await.unwrap().as_of, 1);
-    boards.apply(&[batch(7, vec![])], 9).await.unwrap();
+    let far = BoardBatch { position: 7, ..batch(2, vec![]) };
+    assert_eq!(boards.apply(&[far], 9).await.unwrap(), Applied::default());
     assert_eq!(boards.top(battle(1), 10).await.unwrap().as_of, 7);
 }
 
@@ -133,7 +148,7 @@ pub async fn moves_its_position_without_a_change(boards: &dyn Leaderboard) {
 pub async fn applies_a_batch_once(boards: &dyn Leaderboard) {
     let first = batch(1, vec![joined(1, 5, 1)]);
     apply(boards, first.clone()).await;
-    apply(boards, batch(4, vec![scored(1, 9, 4)])).await;
+    apply(boards, BoardBatch { first_revision: 1, ..batch(4, vec![scored(1, 9, 4)]) }).await;
     let before = boards.top(battle(1), 10).await.unwrap();
     apply(boards, first).await;
     apply(boards, batch(4, vec![scored(1, 3, 4)])).await;
@@ -164,11 +179,84 @@ pub async fn does_not_hold_what_it_never_saw(boards: &dyn Leaderboard) {
     }
 }
 
-/// A battle that is not held is not held either after a batch from its middle.
+/// A battle that is not held is not held either after a batch from its middle, and the answer says so.
 pub async fn does_not_hold_half_a_battle(boards: &dyn Leaderboard) {
-    apply(boards, batch(2, vec![joined(1, 5, 1)])).await;
+    let missing = vec![battle(1)];
+    assert_eq!(boards.apply(&[batch(2, vec![joined(1, 5, 1)])], 2).await.unwrap(), Applied { missing });
     let answer = boards.top(battle(1), 10).await;
     assert!(matches!(answer, Err(StoreError::NotHeld(_))), "{answer:?}");
+}
+
+/// A batch after a gap is not applied, and the answer says so, as long as the gap is there.
+pub async fn tells_of_a_gap_and_stays_before_it(boards: &dyn Leaderboard) {
+    apply_many(boards, 3).await;
+    let before = boards.top(battle(1), 10).await.unwrap();
+    let late = batch(3, vec![scored(1, 50, 2)]);
+    let other = BoardBatch { battle_id: battle(2), position: 3, ..batch(1, vec![joined(9, 1, 0)]) };
+    let missing = vec![battle(1)];
+    assert_eq!(boards.apply(&[late.clone(), other], 3).await.unwrap(), Applied { missing });
+    assert_eq!(boards.top(battle(1), 10).await.unwrap(), before);
+    assert_eq!(boards.top(battle(2), 10).await.unwrap().total, 1);
+    apply(boards, batch(2, vec![scored(2, 40, 1)])).await;
+    apply(boards, late).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    assert_eq!((ids(&board), board.as_of), (vec![participant(1), participant(2), participant(3)], 3));
+}
+
+/// A batch that repeats what is held and goes on from there is applied.
+pub async fn goes_on_from_a_batch_that_repeats_a_part(boards: &dyn Leaderboard) {
+    apply(boards, batch(1, vec![joined(1, 5, 0)])).await;
+    apply(boards, batch(2, vec![joined(2, 5, 1)])).await;
+    let longer = vec![joined(2, 9, 2), scored(1, 7, 3)];
+    apply(boards, BoardBatch { first_revision: 1, ..batch(4, longer) }).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    assert_eq!((ids(&board), board.total, board.as_of), (vec![participant(2), participant(1)], 2, 4));
+}
+
+/// A whole board with participants 1 to `many`, the nth with n points, after `revision` + 1 events.
+pub fn whole(many: u32, revision: u64) -> WholeBoard {
+    let line = |n: u32| BoardLine {
+        participant_id: participant(n.into()),
+        username: format!("player {n}").into(),
+        points: n,
+        reached_revision: n.into(),
+    };
+    let lines = (1..=many).map(line).collect();
+    WholeBoard { battle_id: battle(1), lines, revision, position: revision + 1, ended: false }
+}
+
+/// A whole board takes the place of none and of an older one, nobody of the old one stays, and the battle goes on from there.
+pub async fn restores_a_whole_board(boards: &dyn Leaderboard) {
+    boards.restore(&whole(5_000, 5_000)).await.unwrap();
+    assert_eq!(boards.held(&[battle(1), battle(2)]).await.unwrap(), vec![Some(5_001), None]);
+    let board = boards.around(battle(1), participant(4_000), 1).await.unwrap();
+    assert_eq!((ranks(&board), board.total, board.as_of), (vec![1_000, 1_001, 1_002], 5_000, 5_001));
+    boards.restore(&whole(3, 6_000)).await.unwrap();
+    apply(boards, batch(6_002, vec![scored(1, 8, 6_001)])).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    assert_eq!((ids(&board), board.as_of), (vec![participant(1), participant(3), participant(2)], 6_002));
+    assert!(boards.rank(battle(1), participant(4_000)).await.unwrap().entries.is_empty());
+}
+
+/// A whole board never takes the place of a newer one.
+pub async fn restores_nothing_old(boards: &dyn Leaderboard) {
+    boards.restore(&whole(5, 10)).await.unwrap();
+    apply(boards, batch(12, vec![scored(1, 8, 11)])).await;
+    let before = boards.top(battle(1), 10).await.unwrap();
+    boards.restore(&whole(3, 10)).await.unwrap();
+    boards.restore(&whole(3, 11)).await.unwrap();
+    assert_eq!(boards.top(battle(1), 10).await.unwrap(), before);
+}
+
+/// A battle in which nobody is has a board all the same.
+pub async fn holds_a_board_without_lines(boards: &dyn Leaderboard) {
+    boards.restore(&whole(0, 3)).await.unwrap();
+    let board = boards.top(battle(1), 10).await.unwrap();
+    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 4));
+    apply(boards, batch(5, vec![joined(1, 0, 4)])).await;
+    apply(boards, batch(6, vec![BoardChange::Removed { participant_id: participant(1) }])).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 6));
 }
 
 /// A reader never sees a board on which only a part of a batch was applied.

@@ -427,9 +427,15 @@ pub async fn ranks_as_the_leaderboard_does(tables: &dyn ReadModels) {
     apply(tables, opening(PLAYERS)).await;
     let updates = vec![moved(battle(1), 11, -gone)];
     apply(tables, TableBatch { participants: rows, updates, ..batch(11) }).await;
-    let changes =
-        BoardBatch { battle_id: battle(1), changes: on_board, position: 11, begins: true, ended: false };
-    boards.apply(&[changes], 11).await.unwrap();
+    let changes = BoardBatch {
+        battle_id: battle(1),
+        changes: on_board,
+        first_revision: 0,
+        last_revision: 10,
+        position: 11,
+        ended: false,
+    };
+    assert_eq!(boards.apply(&[changes], 11).await.unwrap().missing, vec![]);
     for limit in [1, 10, 1_000] {
         let (ours, theirs) = (tables.top(battle(1), limit).await, boards.top(battle(1), limit).await);
         assert_eq!(ours.unwrap(), theirs.unwrap());

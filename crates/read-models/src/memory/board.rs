@@ -8,13 +8,15 @@ use nimaora_domain::ParticipantId;
 
 use super::ranking::Ranking;
 use crate::Position;
-use crate::leaderboard::{Board, BoardBatch, BoardChange, BoardEntry};
+use crate::leaderboard::{Board, BoardBatch, BoardChange, BoardEntry, WholeBoard};
 
 /// The lines of a battle, in order, and the position they stand for.
 #[derive(Debug, Default)]
 pub(super) struct BattleBoard {
     lines: AHashMap<ParticipantId, Line>,
     ranking: Ranking<Key>,
+    /// The revision of the event that comes next.
+    next_revision: u64,
     position: Position,
     ended: bool,
 }
@@ -34,16 +36,49 @@ struct Key {
 }
 
 impl BattleBoard {
-    /// Applies a batch, unless it was applied before.
-    pub(super) fn apply(&mut self, batch: &BoardBatch) {
-        if batch.position <= self.position {
-            return;
+    /// A whole board.
+    pub(super) fn restored(whole: &WholeBoard) -> Self {
+        let mut board = Self {
+            next_revision: whole.revision + 1,
+            position: whole.position,
+            ended: whole.ended,
+            ..Self::default()
+        };
+        for line in &whole.lines {
+            let key = key(line.participant_id, line.points, line.reached_revision);
+            board.ranking.insert(key);
+            board.lines.insert(line.participant_id, Line { username: Arc::clone(&line.username), key });
+        }
+        board
+    }
+
+    /// Applies a batch, unless it was applied before. False when what was before it is missing.
+    pub(super) fn apply(&mut self, batch: &BoardBatch) -> bool {
+        if batch.last_revision < self.next_revision {
+            return true;
+        }
+        if batch.first_revision > self.next_revision {
+            return false;
         }
         for change in &batch.changes {
             self.change(change);
         }
+        self.next_revision = batch.last_revision + 1;
         self.position = batch.position;
         self.ended |= batch.ended;
+        true
+    }
+
+    /// Puts a whole board in the place of this one, unless this one is as new.
+    pub(super) fn restore(&mut self, whole: &WholeBoard) {
+        if whole.revision >= self.next_revision {
+            *self = Self::restored(whole);
+        }
+    }
+
+    /// The position of the last event that was applied.
+    pub(super) fn position(&self) -> Position {
+        self.position
     }
 
     /// Whether the battle is over.

@@ -3,7 +3,6 @@
 mod board;
 mod ranking;
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +13,7 @@ use parking_lot::RwLock;
 
 use self::board::BattleBoard;
 use crate::error::StoreError;
-use crate::leaderboard::{Board, BoardBatch, Leaderboard};
+use crate::leaderboard::{Applied, Board, BoardBatch, Leaderboard, WholeBoard};
 use crate::{Position, metrics};
 
 /// How many boards are held unless configured. A board of 20,000 participants takes about 4 MB.
@@ -64,28 +63,30 @@ impl MemoryLeaderboard {
         }
     }
 
-    fn apply_one(&self, batch: &BoardBatch) {
-        if let Some(held) = self.held_or_begun(batch) {
-            held.board.write().apply(batch);
+    /// False when what was before the batch is missing.
+    fn apply_one(&self, batch: &BoardBatch) -> bool {
+        if let Some(held) = self.board_of(batch.battle_id) {
             self.touch(&held);
+            return held.board.write().apply(batch);
         }
-    }
-
-    /// The battle's board; a new one when the batch begins the battle.
-    fn held_or_begun(&self, batch: &BoardBatch) -> Option<Arc<Held>> {
-        if let Some(held) = self.boards.read().get(&batch.battle_id) {
-            return Some(Arc::clone(held));
+        if batch.first_revision > 0 {
+            return false;
         }
         // Nothing is begun again: a repeat of the first batch of a board that was let go must not bring half of it back.
-        if !batch.begins || batch.position <= self.checkpoint.load(Ordering::Acquire) {
-            return None;
+        if batch.position > self.checkpoint.load(Ordering::Acquire) {
+            let held = self.held_or_empty(batch.battle_id);
+            self.touch(&held);
+            return held.board.write().apply(batch);
         }
-        let mut boards = self.boards.write();
-        let held = match boards.entry(batch.battle_id) {
-            Entry::Occupied(held) => Arc::clone(held.get()),
-            Entry::Vacant(free) => Arc::clone(free.insert(Arc::default())),
-        };
-        Some(held)
+        true
+    }
+
+    fn board_of(&self, battle_id: BattleId) -> Option<Arc<Held>> {
+        self.boards.read().get(&battle_id).cloned()
+    }
+
+    fn held_or_empty(&self, battle_id: BattleId) -> Arc<Held> {
+        Arc::clone(self.boards.write().entry(battle_id).or_default())
     }
 
     fn touch(&self, held: &Held) {
@@ -118,8 +119,7 @@ impl MemoryLeaderboard {
         if self.checkpoint.load(Ordering::Acquire) < self.answers_from {
             return Err(StoreError::NotHeld(battle_id));
         }
-        let held = self.boards.read().get(&battle_id).cloned();
-        let held = held.ok_or(StoreError::NotHeld(battle_id))?;
+        let held = self.board_of(battle_id).ok_or(StoreError::NotHeld(battle_id))?;
         self.touch(&held);
         Ok(read(&held.board.read()))
     }
@@ -127,14 +127,37 @@ impl MemoryLeaderboard {
 
 #[async_trait]
 impl Leaderboard for MemoryLeaderboard {
-    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<(), StoreError> {
+    async fn apply(&self, batches: &[BoardBatch], checkpoint: Position) -> Result<Applied, StoreError> {
+        let mut applied = Applied::default();
         for batch in batches {
-            self.apply_one(batch);
+            if !self.apply_one(batch) {
+                applied.missing.push(batch.battle_id);
+            }
         }
         self.let_go();
         self.checkpoint.fetch_max(checkpoint, Ordering::AcqRel);
         metrics::boards_held(self.boards.read().len());
+        Ok(applied)
+    }
+
+    async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError> {
+        match self.board_of(board.battle_id) {
+            Some(held) => held.board.write().restore(board),
+            None => {
+                let (restored, touched) = (RwLock::new(BattleBoard::restored(board)), AtomicU64::new(0));
+                let held = Arc::new(Held { board: restored, touched });
+                self.touch(&held);
+                self.boards.write().insert(board.battle_id, held);
+            }
+        }
+        self.let_go();
+        metrics::boards_held(self.boards.read().len());
         Ok(())
+    }
+
+    async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
+        let position = |&id| self.board_of(id).map(|held| held.board.read().position());
+        Ok(battles.iter().map(position).collect())
     }
 
     async fn checkpoint(&self) -> Result<Position, StoreError> {

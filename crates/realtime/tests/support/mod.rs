@@ -125,8 +125,7 @@ impl Arena {
         let update = BattleUpdate { phase: Some(Phase::Created), ..update(id, position) };
         let batch = TableBatch { battles: vec![row], ..table_batch(update) };
         story::apply(&*self.tables, batch).await.unwrap();
-        let board = BoardBatch { battle_id: id, changes: Vec::new(), position, begins: true, ended: false };
-        self.board.apply(&[board], position).await.unwrap();
+        self.write_batch(id, 0, Vec::new(), position).await;
         id
     }
 
@@ -351,8 +350,13 @@ impl Arena {
     }
 
     async fn write_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {
-        let batch = BoardBatch { battle_id, changes: vec![change], position, begins: false, ended: false };
-        self.board.apply(&[batch], position).await.unwrap();
+        self.write_batch(battle_id, 1, vec![change], position).await;
+    }
+
+    async fn write_batch(&self, battle_id: BattleId, first: u64, changes: Vec<BoardChange>, position: u64) {
+        let (first_revision, last_revision) = (first, position);
+        let batch = BoardBatch { battle_id, changes, first_revision, last_revision, position, ended: false };
+        assert_eq!(self.board.apply(&[batch], position).await.unwrap().missing, vec![]);
     }
 
     async fn move_board(&self, battle_id: BattleId, change: BoardChange, position: u64) {

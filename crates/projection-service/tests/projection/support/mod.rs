@@ -3,11 +3,13 @@
 
 mod arena;
 mod bus;
+mod forgetful;
 mod log;
 mod server;
 
 pub use arena::Arena;
 pub use bus::RecordingBus;
+pub use forgetful::Forgetful;
 pub use log::DeadlyLog;
 pub use server::{Server, World};
 

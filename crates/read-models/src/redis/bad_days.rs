@@ -1,0 +1,179 @@
+//! A cluster, a server that hangs, and one that speaks only TLS.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nimaora_local_servers::{Port, Redis, RedisCluster, scratch};
+
+use super::*;
+use crate::contract::battle;
+use crate::contract::leaderboard::whole;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const BATTLES: u128 = 24;
+
+fn board_of(n: u128) -> WholeBoard {
+    WholeBoard { battle_id: battle(n), ..whole(3, 3) }
+}
+
+/// Asks until the answer is one that is waited for.
+async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap()
+}
+
+/// Which of the battles are held, each asked alone.
+async fn held(boards: &RedisLeaderboard) -> Vec<Result<Option<Position>, StoreError>> {
+    let mut held = Vec::new();
+    for n in 0..BATTLES {
+        held.push(boards.held(&[battle(n)]).await.map(|one| one[0]));
+    }
+    held
+}
+
+#[tokio::test]
+async fn a_master_that_comes_back_empty_loses_only_its_own_battles() {
+    let dir = scratch().unwrap();
+    let mut cluster = RedisCluster::start(dir.path()).await.unwrap();
+    let nodes: Vec<_> = cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+    let url = format!("redis+cluster://{}", nodes.join(","));
+    let boards = RedisLeaderboard::connect(RedisConfig::new(url)).unwrap();
+    let all: Vec<_> = (0..BATTLES).collect();
+    for &n in &all {
+        until(async || boards.restore(&board_of(n)).await.ok()).await;
+    }
+    assert!(held(&boards).await.iter().all(|one| matches!(one, Ok(Some(4)))));
+    cluster.nodes[0].process.kill().await;
+    // The others answer as before; it may take the client a try to see which one is gone.
+    let others = until(async || {
+        let answers = held(&boards).await;
+        let others: Vec<_> = answers.iter().map(|one| matches!(one, Ok(Some(4)))).collect();
+        let dead = answers.iter().filter(|one| matches!(one, Err(StoreError::Unavailable { .. }))).count();
+        (dead > 0 && others.contains(&true) && dead < BATTLES as usize / 2).then_some(others)
+    })
+    .await;
+    cluster.nodes[0].start_again().await.unwrap();
+    let answers = until(async || {
+        let answers = held(&boards).await;
+        answers.into_iter().collect::<Result<Vec<_>, _>>().ok()
+    })
+    .await;
+    for (n, (other, answer)) in others.iter().zip(&answers).enumerate() {
+        assert_eq!(other.then_some(4), *answer, "battle {n}");
+        if answer.is_none() {
+            boards.restore(&board_of(n as u128)).await.unwrap();
+        }
+    }
+    assert!(held(&boards).await.iter().all(|one| matches!(one, Ok(Some(4)))));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_and_used_again() {
+    let dir = scratch().unwrap();
+    let server = Redis::start(dir.path(), &[]).await.unwrap();
+    let boards = RedisLeaderboard::connect(RedisConfig {
+        read_timeout: Duration::from_millis(50),
+        write_timeout: Duration::from_millis(100),
+        ..RedisConfig::new(server.url())
+    })
+    .unwrap();
+    until(async || boards.restore(&board_of(1)).await.ok()).await;
+    server.process.pause();
+    let answers = [boards.top(battle(1), 1).await.map(drop), boards.restore(&board_of(2)).await];
+    for answer in answers {
+        assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    }
+    server.process.resume();
+    until(async || boards.top(battle(1), 1).await.ok()).await;
+    until(async || boards.restore(&board_of(2)).await.ok()).await;
+}
+
+fn openssl(dir: &Path, args: &str) {
+    let output = Command::new("openssl").args(args.split(' ')).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_by_the_certificate_of_who_signed_its_own() {
+    let dir = scratch().unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(dir.path(), &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca"));
+    let name = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1";
+    openssl(dir.path(), &format!("req {key} -keyout server.key -out server.csr {name}"));
+    let sign = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2";
+    openssl(dir.path(), &format!("{sign} -copy_extensions copy"));
+    let port = Port::free().unwrap();
+    let number = port.number().to_string();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("server.crt"), path("server.key"));
+    let args = ["--tls-port", &number, "--tls-cert-file", &certificate, "--tls-key-file", &key];
+    let args: Vec<_> = args.into_iter().chain(["--tls-auth-clients", "no"]).collect();
+    let _server = Redis::start(&dir.path().join("redis"), &args).await.unwrap();
+    let config = RedisConfig::new(format!("rediss://127.0.0.1:{number}"));
+    let strangers = RedisLeaderboard::connect(config.clone()).unwrap();
+    let answer = strangers.top(battle(1), 1).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    let root_certificates = Some(std::fs::read(dir.path().join("ca.crt")).unwrap());
+    let boards = RedisLeaderboard::connect(RedisConfig { root_certificates, ..config }).unwrap();
+    until(async || boards.restore(&board_of(1)).await.ok()).await;
+    assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 3);
+}
+
+/// Prints what it costs; asserts only that it works. `cargo test --release -p nimaora-read-models costs -- --ignored --nocapture`
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn what_batches_and_reads_cost() {
+    const PLAYERS: u32 = 20_000;
+    const CHANGES: u32 = 5_000;
+    let dir = scratch().unwrap();
+    let server = Redis::start(dir.path(), &[]).await.unwrap();
+    let boards = RedisLeaderboard::connect(RedisConfig::new(server.url())).unwrap();
+    for battles in [1_u32, 20] {
+        for n in 0..battles {
+            let board = WholeBoard { battle_id: battle(n.into()), ..whole(PLAYERS / battles, 50_000) };
+            boards.restore(&board).await.unwrap();
+        }
+        let mut revision = 50_000_u64;
+        let began = Instant::now();
+        for _ in 0..20 {
+            // A quarter of a second at 20,000 changes a second, split as the projection does.
+            let mut batches = Vec::new();
+            let (each, pieces) = (CHANGES / battles, if battles == 1 { 2 } else { 1 });
+            let first = revision + 1;
+            revision += u64::from(each);
+            for n in 0..battles {
+                for piece in 0..pieces {
+                    let some = u64::from(each / pieces);
+                    let from = first + piece as u64 * some;
+                    let changes = (from..from + some).map(|at| {
+                        let who = at % u64::from(PLAYERS / battles) + 1;
+                        crate::contract::leaderboard::scored(who.into(), (at % 900) as u32, at)
+                    });
+                    batches.push(BoardBatch {
+                        battle_id: battle(n.into()),
+                        changes: changes.collect(),
+                        first_revision: from,
+                        last_revision: from + some - 1,
+                        position: from + some,
+                        ended: false,
+                    });
+                }
+            }
+            assert_eq!(boards.apply(&batches, 0).await.unwrap(), Applied::default());
+        }
+        println!("{battles} battles: {:?} for each batch of {CHANGES} changes", began.elapsed() / 20);
+        let began = Instant::now();
+        for _ in 0..1_000 {
+            assert_eq!(boards.top(battle(0), 100).await.unwrap().entries.len(), 100);
+        }
+        println!("{battles} battles: {:?} for each top 100, one after another", began.elapsed() / 1_000);
+    }
+}
