@@ -26,6 +26,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("EmbeddedLog", "event-log"),
     ("MemoryLeaderboard", "read-models"),
     ("SqliteReadModels", "read-models"),
+    ("PostgresReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
     ("MemoryPresence", "sessions"),
 ];

@@ -9,6 +9,8 @@
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
 //! | [`sqlite`] | the tables in a SQLite file |
+//! | [`postgres`] | the tables in PostgreSQL, straight or through PgBouncer |
+//! | `relational` | what those two share |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
 //!
@@ -19,6 +21,8 @@ pub mod error;
 pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
+pub mod postgres;
+mod relational;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;

@@ -10,7 +10,6 @@ mod fault;
 mod keys;
 mod priority;
 mod read;
-mod words;
 mod write;
 
 use std::path::Path;
@@ -28,17 +27,14 @@ use tokio::sync::Mutex;
 pub use config::SqliteConfig;
 
 use self::fault::{migrate_error, store_error};
-use self::keys::Keys;
+use self::keys::KeyRows;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::keys::Keys;
+use crate::relational::{CHANGES, TABLES, as_i64};
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
-
-/// The name of the checkpoint up to which the tables hold the log.
-const TABLES: &str = "tables";
-/// The name of the checkpoint up to which changes have been published.
-const CHANGES: &str = "changes";
 
 /// The tables in a SQLite file.
 #[derive(Debug)]
@@ -126,8 +122,6 @@ async fn write_batch(
     let stored = read::checkpoints(&mut *transaction).await?.tables;
     if batch.checkpoint <= stored || batch.follows != stored {
         transaction.rollback().await.map_err(store_error)?;
-        // Somebody else may have written, and have given keys too.
-        *keys = Keys::default();
         return match batch.checkpoint <= stored {
             true => Ok(None),
             false => Err(StoreError::Overtaken { expected: batch.follows, stored }),
@@ -137,7 +131,7 @@ async fn write_batch(
     if let Some(position) = batch.changes_checkpoint {
         move_checkpoint(&mut transaction, CHANGES, position).await?;
     }
-    let batch_keys = keys.for_batch(&mut transaction, batch).await?;
+    let batch_keys = keys.for_batch(&mut KeyRows(&mut transaction), batch).await?;
     let rows = write::rows(&mut transaction, batch, &batch_keys).await?;
     let new_keys = batch_keys.into_new();
     transaction.commit().await.map_err(store_error)?;
@@ -182,7 +176,7 @@ async fn move_checkpoint(
     name: &'static str,
     position: Position,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(read::as_i64(position));
+    let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(as_i64(position));
     query.execute(connection).await.map_err(store_error)?;
     Ok(())
 }
