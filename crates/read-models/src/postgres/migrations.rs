@@ -3,6 +3,8 @@
 //! Everything happens in one transaction under a lock that ends with it, so that it works through PgBouncer and when many nodes
 //! start at once. Tables that are as they should be are only looked at, which works with few rights and on a server that only reads.
 
+use std::time::Duration;
+
 use sqlx::migrate::{Migration, Migrator};
 
 use super::config::MIGRATIONS_LOCK;
@@ -14,7 +16,11 @@ use crate::error::StoreError;
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Runs those migrations that have not been run yet.
-pub(super) async fn run(readers: &Connections, writer: &Connections) -> Result<(), StoreError> {
+pub(super) async fn run(
+    readers: &Connections,
+    writer: &Connections,
+    limit: Duration,
+) -> Result<(), StoreError> {
     let mut session = readers.begin().await?;
     let missing = missing(&mut session).await?;
     session.commit().await?;
@@ -22,6 +28,9 @@ pub(super) async fn run(readers: &Connections, writer: &Connections) -> Result<(
         return Ok(());
     }
     let mut session = writer.begin().await?;
+    // More than a batch is given: tables may be long, and other nodes may be at it.
+    let longer = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
+    session.run(&longer).await.map_err(store_error)?;
     session.execute(sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATIONS_LOCK)).await?;
     session.run(include_str!("sql/make_migrations.sql")).await.map_err(store_error)?;
     // Another node may have done it meanwhile.

@@ -49,7 +49,8 @@ impl PostgresReadModels {
     /// newer version.
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
         let (writer, readers) = (Connections::for_writing(&config), Connections::for_reading(&config));
-        within(config.migrate_timeout, migrations::run(&readers, &writer)).await?;
+        let limit = config.migrate_timeout;
+        within(limit, migrations::run(&readers, &writer, limit)).await?;
         Ok(Self { writer, readers, keys: Mutex::default() })
     }
 
