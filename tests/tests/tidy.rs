@@ -27,6 +27,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("MemoryLeaderboard", "read-models"),
     ("RedisLeaderboard", "read-models"),
     ("SqliteReadModels", "read-models"),
+    ("PostgresReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
     ("MemoryPresence", "sessions"),
 ];

@@ -1,9 +1,10 @@
 //! Measures how fast tables and board are rebuilt from the embedded log.
 //!
-//!     cargo run --release -p nimaora-projection-service --example rebuild -- [ATTACKS] [PLAYERS] [FOLDER]
+//!     cargo run --release -p nimaora-projection-service --example rebuild -- [ATTACKS] [PLAYERS] [TABLES]
+//!
+//! TABLES is `sqlite`, or `pgbouncer` for a PostgreSQL server that is started here, behind a PgBouncer.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,10 @@ use nimaora_domain::{
 };
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::{Append, ChainHead, Envelope, EventLog, Expected, NewEvent, envelope};
+use nimaora_local_servers::{PgBouncer, Postgres, scratch};
 use nimaora_projection_service::{Config, Deps, Projection};
 use nimaora_read_models::memory::MemoryLeaderboard;
+use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::{Clock, Health, Shutdown};
@@ -25,6 +28,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// What everybody begins with.
 const INITIAL: Balance = Balance { points: 100_000, shields: 10, arrows: 100_000 };
+/// How often the same is measured.
+const RUNS: u32 = 3;
 /// How many events go in the log at once.
 const APPEND_EVENTS: usize = 1_024;
 
@@ -33,50 +38,66 @@ async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let attacks: u64 = arguments.next().map_or(Ok(500_000), |text| text.parse())?;
     let players: u64 = arguments.next().map_or(Ok(2_000), |text| text.parse())?;
-    let folder = tempfile::tempdir()?;
-    let home = arguments.next().map_or_else(|| folder.path().to_owned(), Into::into);
+    let kind = arguments.next().unwrap_or_else(|| "sqlite".to_owned());
+    let folder = scratch()?;
+    let home = folder.path().join("log");
     let clock = Clock::system();
     let log = EmbeddedLog::open(&home, EmbeddedConfig::new(clock.clone()))?;
     let battle = fill(&log, attacks, players).await?;
     let head = log.status().await?.head;
     println!("{head} events in the log: {players} joins and {attacks} attacks");
-    for run in 1..=3 {
-        rebuild(&home.join(format!("read-models-{run}.db")), &log, &clock, battle, head).await?;
+    match kind.as_str() {
+        "sqlite" => {
+            for run in 1..=RUNS {
+                let file = folder.path().join(format!("read-models-{run}.db"));
+                let tables = Arc::new(SqliteReadModels::open(&file, SqliteConfig::default()).await?);
+                rebuild(Arc::<SqliteReadModels>::clone(&tables), &log, &clock, battle, head).await?;
+                tables.close().await;
+            }
+        }
+        "pgbouncer" => {
+            for run in 1..=RUNS {
+                let server = Postgres::start(&folder.path().join(format!("postgres-{run}")), &[]).await?;
+                let dir = folder.path().join(format!("pgbouncer-{run}"));
+                let pool = PgBouncer::start(&dir, &server, 10, &[]).await?;
+                let config = PostgresConfig::new(&pool.url("postgres"))?;
+                let tables = Arc::new(PostgresReadModels::connect(config).await?);
+                rebuild(Arc::<PostgresReadModels>::clone(&tables), &log, &clock, battle, head).await?;
+                tables.close().await;
+            }
+        }
+        other => return Err(format!("'{other}' is neither sqlite nor pgbouncer").into()),
     }
     log.close().await;
     Ok(())
 }
 
 async fn rebuild(
-    tables_at: &Path,
+    tables: Arc<dyn ReadModels>,
     log: &Arc<EmbeddedLog>,
     clock: &Clock,
     battle: BattleId,
     head: u64,
 ) -> Outcome<()> {
-    let tables = Arc::new(SqliteReadModels::open(tables_at, SqliteConfig::default()).await?);
     let leaderboard = Arc::new(MemoryLeaderboard::default());
     let deps = Deps {
         log: Arc::<EmbeddedLog>::clone(log),
         leaderboard: Arc::<MemoryLeaderboard>::clone(&leaderboard),
-        read_models: Arc::<SqliteReadModels>::clone(&tables),
+        read_models: Arc::clone(&tables),
         bus: Arc::new(MemoryBus::default()),
     };
     let (shutdown, began) = (Shutdown::new(), Instant::now());
     let handle = Projection::start(deps, Config::new(clock.clone(), 1), &shutdown, &Health::default());
     handle.caught_up().await?;
     let seconds = began.elapsed().as_secs_f64();
-    let bytes = std::fs::metadata(tables_at)?.len();
     println!(
-        "rebuilt in {seconds:.2} s: {:.0} events/s, {} parked, {} MB of tables",
+        "rebuilt in {seconds:.2} s: {:.0} events/s, {} parked",
         head as f64 / seconds,
         handle.status().parked,
-        bytes / 1_000_000
     );
     let (ours, theirs) = (leaderboard.top(battle, 100).await?, tables.top(battle, 100).await?);
     println!("board and tables agree on the first 100: {}", ours == theirs);
     shutdown.finish(Duration::from_secs(30)).await;
-    tables.close().await;
     Ok(())
 }
 

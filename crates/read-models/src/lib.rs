@@ -10,6 +10,8 @@
 //! | [`memory`] | the leaderboard in memory |
 //! | [`redis`] | the leaderboard in Redis |
 //! | [`sqlite`] | the tables in a SQLite file |
+//! | [`postgres`] | the tables in PostgreSQL, straight or through PgBouncer |
+//! | `relational` | what those two share |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
 //!
@@ -21,6 +23,8 @@ pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
 pub mod redis;
+pub mod postgres;
+mod relational;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;

@@ -155,7 +155,7 @@ pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
 pub async fn goes_on_after_a_caller_gave_up(tables: &dyn ReadModels) {
     const TRIES: u32 = 200;
     // More than a small batch takes; where it is given up differs a little from run to run.
-    const POLLS_MAX: u32 = 10;
+    const POLLS_MAX: u32 = 80;
     apply(tables, opening(0)).await;
     let mut written = 0;
     for n in 1..=TRIES {

@@ -32,6 +32,3 @@ pub(super) const CHECKPOINT_PAGES: u32 = 4_096;
 pub(super) const JOURNAL_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// How many statements a connection keeps prepared; there are fewer.
 pub(super) const STATEMENTS_MAX: usize = 64;
-/// How many row keys the writer remembers, about 50 bytes each. When it is reached, it forgets all of them and looks up again
-/// what it needs.
-pub(super) const KEYS_MAX: usize = 400_000;

@@ -5,10 +5,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 use uuid::Uuid;
 
-use super::fault::{misfit, store_error};
-use super::words::{kind, phase};
+use super::fault::store_error;
 use crate::error::StoreError;
 use crate::leaderboard::BoardEntry;
+use crate::relational::misfit;
+use crate::relational::words::{kind, phase};
 use crate::rows::{AttackRow, AttackView, BattleRow, BattleView, ParkedEvent, ParticipantView};
 
 /// A column of a row, as SQLite gives it.

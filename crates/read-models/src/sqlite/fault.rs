@@ -45,11 +45,6 @@ pub(super) fn migrate_error(error: MigrateError) -> StoreError {
     }
 }
 
-/// A stored value that does not fit its column.
-pub(super) fn misfit(what: &str, value: impl std::fmt::Display) -> StoreError {
-    StoreError::Damaged { reason: format!("'{value}' is no {what}") }
-}
-
 /// The low byte of an extended result code.
 fn primary_code(code: Option<&str>) -> u32 {
     code.and_then(|code| code.parse::<u32>().ok()).map_or(0, |code| code & 0xff)

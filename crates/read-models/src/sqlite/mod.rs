@@ -11,7 +11,6 @@ mod keys;
 mod look;
 mod priority;
 mod read;
-mod words;
 mod write;
 
 use std::path::Path;
@@ -30,17 +29,14 @@ pub use config::SqliteConfig;
 pub use look::checkpoints_in;
 
 use self::fault::{migrate_error, store_error};
-use self::keys::Keys;
+use self::keys::KeyRows;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::keys::Keys;
+use crate::relational::{CHANGES, TABLES, as_i64};
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
-
-/// The name of the checkpoint up to which the tables hold the log.
-const TABLES: &str = "tables";
-/// The name of the checkpoint up to which changes have been published.
-const CHANGES: &str = "changes";
 
 /// The tables in a SQLite file.
 #[derive(Debug)]
@@ -128,8 +124,6 @@ async fn write_batch(
     let stored = read::checkpoints(&mut *transaction).await?.tables;
     if batch.checkpoint <= stored || batch.follows != stored {
         transaction.rollback().await.map_err(store_error)?;
-        // Somebody else may have written, and have given keys too.
-        *keys = Keys::default();
         return match batch.checkpoint <= stored {
             true => Ok(None),
             false => Err(StoreError::Overtaken { expected: batch.follows, stored }),
@@ -139,7 +133,7 @@ async fn write_batch(
     if let Some(position) = batch.changes_checkpoint {
         move_checkpoint(&mut transaction, CHANGES, position).await?;
     }
-    let batch_keys = keys.for_batch(&mut transaction, batch).await?;
+    let batch_keys = keys.for_batch(&mut KeyRows(&mut transaction), batch).await?;
     let rows = write::rows(&mut transaction, batch, &batch_keys).await?;
     let new_keys = batch_keys.into_new();
     transaction.commit().await.map_err(store_error)?;
@@ -184,7 +178,7 @@ async fn move_checkpoint(
     name: &'static str,
     position: Position,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(read::as_i64(position));
+    let query = sqlx::query(include_str!("sql/move_checkpoint.sql")).bind(name).bind(as_i64(position));
     query.execute(connection).await.map_err(store_error)?;
     Ok(())
 }

@@ -6,10 +6,11 @@ use sqlx::{Row, SqliteConnection, SqliteExecutor};
 
 use super::decode::{self, column, number};
 use super::fault::store_error;
-use super::words::phase_word;
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::words::phase_word;
+use crate::relational::{CHANGES, TABLES, as_i64, misfit};
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints};
 
@@ -19,9 +20,9 @@ pub(super) async fn checkpoints<'c>(reader: impl SqliteExecutor<'c>) -> Result<C
     for row in rows.map_err(store_error)? {
         found.begun = true;
         match column::<&str>(&row, "name")? {
-            super::TABLES => found.tables = number(&row, "position")?,
-            super::CHANGES => found.changes = number(&row, "position")?,
-            other => return Err(super::fault::misfit("checkpoint", other)),
+            TABLES => found.tables = number(&row, "position")?,
+            CHANGES => found.changes = number(&row, "position")?,
+            other => return Err(misfit("checkpoint", other)),
         }
     }
     Ok(found)
@@ -185,7 +186,7 @@ impl BoardHead {
 async fn table_position(snapshot: &mut SqliteConnection) -> Result<Position, StoreError> {
     let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(snapshot).await;
     for row in rows.map_err(store_error)? {
-        if row.try_get::<&str, _>("name").map_err(store_error)? == super::TABLES {
+        if row.try_get::<&str, _>("name").map_err(store_error)? == TABLES {
             return number(&row, "position");
         }
     }
@@ -194,9 +195,4 @@ async fn table_position(snapshot: &mut SqliteConnection) -> Result<Position, Sto
 
 fn one(row: Result<Option<SqliteRow>, sqlx::Error>) -> Result<Option<SqliteRow>, StoreError> {
     row.map_err(store_error)
-}
-
-/// SQLite's integers are signed; no log has so many events that it matters.
-pub(super) fn as_i64(position: Position) -> i64 {
-    i64::try_from(position).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@ use sqlx::Row;
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::story::{apply, attack, batch, opening};
+use crate::contract::story::{apply, attack, batch, joined, opening};
 use crate::contract::{battle, participant};
 use crate::tables::TableBatch;
 
@@ -181,4 +181,16 @@ async fn looks_rows_up_by_their_keys() {
         });
         assert_eq!(scans, None, "{sql}\n{steps:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_writer_goes_on_after_another_gave_out_keys() {
+    let (first, home) = tables().await;
+    let second = tables_in(&home).await.unwrap();
+    apply(&first, opening(1)).await.unwrap();
+    for (n, writer) in [(2, &second), (3, &first), (4, &second), (5, &first)] {
+        let batch = TableBatch { joined: vec![joined(battle(1), n)], ..batch(10 + u64::from(n)) };
+        apply(writer, batch).await.unwrap();
+    }
+    assert_eq!(first.usernames(battle(1)).await.unwrap().len(), 5);
 }

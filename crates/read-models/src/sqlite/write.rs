@@ -7,9 +7,10 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::fault::store_error;
-use super::keys::BatchKeys;
-use super::words::{kind_word, phase_word, verdict_word};
 use crate::error::StoreError;
+use crate::relational::all_found;
+use crate::relational::keys::BatchKeys;
+use crate::relational::words::{kind_word, phase_word, verdict_word};
 use crate::rows::{
     AnswerRow, AnswerVerdict, AttackRow, BattleRow, BattleUpdate, NewParticipant, ParkedEvent,
     ParticipantUpdate, QuestionRow,
@@ -250,11 +251,7 @@ impl Out<'_> {
         }
         let done = sqlx::query(sql).bind(json(rows)?).execute(&mut *self.connection).await;
         let written = done.map_err(store_error)?.rows_affected();
-        if written != rows.len() as u64 {
-            let statement = sql.lines().find(|line| !line.starts_with("--")).unwrap_or(sql);
-            let reason = format!("'{statement}' found {written} of {} rows", rows.len());
-            return Err(StoreError::Constraint { reason });
-        }
+        all_found(sql, written, rows.len())?;
         self.rows += rows.len();
         Ok(())
     }

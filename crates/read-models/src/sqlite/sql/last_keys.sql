@@ -1,1 +1,3 @@
-SELECT coalesce((SELECT max(id) FROM battles), 0), coalesce((SELECT max(id) FROM battle_participants), 0)
+SELECT
+    coalesce((SELECT max(id) FROM battles), 0) AS battle,
+    coalesce((SELECT max(id) FROM battle_participants), 0) AS participant

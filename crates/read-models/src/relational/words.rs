@@ -3,10 +3,10 @@
 use nimaora_domain::event::Verdict;
 use nimaora_domain::{Phase, QuestionKind};
 
-use super::fault::misfit;
+use super::misfit;
 use crate::error::StoreError;
 
-pub(super) fn phase_word(phase: Phase) -> &'static str {
+pub(crate) fn phase_word(phase: Phase) -> &'static str {
     match phase {
         // No battle is stored in this phase; the table's check refuses the word.
         Phase::Absent => "absent",
@@ -17,7 +17,7 @@ pub(super) fn phase_word(phase: Phase) -> &'static str {
     }
 }
 
-pub(super) fn phase(word: &str) -> Result<Phase, StoreError> {
+pub(crate) fn phase(word: &str) -> Result<Phase, StoreError> {
     match word {
         "created" => Ok(Phase::Created),
         "running" => Ok(Phase::Running),
@@ -27,7 +27,7 @@ pub(super) fn phase(word: &str) -> Result<Phase, StoreError> {
     }
 }
 
-pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Correct => "correct",
         Verdict::Wrong => "wrong",
@@ -35,7 +35,7 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-pub(super) fn kind_word(kind: QuestionKind) -> &'static str {
+pub(crate) fn kind_word(kind: QuestionKind) -> &'static str {
     match kind {
         QuestionKind::Choice => "choice",
         QuestionKind::Text => "text",
@@ -44,7 +44,7 @@ pub(super) fn kind_word(kind: QuestionKind) -> &'static str {
     }
 }
 
-pub(super) fn kind(word: &str) -> Result<QuestionKind, StoreError> {
+pub(crate) fn kind(word: &str) -> Result<QuestionKind, StoreError> {
     match word {
         "choice" => Ok(QuestionKind::Choice),
         "text" => Ok(QuestionKind::Text),

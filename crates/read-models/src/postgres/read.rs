@@ -1,0 +1,221 @@
+//! Answering queries.
+
+use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, query};
+
+use super::decode::{self, column, number};
+use super::session::{Connections, Session};
+use super::values::Whole;
+use crate::Position;
+use crate::error::StoreError;
+use crate::leaderboard::Board;
+use crate::relational::words::phase_word;
+use crate::relational::{CHANGES, TABLES, as_i64, misfit};
+use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::tables::{BattlePage, Checkpoints};
+
+pub(super) async fn checkpoints(readers: &Connections) -> Result<Checkpoints, StoreError> {
+    let rows = all(readers, query(include_str!("sql/checkpoints.sql"))).await?;
+    let mut found = Checkpoints::default();
+    for row in rows {
+        let Some(Whole(_)) = column(&row, "position")? else { continue };
+        found.begun = true;
+        match column::<&str>(&row, "name")? {
+            TABLES => found.tables = number(&row, "position")?,
+            CHANGES => found.changes = number(&row, "position")?,
+            other => return Err(misfit("checkpoint", other)),
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn parked(
+    readers: &Connections,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<ParkedEvent>, StoreError> {
+    let query = query(include_str!("sql/parked.sql")).bind(as_i64(after)).bind(i64::from(limit));
+    all(readers, query).await?.iter().map(decode::parked).collect()
+}
+
+pub(super) async fn battle(readers: &Connections, id: BattleId) -> Result<Option<BattleView>, StoreError> {
+    let query = query(include_str!("sql/battle.sql")).bind(id.0);
+    one(readers, query).await?.as_ref().map(decode::battle).transpose()
+}
+
+pub(super) async fn battle_by_join_code(
+    readers: &Connections,
+    join_code: &str,
+) -> Result<Option<BattleView>, StoreError> {
+    // No text here holds the character that PostgreSQL does not take.
+    if join_code.contains('\0') {
+        return Ok(None);
+    }
+    let query = query(include_str!("sql/battle_by_join_code.sql")).bind(join_code);
+    one(readers, query).await?.as_ref().map(decode::battle).transpose()
+}
+
+pub(super) async fn battles(
+    readers: &Connections,
+    phase: Option<Phase>,
+    before: Option<Position>,
+    limit: u32,
+) -> Result<BattlePage, StoreError> {
+    let mut snapshot = readers.begin().await?;
+    let row = snapshot.row(query(include_str!("sql/checkpoint.sql")).bind(TABLES)).await?;
+    let as_of: Option<Whole> = row.map_or(Ok(None), |row| column(&row, "position"))?;
+    let as_of = as_of.map_or(0, |Whole(position)| u64::try_from(position).unwrap_or(0));
+    let before = before.map_or(i64::MAX, as_i64);
+    // One more than asked tells whether there are more.
+    let limit_and_one = i64::from(limit) + 1;
+    let query = match phase {
+        Some(phase) => query(include_str!("sql/battles_in_phase.sql"))
+            .bind(before)
+            .bind(limit_and_one)
+            .bind(phase_word(phase)),
+        None => query(include_str!("sql/battles.sql")).bind(before).bind(limit_and_one),
+    };
+    let rows = snapshot.rows(query).await?;
+    snapshot.commit().await?;
+    let mut battles = rows.iter().map(decode::battle).collect::<Result<Vec<_>, _>>()?;
+    let more = battles.len() > limit as usize;
+    battles.truncate(limit as usize);
+    let next = battles.last().filter(|_| more).map(|last| last.battle.created_position);
+    Ok(BattlePage { battles, next, as_of })
+}
+
+pub(super) async fn questions(readers: &Connections, id: BattleId) -> Result<Vec<Question>, StoreError> {
+    let query = query(include_str!("sql/questions.sql")).bind(id.0);
+    all(readers, query).await?.iter().map(decode::question).collect()
+}
+
+pub(super) async fn participant(
+    readers: &Connections,
+    battle_id: BattleId,
+    id: ParticipantId,
+) -> Result<Option<ParticipantView>, StoreError> {
+    let query = query(include_str!("sql/participant.sql")).bind(id.0).bind(battle_id.0);
+    let row = one(readers, query).await?;
+    row.as_ref().map(|row| decode::participant(row, battle_id)).transpose()
+}
+
+pub(super) async fn usernames(
+    readers: &Connections,
+    battle_id: BattleId,
+) -> Result<Vec<(ParticipantId, String)>, StoreError> {
+    let rows = all(readers, query(include_str!("sql/usernames.sql")).bind(battle_id.0)).await?;
+    let name = |row: &PgRow| Ok((ParticipantId(column(row, "participant_id")?), column(row, "username")?));
+    rows.iter().map(name).collect()
+}
+
+pub(super) async fn attacks_on(
+    readers: &Connections,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = query(include_str!("sql/attacks_on.sql"))
+        .bind(target_id.0)
+        .bind(battle_id.0)
+        .bind(as_i64(after))
+        .bind(i64::from(limit));
+    let rows = all(readers, query).await?;
+    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+}
+
+pub(super) async fn top(readers: &Connections, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
+    let mut snapshot = readers.begin().await?;
+    let board = match BoardHead::of(&mut snapshot, battle_id).await? {
+        Some(head) => Ok(head.lines(&mut snapshot, 0, limit).await?),
+        None => Err(StoreError::NotHeld(battle_id)),
+    };
+    snapshot.commit().await?;
+    board
+}
+
+pub(super) async fn around(
+    readers: &Connections,
+    battle_id: BattleId,
+    participant_id: ParticipantId,
+    range: u32,
+) -> Result<Board, StoreError> {
+    let mut snapshot = readers.begin().await?;
+    let board = match BoardHead::of(&mut snapshot, battle_id).await? {
+        Some(head) => Ok(head.lines_around(&mut snapshot, participant_id, range).await?),
+        None => Err(StoreError::NotHeld(battle_id)),
+    };
+    snapshot.commit().await?;
+    board
+}
+
+/// What all reads of a board begin with.
+struct BoardHead {
+    key: i64,
+    total: u32,
+    as_of: Position,
+}
+
+impl BoardHead {
+    /// `None` when there is no such battle.
+    async fn of(snapshot: &mut Session, battle_id: BattleId) -> Result<Option<Self>, StoreError> {
+        let row = snapshot.row(query(include_str!("sql/battle.sql")).bind(battle_id.0)).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Self {
+            key: number(&row, "id")?,
+            total: number(&row, "participants")?,
+            as_of: number(&row, "position")?,
+        }))
+    }
+
+    async fn lines_around(
+        self,
+        snapshot: &mut Session,
+        participant_id: ParticipantId,
+        range: u32,
+    ) -> Result<Board, StoreError> {
+        let query = query(include_str!("sql/place.sql")).bind(self.key).bind(participant_id.0);
+        let Some(row) = snapshot.row(query).await? else { return Ok(self.without_lines()) };
+        let place: u32 = number(&row, "place")?;
+        let from = place.saturating_sub(range);
+        let limit = (place - from).saturating_add(range).saturating_add(1);
+        self.lines(snapshot, from, limit).await
+    }
+
+    /// The lines from the place `from` (from 0) on.
+    async fn lines(self, snapshot: &mut Session, from: u32, limit: u32) -> Result<Board, StoreError> {
+        let query = query(include_str!("sql/board.sql"));
+        let query = query.bind(self.key).bind(i64::from(limit)).bind(i64::from(from));
+        let rows = snapshot.rows(query).await?;
+        let ranks = from.saturating_add(1)..;
+        let entries = rows.iter().zip(ranks).map(|(row, rank)| decode::board_entry(row, rank));
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        Ok(Board { entries, ..self.without_lines() })
+    }
+
+    fn without_lines(&self) -> Board {
+        Board { entries: Vec::new(), total: self.total, as_of: self.as_of }
+    }
+}
+
+async fn all(
+    readers: &Connections,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, StoreError> {
+    let mut snapshot = readers.begin().await?;
+    let rows = snapshot.rows(query).await?;
+    snapshot.commit().await?;
+    Ok(rows)
+}
+
+async fn one(
+    readers: &Connections,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Option<PgRow>, StoreError> {
+    let mut snapshot = readers.begin().await?;
+    let row = snapshot.row(query).await?;
+    snapshot.commit().await?;
+    Ok(row)
+}

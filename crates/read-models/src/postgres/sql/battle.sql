@@ -1,0 +1,1 @@
+SELECT * FROM battles WHERE uuid = $1

@@ -1,0 +1,1 @@
+SELECT uuid, id FROM battles WHERE uuid = ANY($1)

@@ -1,0 +1,5 @@
+SELECT position, stream, revision, event_id, event_type, reason, parked_at
+FROM parked_events
+WHERE position > $1
+ORDER BY position
+LIMIT $2

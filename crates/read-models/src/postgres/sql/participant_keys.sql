@@ -1,0 +1,1 @@
+SELECT participant_id AS uuid, id FROM battle_participants WHERE participant_id = ANY($1)
