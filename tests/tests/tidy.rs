@@ -27,6 +27,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("MemoryLeaderboard", "read-models"),
     ("SqliteReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
+    ("NatsBus", "change-bus"),
     ("MemoryPresence", "sessions"),
 ];
 
