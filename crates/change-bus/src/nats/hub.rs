@@ -237,12 +237,6 @@ impl Hub {
             channel.miss(loss, 1);
         }
     }
-
-    /// How many subscriptions there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.channels.lock().len()
-    }
 }
 
 /// Whether a lane counts on missing nothing.
