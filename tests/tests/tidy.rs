@@ -29,6 +29,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("SqliteReadModels", "read-models"),
     ("PostgresReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
+    ("NatsBus", "change-bus"),
     ("MemoryPresence", "sessions"),
 ];
 

@@ -6,6 +6,8 @@
 //! | [`lane`] | the [`Lane`]s, by urgency, and what each promises |
 //! | [`bus`] | the [`ChangeBus`] port |
 //! | [`memory`] | the bus within one process |
+//! | [`nats`] | the bus between processes, on NATS |
+//! | [`metrics`] | what the bus counts |
 //! | [`contract`] | the suite that every adapter passes |
 //!
 //! Only the projection-service publishes. Delivery is at least once; receivers drop repeats by position.
@@ -15,11 +17,14 @@ pub mod change;
 pub mod contract;
 pub mod lane;
 pub mod memory;
+pub mod metrics;
+pub mod nats;
 
 pub use bus::{BusError, BusMessage, ChangeBus, Changes};
 pub use change::{Change, ChangeBatch};
 pub use lane::Lane;
 pub use memory::MemoryBus;
+pub use nats::{NatsBus, NatsBusConfig, NatsBusError};
 
 /// A place in the log; see the event log's own words. 0 is before the first event.
 pub type Position = u64;

@@ -73,6 +73,18 @@ impl Nats {
         self.client.number()
     }
 
+    /// How many subscriptions it knows.
+    ///
+    /// # Errors
+    /// The server does not say so.
+    pub async fn subscriptions(&self) -> std::io::Result<u64> {
+        let answer = get(self.monitor.number(), "/subsz").await?;
+        let number = answer.split("\"num_subscriptions\":").nth(1).map(|rest| {
+            rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>().parse()
+        });
+        number.and_then(Result::ok).ok_or_else(|| std::io::Error::other("no number of subscriptions"))
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port())
@@ -156,12 +168,14 @@ fn configuration(name: &str, client: &Port, monitor: &Port, options: NatsOptions
 
 /// Whether the server says that it and its JetStream serve; in a cluster, that there is a leader.
 async fn healthy(port: u16) -> bool {
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    asked.await.is_ok_and(|answer| String::from_utf8_lossy(&answer).contains(" 200 "))
+    get(port, "/healthz").await.is_ok_and(|answer| answer.contains(" 200 "))
+}
+
+/// What the server's monitor answers, header and all.
+async fn get(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
