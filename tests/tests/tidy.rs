@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Adapters and the crate that defines each. Outside of it only the binary and tests name them.
 const ADAPTERS: &[(&str, &str)] = &[
     ("EmbeddedLog", "event-log"),
+    ("JetStreamLog", "event-log"),
     ("MemoryLeaderboard", "read-models"),
     ("RedisLeaderboard", "read-models"),
     ("SqliteReadModels", "read-models"),

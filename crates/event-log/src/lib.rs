@@ -7,6 +7,7 @@
 //! | [`error`] | [`AppendError`], [`ReadError`], [`OpenError`]: each says whether to try again |
 //! | [`envelope`] | a battle's event as log bytes and back: metadata, hash chain |
 //! | [`embedded`] | the local file store: group commit, one fsync before any answer |
+//! | [`jetstream`] | the log in NATS JetStream: one message for each append, fenced by the subject's last sequence |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suite that every implementation passes |
 //!
@@ -16,6 +17,8 @@ pub mod contract;
 pub mod embedded;
 pub mod envelope;
 pub mod error;
+pub mod jetstream;
+mod limits;
 pub mod log;
 pub mod metrics;
 pub mod types;

@@ -22,6 +22,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::limits::event_bytes;
 use crate::types::{NewEvent, Position, Revision};
 
 /// The fixed part of a frame, in bytes.
@@ -188,11 +189,6 @@ impl<'a> Iterator for Events<'a> {
 pub(super) fn frame_len(stream: &str, events: &[NewEvent]) -> usize {
     let content: usize = events.iter().map(|event| EVENT_HEADER_BYTES + event_bytes(event)).sum();
     (FRAME_HEADER_BYTES + stream.len() + content).next_multiple_of(FRAME_ALIGN)
-}
-
-/// The size of an event: type, data and metadata, in bytes.
-pub(super) fn event_bytes(event: &NewEvent) -> usize {
-    event.event_type.len() + event.data.len() + event.metadata.len()
 }
 
 /// Writes the frame of an append to the end of `out`. The append is within the limits of [`crate::types`].

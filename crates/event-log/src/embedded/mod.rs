@@ -55,11 +55,8 @@ use writer::{Writer, WriterState};
 
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::log::{AllPage, EventLog, Subscription};
-use crate::metrics;
-use crate::types::{
-    APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Appended, Direction, EVENT_BYTES_MAX, Filter, LogStatus,
-    Position, RecordedEvent, Revision, STREAM_NAME_BYTES_MAX,
-};
+use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision};
+use crate::{limits, metrics};
 
 /// The log's folder inside the data folder.
 pub const LOG_DIR: &str = "log";
@@ -182,7 +179,7 @@ impl Drop for EmbeddedLog {
 #[async_trait]
 impl EventLog for EmbeddedLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let bytes = check_limits(&append)?;
+        let bytes = limits::check(&append)?;
         let (answer, answered) = oneshot::channel();
         self.send(Waiting { append, bytes, answer })?;
         answered.await.unwrap_or_else(|_| {
@@ -283,32 +280,6 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The append's size; refuses what is outside the limits.
-fn check_limits(append: &Append) -> Result<usize, AppendError> {
-    let invalid = |reason| Err(AppendError::Invalid { reason });
-    let (name, count) = (append.stream.len(), append.events.len());
-    if name == 0 || name > STREAM_NAME_BYTES_MAX {
-        return invalid(format!("the stream's name has {name} bytes, not 1 to {STREAM_NAME_BYTES_MAX}"));
-    }
-    if count == 0 || count > APPEND_EVENTS_MAX {
-        return invalid(format!("it has {count} events, not 1 to {APPEND_EVENTS_MAX}"));
-    }
-    let mut total = 0;
-    for event in &append.events {
-        let bytes = frame::event_bytes(event);
-        if bytes > EVENT_BYTES_MAX {
-            return invalid(format!("event {} has {bytes} bytes, more than {EVENT_BYTES_MAX}", event.id));
-        }
-        if event.event_type.len() > usize::from(u16::MAX) {
-            return invalid(format!("the type of event {} is longer than {} bytes", event.id, u16::MAX));
-        }
-        total += bytes;
-    }
-    if total > APPEND_BYTES_MAX {
-        return invalid(format!("it has {total} bytes, more than {APPEND_BYTES_MAX}"));
-    }
-    Ok(total)
-}
-
 fn closed() -> AppendError {
     AppendError::Unavailable { reason: "the log is closed".into() }
 }

@@ -1,0 +1,110 @@
+//! The log in NATS JetStream, for several processes and several servers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | settings and limits |
+//! | [`error`] | why the log could not be opened |
+//! | `fitness` | whether the stream on the server keeps what a log promises |
+//! | `subject` | names of streams as subjects |
+//! | `group` | one message: all events of an append |
+//! | `store` | the connection, and the questions that the leader answers |
+//! | `appending`, `tails` | appends, and what is remembered of the streams appended to |
+//! | `reading`, `puller` | reads, and the consumer behind them |
+//! | `subscription` | following the log |
+//!
+//! All streams are subjects of one JetStream stream. A message is one append; its sequence is the upper part of its events'
+//! positions. The server gives sequences at commit and compares the subject's last one, which is the fence.
+//!
+//! # Durability
+//! An acknowledged message is on disk only where `sync_interval` is `always` in the server's configuration; otherwise the server
+//! syncs every two minutes, and a loss of power loses what came since on every server that lost it. Three copies on machines that
+//! do not fail together are the other way. NATS before 2.10 knows no `always`.
+
+mod appending;
+pub mod config;
+pub mod error;
+mod fitness;
+mod group;
+mod puller;
+mod reading;
+mod store;
+mod subject;
+mod subscription;
+mod tails;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use config::JetStreamConfig;
+pub use error::JetStreamError;
+use store::Store;
+use subscription::JetStreamSubscription;
+use tails::Tails;
+
+use crate::error::{AppendError, ReadError};
+use crate::log::{AllPage, EventLog, Subscription};
+use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision};
+
+/// An event log in a JetStream stream.
+pub struct JetStreamLog {
+    store: Arc<Store>,
+    tails: Tails,
+}
+
+impl JetStreamLog {
+    /// Connects, and finds or makes the stream. Afterwards it reconnects by itself.
+    ///
+    /// # Errors
+    /// [`JetStreamError`].
+    pub async fn connect(config: JetStreamConfig) -> Result<Arc<Self>, JetStreamError> {
+        let store = Arc::new(Store::connect(config).await?);
+        Ok(Arc::new(Self { store, tails: Tails::default() }))
+    }
+
+    /// The largest message that the server takes, in bytes: a larger append is refused.
+    pub fn message_bytes_max(&self) -> usize {
+        self.store.client.max_payload()
+    }
+}
+
+#[async_trait]
+impl EventLog for JetStreamLog {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        appending::append(&self.store, &self.tails, append).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &str,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        reading::stream(&self.store, stream, from, direction, limit).await
+    }
+
+    async fn read_all(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<AllPage, ReadError> {
+        reading::all(&self.store, from, direction, limit, filter).await
+    }
+
+    async fn subscribe(&self, after: Position, filter: Filter) -> Result<Box<dyn Subscription>, ReadError> {
+        // Whoever cannot reach the log is told now, and not by the first message.
+        self.store.head(self.store.read_deadline()).await?;
+        Ok(Box::new(JetStreamSubscription::new(Arc::clone(&self.store), after, filter)))
+    }
+
+    async fn status(&self) -> Result<LogStatus, ReadError> {
+        let (_, head) = self.store.head(self.store.read_deadline()).await?;
+        // The leader answered, so there is one.
+        Ok(LogStatus { head, writable: self.store.is_connected() })
+    }
+}

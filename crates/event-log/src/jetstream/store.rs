@@ -1,0 +1,174 @@
+//! The connection, and the questions that only the stream's leader answers.
+//!
+//! Gets by the API are served by the leader, so that what was acknowledged is seen; direct gets, which a follower may serve, are
+//! not used.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::{self, stream};
+use async_nats::{Client, ConnectOptions};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::config::{JetStreamConfig, TRY_TIMEOUT};
+use super::error::JetStreamError;
+use super::fitness;
+use super::group::{self, Group};
+use crate::error::ReadError;
+use crate::types::Position;
+
+/// The shortest and the longest pause before the same is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Silence on a connection after which the server is asked whether it is there; twice that, and the connection counts as lost.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The stream on its servers.
+pub(super) struct Store {
+    pub(super) client: Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) stream: stream::Stream<()>,
+    pub(super) config: JetStreamConfig,
+    /// The newest message that was looked at to tell the head, and the position of its last event.
+    head: Mutex<(u64, Position)>,
+}
+
+impl Store {
+    /// Connects, and finds or makes the stream.
+    pub(super) async fn connect(config: JetStreamConfig) -> Result<Self, JetStreamError> {
+        let servers = config.servers()?;
+        let deadline = Instant::now() + Duration::from_millis(config.connect_timeout_ms);
+        let mut tries = 0;
+        loop {
+            let opened = tokio::time::timeout_at(deadline, Self::open(&servers, &config)).await;
+            let unavailable = match opened {
+                Ok(Err(JetStreamError::Unavailable { reason })) => reason,
+                Ok(Ok(store)) => return Ok(store),
+                Ok(Err(other)) => return Err(other),
+                Err(_) => "it did not answer in time".to_owned(),
+            };
+            if !pause(tries, deadline).await {
+                return Err(JetStreamError::Unavailable { reason: unavailable });
+            }
+            tries += 1;
+        }
+    }
+
+    async fn open(
+        servers: &[async_nats::ServerAddr],
+        config: &JetStreamConfig,
+    ) -> Result<Self, JetStreamError> {
+        let options = ConnectOptions::new()
+            .name("nimaora event log")
+            .connection_timeout(TRY_TIMEOUT)
+            .request_timeout(Some(TRY_TIMEOUT))
+            .ping_interval(PING_INTERVAL)
+            .reconnect_delay_callback(|tries| backoff(u32::try_from(tries).unwrap_or(u32::MAX)));
+        let client = options
+            .connect(servers)
+            .await
+            .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
+        let jetstream = jetstream::ContextBuilder::new().timeout(TRY_TIMEOUT).build(client.clone());
+        fitness::find_or_make(&jetstream, config).await?;
+        fitness::warn_of_server(&client.server_info());
+        let stream = jetstream
+            .get_stream_no_info(&config.stream)
+            .await
+            .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
+        Ok(Self { client, jetstream, stream, config: config.clone(), head: Mutex::default() })
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// When a read that begins now has to be answered.
+    pub(super) fn read_deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.config.read_timeout_ms)
+    }
+
+    /// The newest group whose subject the filter lets through.
+    pub(super) async fn last(&self, subject: &str, deadline: Instant) -> Result<Option<Group>, ReadError> {
+        self.get(deadline, |get| get.last_by_subject(subject)).await
+    }
+
+    /// The first group from this sequence on whose subject the filter lets through.
+    pub(super) async fn next(
+        &self,
+        subject: &str,
+        from: u64,
+        deadline: Instant,
+    ) -> Result<Option<Group>, ReadError> {
+        self.get(deadline, |get| get.sequence(from).next_by_subject(subject)).await
+    }
+
+    /// The group with this sequence.
+    pub(super) async fn at(&self, sequence: u64, deadline: Instant) -> Result<Option<Group>, ReadError> {
+        self.get(deadline, |get| get.sequence(sequence)).await
+    }
+
+    async fn get(
+        &self,
+        deadline: Instant,
+        ask: impl Fn(stream::RawMessageBuilder) -> stream::RawMessageBuilder,
+    ) -> Result<Option<Group>, ReadError> {
+        let mut tries = 0;
+        loop {
+            let asked = ask(self.stream.raw_message_builder()).send();
+            let reason = match tokio::time::timeout_at(deadline, asked).await {
+                Ok(Ok(message)) => return group::decode(message.sequence, message.payload).map(Some),
+                Ok(Err(error)) => match error.kind() {
+                    stream::RawMessageErrorKind::NoMessageFound => return Ok(None),
+                    _ => error.to_string(),
+                },
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if !pause(tries, deadline).await {
+                return Err(ReadError::Unavailable { reason });
+            }
+            tries += 1;
+        }
+    }
+
+    /// The sequence of the newest message and the position of its last event; zeros when there is none.
+    pub(super) async fn head(&self, deadline: Instant) -> Result<(u64, Position), ReadError> {
+        let mut tries = 0;
+        let sequence = loop {
+            let reason = match tokio::time::timeout_at(deadline, self.stream.get_info()).await {
+                Ok(Ok(info)) => break info.state.last_sequence,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if !pause(tries, deadline).await {
+                return Err(ReadError::Unavailable { reason });
+            }
+            tries += 1;
+        };
+        let known = *self.head.lock();
+        if sequence == 0 || known.0 == sequence {
+            return Ok((sequence, if sequence == 0 { 0 } else { known.1 }));
+        }
+        let group = self.at(sequence, deadline).await?;
+        let position = group.map_or_else(|| group::position(sequence, 0), |group| group.last_position());
+        *self.head.lock() = (sequence, position);
+        Ok((sequence, position))
+    }
+}
+
+/// Waits before the next try; false when there is no time for one.
+pub(super) async fn pause(tries: u32, deadline: Instant) -> bool {
+    let until = Instant::now() + backoff(tries);
+    if until >= deadline {
+        return false;
+    }
+    tokio::time::sleep_until(until).await;
+    true
+}
+
+/// Twice as long after each try, and between half of that and all of it, so that those who failed together do not come together.
+fn backoff(tries: u32) -> Duration {
+    let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(PAUSE_MAX);
+    let chance = (uuid::Uuid::new_v4().as_u128() & 0xff) as u32;
+    longest / 2 + longest / 2 * chance / 255
+}
