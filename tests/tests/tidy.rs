@@ -30,6 +30,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("SqliteReadModels", "read-models"),
     ("PostgresReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
+    ("NatsLeadership", "projection-service"),
     ("NatsBus", "change-bus"),
     ("MemoryPresence", "sessions"),
 ];

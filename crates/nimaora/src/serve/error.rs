@@ -97,6 +97,16 @@ pub enum ServeError {
         /// What the store said.
         source: StoreError,
     },
+    /// A store that is a service cannot be used.
+    #[error("cannot use {url} for stores.{setting}: {reason}")]
+    Store {
+        /// The setting that names it.
+        setting: &'static str,
+        /// Where it is, without its password.
+        url: String,
+        /// What hinders it.
+        reason: String,
+    },
     /// The realtime service does not start.
     #[error(transparent)]
     Realtime(#[from] nimaora_realtime::error::StartError),

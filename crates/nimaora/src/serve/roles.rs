@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
-use nimaora_projection_service::Projection;
+use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
 use nimaora_runtime::{Clock, Health, Shutdown};
@@ -14,7 +14,7 @@ use nimaora_sessions::{TokenVerifier, VerifyingKey};
 
 use super::ServeError;
 use super::keys::{self, Keys};
-use super::stores::{Found, Read, Stores};
+use super::stores::{self, Found, Read, Stores};
 use crate::config::{Config, Role};
 
 /// The roles of this process, and the stores they stand on.
@@ -60,7 +60,7 @@ impl Roles {
         let builder = Builder { config, stores: &stores, key, clock, front, tasks: tasks.clone(), health };
         let realtime = builder.realtime(&keys.app_secret)?;
         let queries = builder.queries();
-        builder.projection();
+        builder.projection().await?;
         let admin_token = keys.admin_token.clone();
         let commands = builder.commands(keys, address);
         Ok(Self { commands, queries, realtime, admin_token, stores, tasks })
@@ -102,9 +102,9 @@ impl Builder<'_> {
         Some(CommandService::start(deps, self.config.command.clone(), &self.tasks, self.health))
     }
 
-    fn projection(&self) {
+    async fn projection(&self) -> Result<(), ServeError> {
         let (Some(log), Some(read)) = (self.log(Role::Projection), self.read(Role::Projection)) else {
-            return;
+            return Ok(());
         };
         let deps = nimaora_projection_service::Deps {
             log,
@@ -113,7 +113,11 @@ impl Builder<'_> {
             bus: read.bus,
         };
         let config = self.config.projection.projection(self.clock.clone());
-        Projection::start(deps, config, &self.tasks, self.health);
+        match stores::leadership(self.config).await? {
+            Some(leadership) => leadership::start(deps, config, leadership, &self.tasks, self.health),
+            None => drop(Projection::start(deps, config, &self.tasks, self.health)),
+        }
+        Ok(())
     }
 
     fn queries(&self) -> Option<QueryGateway> {

@@ -1,21 +1,27 @@
 //! The stores that the roles of this process stand on, opened as the settings name them. This file and `roles` name the adapters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use nimaora_change_bus::{ChangeBus, MemoryBus};
+use nimaora_change_bus::{ChangeBus, MemoryBus, NatsBus, NatsBusConfig};
 use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
+use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{OpenError, Position};
+use nimaora_event_log::{OpenError, Position, ReadError};
+use nimaora_projection_service::leadership::Leadership;
+use nimaora_projection_service::leadership::nats::NatsLeadership;
 use nimaora_read_models::memory::MemoryLeaderboard;
+use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
+use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{self, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::Clock;
 use nimaora_sessions::{MemoryPresence, Presence};
 
 use super::ServeError;
-use crate::config::{Config, Role, SNAPSHOT_DIR};
+use crate::config::{Config, Role, SNAPSHOT_DIR, StoreUrl};
 
 /// The tables' file in the data folder.
 const TABLES_FILE: &str = "read-models.sqlite";
@@ -44,25 +50,42 @@ pub(super) struct Stores {
 
 /// The log as it was found. Nothing was changed yet.
 pub(super) struct Found {
-    log: Option<FoundLog>,
+    log: Option<Log>,
+    /// Its last position; 0 where this process does not use it.
+    head: Position,
+}
+
+enum Log {
+    Embedded(FoundLog),
+    /// One that other processes use too.
+    Shared(SharedLog),
 }
 
 impl Found {
     /// Looks at the log and the tables, where a role of this process needs them. Refuses tables that have seen more than the log.
     pub(super) async fn look(config: &Config, clock: &Clock) -> Result<Self, ServeError> {
         if !config.has(Role::Command) && !config.has(Role::Projection) {
-            return Ok(Self { log: None });
+            return Ok(Self { log: None, head: 0 });
+        }
+        if !config.stores.log.is_embedded() {
+            let log = connect_log(config, clock).await?;
+            let unusable = |error: ReadError| refused("log", &config.stores.log, &error);
+            let head = log.status().await.map_err(unusable)?.head;
+            return Ok(Self { log: Some(Log::Shared(log)), head });
         }
         let (dir, embedded) = (config.data_dir.clone(), config.log.embedded(clock.clone()));
         // That reads the whole log.
         let log = blocking(move || EmbeddedLog::look(&dir, embedded)).await?;
-        refuse_tables_ahead(config, log.head()).await?;
-        Ok(Self { log: Some(log) })
+        let head = log.head();
+        if config.stores.tables.is_embedded() {
+            refuse_tables_ahead(config, head).await?;
+        }
+        Ok(Self { log: Some(Log::Embedded(log)), head })
     }
 
-    /// The log's last position; 0 where this process does not open it.
+    /// The log's last position; 0 where this process does not use it.
     pub(super) fn head(&self) -> Position {
-        self.log.as_ref().map_or(0, FoundLog::head)
+        self.head
     }
 
     /// Opens the stores that the roles of this process need.
@@ -70,7 +93,8 @@ impl Found {
         let mut closing = Vec::new();
         let head = self.head();
         let log = match self.log {
-            Some(found) => Some(open_embedded_log(found, &mut closing).await?),
+            Some(Log::Embedded(found)) => Some(open_embedded_log(found, &mut closing).await?),
+            Some(Log::Shared(log)) => Some(log),
             None => None,
         };
         let reads = [Role::Projection, Role::Query, Role::Realtime].into_iter().any(|role| config.has(role));
@@ -110,13 +134,82 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) -> Result<Read, ServeError> {
-    let tables = open_tables(config, closing).await?;
-    // What was in the log before is in the tables, or on its way there: they answer until the boards are made anew.
-    let leaderboard = Arc::new(MemoryLeaderboard::new(config.read_models.boards_max, head));
-    Ok(Read { leaderboard, tables, bus: Arc::new(MemoryBus::default()) })
+    let tables = match config.stores.tables.is_embedded() {
+        true => open_sqlite(config, closing).await?,
+        false => connect_postgres(config, closing).await?,
+    };
+    let (leaderboard, bus) = (leaderboard(config, head)?, change_bus(config).await?);
+    Ok(Read { leaderboard, tables, bus })
 }
 
-async fn open_tables(config: &Config, closing: &mut Vec<Closing>) -> Result<Arc<dyn ReadModels>, ServeError> {
+async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
+    let url = &config.stores.log;
+    let settings = JetStreamConfig {
+        replicas: config.stores.nats_replicas,
+        ..JetStreamConfig::new(url.expose(), clock.clone())
+    };
+    match JetStreamLog::connect(settings).await {
+        Ok(log) => Ok(log),
+        Err(error) => Err(refused("log", url, &error)),
+    }
+}
+
+async fn connect_postgres(
+    config: &Config,
+    closing: &mut Vec<Closing>,
+) -> Result<Arc<dyn ReadModels>, ServeError> {
+    let url = &config.stores.tables;
+    let mut settings = PostgresConfig::new(url.expose()).map_err(|error| refused("tables", url, &error))?;
+    settings.readers_max = config.read_models.readers_max;
+    settings.acquire_timeout = Duration::from_millis(config.read_models.acquire_timeout_ms);
+    let tables =
+        PostgresReadModels::connect(settings).await.map_err(|error| refused("tables", url, &error))?;
+    let tables = Arc::new(tables);
+    let closed = Arc::clone(&tables);
+    closing.push(Box::new(move || async move { closed.close().await }.boxed()));
+    Ok(tables)
+}
+
+fn leaderboard(config: &Config, head: Position) -> Result<Arc<dyn Leaderboard>, ServeError> {
+    let url = &config.stores.leaderboard;
+    if url.is_embedded() {
+        // What was in the log before is in the tables, or on its way there: they answer until the boards are made anew.
+        return Ok(Arc::new(MemoryLeaderboard::new(config.read_models.boards_max, head)));
+    }
+    match RedisLeaderboard::connect(RedisConfig::new(url.expose())) {
+        Ok(leaderboard) => Ok(Arc::new(leaderboard)),
+        Err(error) => Err(refused("leaderboard", url, &error)),
+    }
+}
+
+async fn change_bus(config: &Config) -> Result<Arc<dyn ChangeBus>, ServeError> {
+    let url = &config.stores.change_bus;
+    if url.is_embedded() {
+        return Ok(Arc::new(MemoryBus::default()));
+    }
+    match NatsBus::connect(&NatsBusConfig::new(url.expose())).await {
+        Ok(bus) => Ok(Arc::new(bus)),
+        Err(error) => Err(refused("change_bus", url, &error)),
+    }
+}
+
+/// How it is agreed which of several projections is at work; `None` where there is only one.
+pub(super) async fn leadership(config: &Config) -> Result<Option<Arc<dyn Leadership>>, ServeError> {
+    let url = &config.stores.ownership;
+    if url.is_embedded() {
+        return Ok(None);
+    }
+    match NatsLeadership::connect(url.expose(), config.stores.nats_replicas, &config.node.name()).await {
+        Ok(leadership) => Ok(Some(Arc::new(leadership))),
+        Err(error) => Err(refused("ownership", url, &error)),
+    }
+}
+
+fn refused(setting: &'static str, url: &StoreUrl, error: &dyn std::error::Error) -> ServeError {
+    ServeError::Store { setting, url: url.to_string(), reason: error.to_string() }
+}
+
+async fn open_sqlite(config: &Config, closing: &mut Vec<Closing>) -> Result<Arc<dyn ReadModels>, ServeError> {
     let file = config.data_dir.join(TABLES_FILE);
     let opened = SqliteReadModels::open(&file, config.read_models.sqlite()).await;
     let tables = Arc::new(opened.map_err(|source| ServeError::Tables { path: file, source })?);
