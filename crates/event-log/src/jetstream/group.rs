@@ -38,8 +38,6 @@ pub(super) struct Group {
     pub(super) previous: u64,
     /// The revision of its first event.
     pub(super) first_revision: Revision,
-    /// When it was written.
-    pub(super) created_ms: i64,
     /// Its events, at least one.
     pub(super) events: Vec<RecordedEvent>,
 }
@@ -169,7 +167,7 @@ fn parse(sequence: u64, mut rest: Bytes) -> Result<Group, &'static str> {
     if events.is_empty() || !rest.is_empty() {
         return Err("it holds no event, or more than its events");
     }
-    Ok(Group { sequence, previous, first_revision, created_ms, events })
+    Ok(Group { sequence, previous, first_revision, events })
 }
 
 fn take(rest: &mut Bytes, bytes: usize) -> Result<Bytes, &'static str> {

@@ -5,7 +5,7 @@ use async_nats::jetstream::{
     consumer::{self, AckPolicy, DeliverPolicy, pull},
 };
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use super::config::{CONSUMER_IDLE, PULL_BYTES_MAX, PULL_MESSAGES_MAX, PULL_WAIT};
@@ -49,16 +49,11 @@ impl Puller {
         self.next
     }
 
-    /// The next groups; waits for some up to [`PULL_WAIT`], and no longer than the deadline. Ends with the group `until`.
-    pub(super) async fn pull(
-        &mut self,
-        store: &Store,
-        until: u64,
-        deadline: Instant,
-    ) -> Result<Pulled, ReadError> {
+    /// The next groups; waits for some up to [`PULL_WAIT`], and no longer than the deadline.
+    pub(super) async fn pull(&mut self, store: &Store, deadline: Instant) -> Result<Pulled, ReadError> {
         let mut tries = 0;
         loop {
-            match tokio::time::timeout_at(deadline, self.try_pull(store, until)).await {
+            match tokio::time::timeout_at(deadline, self.try_pull(store)).await {
                 Ok(Ok(pulled)) => return Ok(pulled),
                 Ok(Err(Failed::Read(damaged))) => return Err(damaged),
                 Ok(Err(Failed::Consumer(reason))) => {
@@ -76,7 +71,7 @@ impl Puller {
         }
     }
 
-    async fn try_pull(&mut self, store: &Store, until: u64) -> Result<Pulled, Failed> {
+    async fn try_pull(&mut self, store: &Store) -> Result<Pulled, Failed> {
         let mut active = match self.active.take() {
             Some(active) => active,
             None => self.make(store).await?,
@@ -86,18 +81,22 @@ impl Puller {
             None => active.ask().await?,
         };
         let mut pulled = Pulled { groups: Vec::new(), pending: 0 };
-        while let Some(message) = batch.next().await {
+        loop {
+            // Only the first message is waited for: who is live must not wait for a full batch. The rest is for the next call.
+            let message = if pulled.groups.is_empty() {
+                batch.next().await
+            } else if let Some(ready) = batch.next().now_or_never() {
+                ready
+            } else {
+                active.batch = Some(batch);
+                break;
+            };
+            let Some(message) = message else { break };
             match active.take(message) {
                 Ok((group, pending)) => {
                     self.next = group.sequence + 1;
                     pulled.pending = pending;
-                    let arrived = pending == 0 || group.sequence >= until;
                     pulled.groups.push(group);
-                    if arrived {
-                        // Who is live must not wait for a full batch. The rest of it is for the next call.
-                        active.batch = Some(batch);
-                        break;
-                    }
                 }
                 // What came before is good, and what comes next is asked for again.
                 Err(Failed::Consumer(_)) if !pulled.groups.is_empty() => return Ok(pulled),

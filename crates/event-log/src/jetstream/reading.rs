@@ -46,7 +46,7 @@ impl<'a> Forwards<'a> {
                 return Ok(found.filter(|group| group.sequence <= self.until));
             }
             let puller = self.puller.get_or_insert_with(|| Puller::new(self.subject.clone(), self.next));
-            self.waiting = puller.pull(self.store, self.until, self.deadline).await?.groups.into_iter();
+            self.waiting = puller.pull(self.store, self.deadline).await?.groups.into_iter();
             if self.waiting.len() == 0 && Instant::now() >= self.deadline {
                 return Err(ReadError::Unavailable { reason: "what is there did not come in time".into() });
             }

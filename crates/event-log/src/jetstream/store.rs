@@ -27,7 +27,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// The stream on its servers.
 pub(super) struct Store {
     pub(super) client: Client,
-    pub(super) jetstream: jetstream::Context,
     pub(super) stream: stream::Stream<()>,
     pub(super) config: JetStreamConfig,
     /// The newest message that was looked at to tell the head, and the position of its last event.
@@ -76,7 +75,7 @@ impl Store {
             .get_stream_no_info(&config.stream)
             .await
             .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
-        Ok(Self { client, jetstream, stream, config: config.clone(), head: Mutex::default() })
+        Ok(Self { client, stream, config: config.clone(), head: Mutex::default() })
     }
 
     pub(super) fn is_connected(&self) -> bool {

@@ -99,7 +99,7 @@ impl Follower {
             // A wait without news ends well before the deadline.
             let deadline =
                 Instant::now() + PULL_WAIT + Duration::from_millis(self.store.config.read_timeout_ms);
-            let pulled = self.puller.pull(&self.store, u64::MAX, deadline).await?;
+            let pulled = self.puller.pull(&self.store, deadline).await?;
             let nothing = pulled.groups.is_empty();
             self.deliver(pulled.groups).await?;
             if nothing || (!self.live && pulled.pending == 0) {
