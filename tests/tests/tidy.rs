@@ -29,6 +29,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("SqliteReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
     ("MemoryPresence", "sessions"),
+    ("RedisPresence", "sessions"),
 ];
 
 /// A file longer than this is more than one thing.
