@@ -33,6 +33,7 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("NatsLeadership", "projection-service"),
     ("NatsBus", "change-bus"),
     ("MemoryPresence", "sessions"),
+    ("RedisPresence", "sessions"),
 ];
 
 /// A file longer than this is more than one thing.

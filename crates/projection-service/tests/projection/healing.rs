@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use nimaora_domain::Command;
 use nimaora_event_log::EventLog;
+use nimaora_local_servers::{Redis, scratch};
 use nimaora_projection_service::{Config, Deps, Handle, Projection};
+use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{SqliteConfig, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::{Health, Shutdown};
@@ -13,7 +15,8 @@ use nimaora_runtime::{Health, Shutdown};
 use crate::support::{Arena, Forgetful, RecordingBus, World, eventually, soon};
 
 struct Healed {
-    boards: Arc<Forgetful>,
+    boards: Arc<dyn Leaderboard>,
+    forgetful: Arc<Forgetful>,
     tables: Arc<SqliteReadModels>,
     bus: Arc<RecordingBus>,
     handle: Handle,
@@ -22,18 +25,23 @@ struct Healed {
 
 /// A projection whose leaderboard outlives the process and loses things.
 async fn start(world: &World) -> Healed {
+    let forgetful = Arc::new(Forgetful::default());
+    start_on(world, Arc::clone(&forgetful) as Arc<dyn Leaderboard>, forgetful).await
+}
+
+async fn start_on(world: &World, boards: Arc<dyn Leaderboard>, forgetful: Arc<Forgetful>) -> Healed {
     let file = world.tables_file("read-models.db");
     let tables = Arc::new(SqliteReadModels::open(&file, SqliteConfig::default()).await.unwrap());
-    let (boards, bus) = (Arc::new(Forgetful::default()), Arc::new(RecordingBus::default()));
+    let bus = Arc::new(RecordingBus::default());
     let deps = Deps {
         log: Arc::clone(&world.log) as Arc<dyn EventLog>,
-        leaderboard: Arc::clone(&boards) as Arc<dyn Leaderboard>,
+        leaderboard: Arc::clone(&boards),
         read_models: Arc::clone(&tables) as Arc<dyn ReadModels>,
         bus: Arc::<RecordingBus>::clone(&bus),
     };
     let (shutdown, health) = (Shutdown::new(), Health::default());
     let handle = Projection::start(deps, Config::new(world.clock.clone(), 1), &shutdown, &health);
-    Healed { boards, tables, bus, handle, shutdown }
+    Healed { boards, forgetful, tables, bus, handle, shutdown }
 }
 
 impl Healed {
@@ -62,7 +70,7 @@ async fn a_battle_that_goes_on_gets_its_board_back() {
     let server = start(&world).await;
     server.whole(&arena).await;
     server.whole(&other).await;
-    server.boards.forget(&[arena.id]);
+    server.forgetful.forget(&[arena.id]);
     for player in 1..=20 {
         arena.attack(player, player + 1).await;
     }
@@ -83,7 +91,7 @@ async fn a_battle_that_rests_gets_its_board_back_and_nobody_is_told() {
     }
     soon(server.handle.published(world.head().await)).await.unwrap();
     let told = server.bus.batches().len();
-    server.boards.forget(&[arenas[0].id, arenas[1].id]);
+    server.forgetful.forget(&[arenas[0].id, arenas[1].id]);
     for arena in &arenas {
         server.whole(arena).await;
     }
@@ -121,8 +129,30 @@ async fn a_parked_event_is_not_on_a_board_that_was_made_anew() {
     let server = start(&world).await;
     server.whole(&arena).await;
     assert_eq!(server.handle.status().parked, 1);
-    server.boards.forget(&[arena.id]);
+    server.forgetful.forget(&[arena.id]);
     server.whole(&arena).await;
     assert_eq!(server.boards.top(arena.id, 10).await.unwrap().total, 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn boards_in_redis_come_back_after_it_was_killed_and_restarted_empty() {
+    let world = World::new();
+    let dir = scratch().unwrap();
+    let mut redis = Redis::start(dir.path(), &[]).await.unwrap();
+    let boards = RedisLeaderboard::connect(RedisConfig::new(redis.url())).unwrap();
+    let mut busy = Arena::running(&world.log, 1, 300).await;
+    let resting = Arena::running(&world.log, 2, 30).await;
+    let server = start_on(&world, Arc::new(boards), Arc::default()).await;
+    server.whole(&busy).await;
+    server.whole(&resting).await;
+    for round in 1..4 {
+        redis.process.kill().await;
+        busy.attack(round, round + 1).await;
+        redis.start_again().await.unwrap();
+        busy.attack(round + 1, round).await;
+        server.whole(&busy).await;
+        server.whole(&resting).await;
+    }
     server.stop().await;
 }

@@ -20,7 +20,7 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
 /// A connection that many use at once. Cheap to clone.
 pub(super) enum Link {
     One(ConnectionManager),
-    Cluster(ClusterClient, OnceCell<ClusterConnection>),
+    Cluster(Box<ClusterClient>, OnceCell<ClusterConnection>),
 }
 
 impl Link {
@@ -56,7 +56,7 @@ impl Link {
                     builder = builder.certs(certificates);
                 }
                 let client = builder.build().map_err(refused)?;
-                Ok(Self::Cluster(client, OnceCell::new()))
+                Ok(Self::Cluster(Box::new(client), OnceCell::new()))
             }
         }
     }

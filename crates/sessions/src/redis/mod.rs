@@ -1,0 +1,102 @@
+//! Presence in Redis: what several nodes know of a battle's participants.
+//!
+//! `battle:{id}:presence` (the braces are literal) is a sorted set: the participant's id with the time of the last sign of life, in
+//! milliseconds since the Unix epoch.
+
+mod config;
+mod link;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use nimaora_domain::{BattleId, ParticipantId};
+use redis::{FromRedisValue, Pipeline};
+use uuid::Uuid;
+
+pub use self::config::{RedisPresenceConfig, RedisPresenceConfigError};
+use self::link::Link;
+use crate::presence::{Presence, PresenceError};
+
+/// Presence kept in Redis. What Redis loses was never the truth: everybody counts as not heard of yet, and nobody as silent.
+pub struct RedisPresence {
+    link: Link,
+    config: RedisPresenceConfig,
+}
+
+impl RedisPresence {
+    /// Does not connect yet: Redis may be down when the server starts.
+    ///
+    /// # Errors
+    /// [`RedisPresenceConfigError`] for a URL that cannot be used.
+    pub fn connect(config: RedisPresenceConfig) -> Result<Self, RedisPresenceConfigError> {
+        Ok(Self { link: Link::new(&config)?, config })
+    }
+
+    async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, PresenceError> {
+        let timeout = self.config.timeout;
+        let unavailable = |reason: String| PresenceError::Unavailable { reason };
+        match tokio::time::timeout(timeout, self.link.run(commands)).await {
+            Ok(answer) => answer.map_err(|error| unavailable(format!("Redis: {error}"))),
+            Err(_) => Err(unavailable(format!("Redis does not answer within {timeout:?}"))),
+        }
+    }
+}
+
+fn key(battle_id: BattleId) -> String {
+    format!("battle:{{{battle_id}}}:presence")
+}
+
+#[async_trait]
+impl Presence for RedisPresence {
+    async fn touch(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+        now_ms: i64,
+    ) -> Result<(), PresenceError> {
+        let (key, seconds) = (key(battle_id), self.config.battle_ttl.as_secs());
+        let mut commands = Pipeline::new();
+        commands.cmd("ZADD").arg(&key).arg("GT").arg(now_ms).arg(participant_id.to_string()).ignore();
+        commands.cmd("EXPIRE").arg(&key).arg(seconds).ignore();
+        self.run(&commands).await
+    }
+
+    async fn last_seen_ms(
+        &self,
+        battle_id: BattleId,
+        participant_id: ParticipantId,
+    ) -> Result<Option<i64>, PresenceError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("ZSCORE").arg(key(battle_id)).arg(participant_id.to_string());
+        let (score,): (Option<f64>,) = self.run(&commands).await?;
+        // Times are far below 2^53, so the score is exact.
+        Ok(score.map(|score| score as i64))
+    }
+
+    async fn silent_since(
+        &self,
+        battle_id: BattleId,
+        before_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<ParticipantId>, PresenceError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut commands = Pipeline::new();
+        commands.cmd("ZRANGEBYSCORE").arg(key(battle_id)).arg("-inf").arg(format!("({before_ms}"));
+        commands.arg("LIMIT").arg(0).arg(limit);
+        let (silent,): (Vec<String>,) = self.run(&commands).await?;
+        // What is no id was put there by somebody else, and nobody waits for it.
+        Ok(silent.iter().filter_map(|id| Uuid::parse_str(id).ok().map(ParticipantId)).collect())
+    }
+
+    async fn forget(&self, battle_id: BattleId, participant_id: ParticipantId) -> Result<(), PresenceError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("ZREM").arg(key(battle_id)).arg(participant_id.to_string()).ignore();
+        self.run(&commands).await
+    }
+
+    async fn forget_battle(&self, battle_id: BattleId) -> Result<(), PresenceError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("UNLINK").arg(key(battle_id)).ignore();
+        self.run(&commands).await
+    }
+}
