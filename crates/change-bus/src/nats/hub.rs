@@ -40,7 +40,8 @@ pub(super) struct Hub {
 /// A publisher that was heard.
 struct Heard {
     beat: u64,
-    at: Instant,
+    /// None for one that has not begun to beat: this process itself, before it publishes. It cannot be silent.
+    at: Option<Instant>,
     is_silent: bool,
 }
 
@@ -119,11 +120,17 @@ impl Hub {
             Ok(Err(_)) | Err(_) => return Err(LATE),
         };
         let answer = match self.ask(battle_id, lane).await? {
-            Some(answer) => answer,
+            Some(answer) => {
+                self.meet(&answer, Some(Instant::now()));
+                answer
+            }
             // No other can be known: the first batch of anybody else counts as a loss.
-            None => self.publisher.answer(battle_id, lane).await,
+            None => {
+                let answer = self.publisher.answer(battle_id, lane).await;
+                self.meet(&answer, None);
+                answer
+            }
         };
-        self.meet(&answer);
         channel.begin(Tail { publisher: answer.publisher, number: answer.number });
         Ok(batches)
     }
@@ -145,8 +152,8 @@ impl Hub {
     }
 
     /// A publisher answered. If it is new here, earlier followers may have lost what it has published so far.
-    fn meet(&self, answer: &Answer) {
-        let heard = Heard { beat: answer.beat, at: Instant::now(), is_silent: false };
+    fn meet(&self, answer: &Answer, at: Option<Instant>) {
+        let heard = Heard { beat: answer.beat, at, is_silent: false };
         let is_new = {
             let mut publishers = self.heard.lock();
             let is_new = !publishers.contains_key(&answer.publisher);
@@ -193,7 +200,7 @@ impl Hub {
             }
         };
         let before = {
-            let heard = Heard { beat: beat.number, at: Instant::now(), is_silent: false };
+            let heard = Heard { beat: beat.number, at: Some(Instant::now()), is_silent: false };
             self.heard.lock().insert(beat.publisher, heard)
         };
         match before {
@@ -220,7 +227,7 @@ impl Hub {
     fn listen_for_silence(&self) {
         let mut is_new = false;
         self.heard.lock().retain(|_, heard| {
-            let silent_for = heard.at.elapsed();
+            let silent_for = heard.at.map_or(Duration::ZERO, |at| at.elapsed());
             is_new |= silent_for > SILENCE && !heard.is_silent;
             heard.is_silent = silent_for > SILENCE;
             silent_for < FORGET

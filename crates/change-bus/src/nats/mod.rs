@@ -72,12 +72,15 @@ impl NatsBus {
     /// # Errors
     /// [`NatsBusError::Url`] when the URL is not one, [`NatsBusError::Unavailable`] when no server answers in time.
     pub async fn connect(config: &NatsBusConfig) -> Result<Self, NatsBusError> {
-        let (troubles, seen) = watch::channel(0);
+        let (troubles, mut seen) = watch::channel(0);
         let client = config.connect(troubles).await?;
         let publish_timeout = Duration::from_millis(config.publish_timeout_ms);
         let publisher = Arc::new(Publisher::new(client.clone(), publish_timeout));
         let hub = Arc::new(Hub::new(client.clone(), Arc::clone(&publisher)));
         let late = || NatsBusError::Unavailable { reason: "no subscription in time".to_owned() };
+        // The first connection is no trouble to anybody; it is not to be taken for one later.
+        let first = timeout(publish_timeout, seen.wait_for(|connections| *connections > 0)).await;
+        first.ok().and_then(|first| first.ok().map(|_| ())).ok_or_else(late)?;
         let beats = timeout(publish_timeout, client.subscribe(wire::BEATS)).await;
         let beats = beats.ok().and_then(Result::ok).ok_or_else(late)?;
         let watching = Task(tokio::spawn(Arc::clone(&hub).watch(beats, seen)).abort_handle());
