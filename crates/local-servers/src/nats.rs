@@ -90,11 +90,6 @@ impl Nats {
         format!("nats://127.0.0.1:{}", self.port())
     }
 
-    /// Where it tells how it is set up and how it does.
-    pub fn monitor_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.monitor.number())
-    }
-
     /// Starts it again after it was stopped or killed, and waits until it serves.
     ///
     /// # Errors

@@ -117,8 +117,6 @@ pub struct StoresConfig {
     pub ownership: StoreUrl,
     /// Copies that JetStream keeps of the log: 3 in production, 1 on a single server.
     pub nats_replicas: usize,
-    /// Where the NATS servers tell how they are set up (`http://HOST:8222`), so that it can be checked that they are durable.
-    pub nats_monitors: Vec<String>,
 }
 
 impl Default for StoresConfig {
@@ -131,7 +129,6 @@ impl Default for StoresConfig {
             presence: "memory:".into(),
             ownership: "local:".into(),
             nats_replicas: 1,
-            nats_monitors: Vec::new(),
         }
     }
 }

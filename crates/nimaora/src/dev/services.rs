@@ -43,17 +43,10 @@ impl Services {
              change_bus = \"{nats}\"\n\
              presence = \"{redis}\"\n\
              ownership = \"{nats}\"\n\
-             nats_replicas = {REPLICAS}\n\
-             nats_monitors = [{monitors}]\n",
+             nats_replicas = {REPLICAS}\n",
             tables = self.pgbouncer.url(DATABASE),
             redis = self.redis.url(),
-            monitors = self.monitors(),
         )
-    }
-
-    fn monitors(&self) -> String {
-        let quoted = self.nats.nodes.iter().map(|node| format!("\"{}\"", node.monitor_url()));
-        quoted.collect::<Vec<_>>().join(", ")
     }
 
     /// Where they are, for people.

@@ -37,6 +37,7 @@ pub(super) fn metrics() -> Result<Metrics, ServeError> {
     }
     let metrics = telemetry::init_metrics()?;
     super::metrics::describe();
+    nimaora_change_bus::metrics::describe();
     nimaora_command_service::metrics::describe();
     nimaora_event_log::metrics::describe();
     nimaora_projection_service::metrics::describe();

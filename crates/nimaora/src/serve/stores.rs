@@ -18,6 +18,7 @@ use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{self, SqliteReadModels};
 use nimaora_read_models::{Leaderboard, ReadModels};
 use nimaora_runtime::Clock;
+use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
 
 use super::ServeError;
@@ -102,8 +103,10 @@ impl Found {
             true => Some(open_read(config, head, &mut closing).await?),
             false => None,
         };
-        let presence =
-            config.has(Role::Command).then(|| Arc::new(MemoryPresence::new()) as Arc<dyn Presence>);
+        let presence = match config.has(Role::Command) {
+            true => Some(presence(config)?),
+            false => None,
+        };
         Ok(Stores { log, read, presence, closing })
     }
 }
@@ -179,6 +182,17 @@ fn leaderboard(config: &Config, head: Position) -> Result<Arc<dyn Leaderboard>, 
     match RedisLeaderboard::connect(RedisConfig::new(url.expose())) {
         Ok(leaderboard) => Ok(Arc::new(leaderboard)),
         Err(error) => Err(refused("leaderboard", url, &error)),
+    }
+}
+
+fn presence(config: &Config) -> Result<Arc<dyn Presence>, ServeError> {
+    let url = &config.stores.presence;
+    if url.is_embedded() {
+        return Ok(Arc::new(MemoryPresence::new()));
+    }
+    match RedisPresence::connect(RedisPresenceConfig::new(url.expose())) {
+        Ok(presence) => Ok(Arc::new(presence)),
+        Err(error) => Err(refused("presence", url, &error)),
     }
 }
 
