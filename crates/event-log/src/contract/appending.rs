@@ -232,6 +232,28 @@ pub async fn what_is_at_the_limits_is_taken(log: SharedLog) -> Kept {
     equal("the largest event's data", &read.first().map(|event| &event.data), &Some(&largest[0].data))
 }
 
+/// Names: whatever they hold, each is a stream of its own, up to the longest.
+pub async fn a_stream_may_have_any_name(log: SharedLog) -> Kept {
+    let streams = Streams::new(log);
+    let left = STREAM_NAME_BYTES_MAX - streams.name("").len();
+    let long = [".".repeat(left), "ö".repeat(left / 2), "x".repeat(left), "x".repeat(left - 1)];
+    let odd = [
+        "", "-", "--", ".", "..", "*", ">", "a.b", "a-b", "a b", "a~b", "~2e", "~", "A-B", "\n", "\u{0}",
+        "%", "a/b",
+    ];
+    let names: Vec<&str> = odd.into_iter().chain(long.iter().map(String::as_str)).collect();
+    let mut written = Vec::new();
+    for name in &names {
+        let event = events(1);
+        streams.append(name, Expected::NoStream, &event).await?;
+        written.push(event[0].id);
+    }
+    for (name, id) in names.iter().zip(&written) {
+        equal(&format!("the events of {name:?}"), &streams.ids(name).await?, &vec![*id])?;
+    }
+    equal("all of them", &ids(&streams.all(Direction::Forwards, 100).await?), &written)
+}
+
 /// Readable at once, by stream and in the whole log.
 pub async fn an_answered_append_is_readable_at_once(log: SharedLog) -> Kept {
     let streams = Streams::new(log);
