@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nimaora_local_servers::{Port, Redis, RedisCluster, scratch};
 
@@ -125,55 +125,4 @@ async fn a_server_is_trusted_by_the_certificate_of_who_signed_its_own() {
     let boards = RedisLeaderboard::connect(RedisConfig { root_certificates, ..config }).unwrap();
     until(async || boards.restore(&board_of(1)).await.ok()).await;
     assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 3);
-}
-
-/// Prints what it costs; asserts only that it works. `cargo test --release -p nimaora-read-models costs -- --ignored --nocapture`
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn what_batches_and_reads_cost() {
-    const PLAYERS: u32 = 20_000;
-    const CHANGES: u32 = 5_000;
-    let dir = scratch().unwrap();
-    let server = Redis::start(dir.path(), &[]).await.unwrap();
-    let boards = RedisLeaderboard::connect(RedisConfig::new(server.url())).unwrap();
-    for battles in [1_u32, 20] {
-        for n in 0..battles {
-            let board = WholeBoard { battle_id: battle(n.into()), ..whole(PLAYERS / battles, 50_000) };
-            boards.restore(&board).await.unwrap();
-        }
-        let mut revision = 50_000_u64;
-        let began = Instant::now();
-        for _ in 0..20 {
-            // A quarter of a second at 20,000 changes a second, split as the projection does.
-            let mut batches = Vec::new();
-            let (each, pieces) = (CHANGES / battles, if battles == 1 { 2 } else { 1 });
-            let first = revision + 1;
-            revision += u64::from(each);
-            for n in 0..battles {
-                for piece in 0..pieces {
-                    let some = u64::from(each / pieces);
-                    let from = first + piece as u64 * some;
-                    let changes = (from..from + some).map(|at| {
-                        let who = at % u64::from(PLAYERS / battles) + 1;
-                        crate::contract::leaderboard::scored(who.into(), (at % 900) as u32, at)
-                    });
-                    batches.push(BoardBatch {
-                        battle_id: battle(n.into()),
-                        changes: changes.collect(),
-                        first_revision: from,
-                        last_revision: from + some - 1,
-                        position: from + some,
-                        ended: false,
-                    });
-                }
-            }
-            assert_eq!(boards.apply(&batches, 0).await.unwrap(), Applied::default());
-        }
-        println!("{battles} battles: {:?} for each batch of {CHANGES} changes", began.elapsed() / 20);
-        let began = Instant::now();
-        for _ in 0..1_000 {
-            assert_eq!(boards.top(battle(0), 100).await.unwrap().entries.len(), 100);
-        }
-        println!("{battles} battles: {:?} for each top 100, one after another", began.elapsed() / 1_000);
-    }
 }
