@@ -28,6 +28,8 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("SqliteReadModels", "read-models"),
     ("MemoryBus", "change-bus"),
     ("MemoryPresence", "sessions"),
+    ("SoleOwner", "command-service"),
+    ("NatsOwnership", "command-service"),
 ];
 
 /// A file longer than this is more than one thing.

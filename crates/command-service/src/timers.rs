@@ -30,6 +30,8 @@ use crate::service::Core;
 const UNDER_WAY_MAX: usize = 64;
 /// How long after a passing failure a scheduled command is given again, and the log is followed again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long after its time something scheduled is looked at again that another node is to do, in milliseconds.
+const ELSEWHERE_RETRY_MS: u64 = 1_000;
 /// The longest sleep: the clock may be set while nobody looks.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// The events of a battle's life, which is what the directory is made of.
@@ -163,6 +165,11 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
         let room = UNDER_WAY_MAX.saturating_sub(self.under_way.len());
         for due in self.directory.take_due(self.core.now(), room) {
+            if self.core.is_elsewhere(due.battle_id) {
+                // It is done there. Should that node die, it is still to be done here.
+                self.directory.postpone(due, self.core.now().plus_millis(ELSEWHERE_RETRY_MS));
+                continue;
+            }
             let core = Arc::clone(&self.core);
             self.under_way.push(Box::pin(async move { fire(&core, due).await }));
         }
@@ -195,8 +202,16 @@ async fn fire(core: &Core, due: Due) {
     };
     let command_id = ids::scheduled(battle_id, name);
     loop {
-        match core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline()).await
-        {
+        let carried_out = match core.acts(battle_id).await {
+            Ok(true) => {
+                core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline())
+                    .await
+            }
+            Ok(false) if is_done(core, due) => return,
+            Ok(false) => Err(CommandError::NotOwner),
+            Err(error) => Err(error),
+        };
+        match carried_out {
             Ok(_) => return metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
             Err(CommandError::Refused(refusal)) => {
                 return tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");
@@ -210,4 +225,10 @@ async fn fire(core: &Core, due: Due) {
             }
         }
     }
+}
+
+/// Whether the log has overtaken what was due.
+fn is_done(core: &Core, due: Due) -> bool {
+    let runs = core.open.borrow().as_ref().and_then(|open| open.get(&due.battle_id).copied());
+    runs != Some(due.kind == Kind::End)
 }

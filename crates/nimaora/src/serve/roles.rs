@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_change_bus::{ChangeBus, MemoryBus};
-use nimaora_command_service::CommandService;
+use nimaora_command_service::{CommandService, SoleOwner};
 use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{EventLog, Position};
@@ -141,6 +141,7 @@ fn start_commands(
     let deps = nimaora_command_service::Deps {
         log,
         presence: Arc::new(MemoryPresence::new()),
+        ownership: Arc::new(SoleOwner::default()),
         signer: keys.signer,
         verifier: Arc::new(shared.verifier()),
         answer_key: keys.answer_key,
