@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, CreateErrorKind, Operation, Store, UpdateErrorKind, Watch};
-use async_nats::jetstream::stream::StorageType;
+use async_nats::jetstream::stream;
 use nimaora_domain::BattleId;
 use parking_lot::Mutex;
 use tokio::time::timeout;
@@ -53,15 +53,22 @@ impl Bucket {
         if let Some(store) = self.store.lock().clone() {
             return Ok(store);
         }
-        let config = kv::Config {
-            bucket: self.name.clone(),
-            description: "Which node writes which battle".to_owned(),
-            history: 1,
-            storage: StorageType::File,
+        // The library's own way to make a bucket asks for what a server of 2.9 answers otherwise, and makes one from which nothing
+        // can be swept.
+        let config = stream::Config {
+            name: format!("KV_{}", self.name),
+            description: Some("Which node writes which battle".to_owned()),
+            subjects: vec![format!("$KV.{}.>", self.name)],
+            max_messages_per_subject: 1,
+            discard: stream::DiscardPolicy::New,
+            storage: stream::StorageType::File,
             num_replicas: self.replicas,
+            allow_rollup: true,
+            allow_direct: true,
             ..Default::default()
         };
-        let store = Arc::new(call(self.context.create_or_update_key_value(config)).await?);
+        call(self.context.get_or_create_stream(config)).await?;
+        let store = Arc::new(call(self.context.get_key_value(&self.name)).await?);
         *self.store.lock() = Some(Arc::clone(&store));
         Ok(store)
     }
