@@ -189,8 +189,7 @@ impl Ownership for NatsOwnership {
             }
         };
         drop(timeout(config::LEAVE_TIMEOUT, given_up).await);
-        self.shared.tasks.request();
-        let node = self.shared.view.read().me();
+        let node = self.shared.view.write().left();
         if let Err(reason) = bucket.forget_node(&node).await {
             tracing::info!(%reason, "the other nodes were not told that this one left; they will see that it is silent");
         }

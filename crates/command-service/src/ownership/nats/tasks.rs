@@ -26,6 +26,10 @@ pub(super) async fn beat(shared: Arc<Shared>) {
             () = shared.beat.notified() => {}
             _ = every.tick() => {}
         }
+        // What is known of the others is still followed: requests that arrive late are sent on to them.
+        if shared.view.read().has_left() {
+            return;
+        }
         let record = shared.view.read().record(&shared.config.advertised_url);
         let sent_at = Instant::now();
         match shared.bucket.beat(&shared.config.node, &record).await {

@@ -57,6 +57,7 @@ pub(super) enum Claim {
 pub(super) struct View {
     me: Lease,
     leaving: bool,
+    left: bool,
     nodes: HashMap<Arc<str>, Node, RandomState>,
     /// As many as battles are live on all nodes together.
     owners: HashMap<BattleId, Entry, RandomState>,
@@ -74,6 +75,7 @@ impl View {
         Self {
             me: Lease { node, incarnation },
             leaving: false,
+            left: false,
             nodes: HashMap::default(),
             owners: HashMap::default(),
             owned: 0,
@@ -83,8 +85,15 @@ impl View {
         }
     }
 
-    pub(super) fn me(&self) -> Arc<str> {
+    /// This node has given everything up and tells no more that it lives. Answers its name.
+    pub(super) fn left(&mut self) -> Arc<str> {
+        self.left = true;
         Arc::clone(&self.me.node)
+    }
+
+    /// Whether it has.
+    pub(super) fn has_left(&self) -> bool {
+        self.left
     }
 
     /// This node's record, as it is to stand in the bucket.
