@@ -34,6 +34,8 @@ const ADAPTERS: &[(&str, &str)] = &[
     ("NatsBus", "change-bus"),
     ("MemoryPresence", "sessions"),
     ("RedisPresence", "sessions"),
+    ("SoleOwner", "command-service"),
+    ("NatsOwnership", "command-service"),
 ];
 
 /// A file longer than this is more than one thing.

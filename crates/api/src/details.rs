@@ -47,6 +47,12 @@ pub fn bad_field(field: &str, description: impl Into<String>) -> Status {
     bad_request("INVALID_FIELD", message, vec![violation])
 }
 
+/// The reason of a status of ours; `None` for one that is not.
+pub fn reason(status: &Status) -> Option<String> {
+    let info = status.get_details_error_info()?;
+    (info.domain == ERROR_DOMAIN).then_some(info.reason)
+}
+
 fn details(reason: &str) -> ErrorDetails {
     ErrorDetails::with_error_info(reason, ERROR_DOMAIN, std::collections::HashMap::new())
 }
@@ -64,6 +70,8 @@ mod tests {
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_millis(250)));
         assert_eq!(details.error_info().unwrap().reason, "LOG_UNAVAILABLE");
         assert_eq!(details.error_info().unwrap().domain, ERROR_DOMAIN);
+        assert_eq!(reason(&status).as_deref(), Some("LOG_UNAVAILABLE"));
+        assert_eq!(reason(&Status::unavailable("no connection")), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nimaora_api::v1;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
-use nimaora_command_service::{CommandService, Config, Deps};
+use nimaora_command_service::{CommandService, Config, Deps, SoleOwner};
 use nimaora_domain::{AnswerKey, Timestamp};
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_runtime::{Clock, Health, Shutdown, process};
@@ -44,6 +44,7 @@ async fn main() {
     let deps = Deps {
         log,
         presence: Arc::new(MemoryPresence::new()),
+        ownership: Arc::new(SoleOwner::default()),
         verifier: Arc::new(TokenVerifier::new([signer.verifier_key()])),
         signer,
         answer_key: AnswerKey::new([9; 32]),

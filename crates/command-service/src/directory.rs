@@ -89,6 +89,11 @@ impl Directory {
         due
     }
 
+    /// Puts what was taken back into the schedule, to be due at another time.
+    pub(crate) fn postpone(&mut self, due: Due, at: Timestamp) {
+        self.schedule(due.battle_id, Some(Due { at, ..due }));
+    }
+
     /// When the next thing is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.schedule.first().map(|due| due.at)

@@ -5,6 +5,8 @@ use nimaora_domain::Refusal;
 use nimaora_event_log::ReadError;
 use nimaora_sessions::TokenError;
 
+use crate::ownership::OwnershipError;
+
 /// Why a command was not carried out, or why that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -45,6 +47,17 @@ pub enum CommandError {
     /// The server stops.
     #[error("the server is stopping; try again, on another server if there is one")]
     Draining,
+    /// Another node writes this battle, and this request was sent here by one that thought otherwise.
+    #[error("another server writes this battle; try again")]
+    NotOwner,
+    /// The node that writes this battle cannot be reached, or it is not known which one it is.
+    #[error(
+        "the server that writes this battle cannot be reached: {reason}; send the command again with the same command_id"
+    )]
+    OwnerUnavailable {
+        /// What hinders it.
+        reason: String,
+    },
     /// The log takes no writes or gives no reads now.
     #[error("{reason}; send the command again with the same command_id")]
     LogUnavailable {
@@ -84,6 +97,8 @@ impl CommandError {
             Self::MailboxFull => "MAILBOX_FULL",
             Self::WritersFull => "WRITERS_FULL",
             Self::Draining => "DRAINING",
+            Self::NotOwner => "NOT_OWNER",
+            Self::OwnerUnavailable { .. } => "OWNER_UNAVAILABLE",
             Self::LogUnavailable { .. } => "LOG_UNAVAILABLE",
             Self::LogDamaged { .. } => "LOG_DAMAGED",
             Self::Internal { .. } => "INTERNAL",
@@ -98,6 +113,15 @@ impl From<ReadError> for CommandError {
             ReadError::Damaged { .. } => Self::LogDamaged { reason: error.to_string() },
             ReadError::Unavailable { reason } => Self::LogUnavailable { reason },
             ReadError::Invalid { reason } => Self::Internal { reason },
+        }
+    }
+}
+
+impl From<OwnershipError> for CommandError {
+    fn from(error: OwnershipError) -> Self {
+        match error {
+            OwnershipError::Leaving => Self::Draining,
+            OwnershipError::Unavailable { reason } => Self::OwnerUnavailable { reason },
         }
     }
 }

@@ -55,6 +55,9 @@ enum Unchecked {
 /// Records who has been silent too long. A battle that is `new` here is read into memory in any case, because that is when its
 /// participants begin to be waited for: presence may know nothing of them after a restart.
 async fn check_battle(core: &Core, battle_id: BattleId, new: bool) -> Result<(), Unchecked> {
+    if !core.acts(battle_id).await? {
+        return Ok(());
+    }
     let lapse_after_ms = i64::try_from(core.config.lapse_after_ms).unwrap_or(i64::MAX);
     let before_ms = core.clock.now_ms().saturating_sub(lapse_after_ms);
     let silent = core.presence.silent_since(battle_id, before_ms, LAPSES_MAX).await;

@@ -7,6 +7,8 @@
 //! | [`error`] | [`CommandError`]: why a command was not carried out |
 //! | `status` | the one table from an error to a gRPC status |
 //! | [`grpc`] | the gRPC calls, one file for each group |
+//! | [`ownership`] | which node writes a battle |
+//! | `forward` | sending a request on to that node |
 //! | `writer` | one task for each live battle, the only one that appends to its stream |
 //! | `history` | reading a battle's stream |
 //! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
@@ -23,12 +25,14 @@ mod backoff;
 pub mod config;
 mod directory;
 pub mod error;
+mod forward;
 pub mod grpc;
 mod heartbeats;
 mod history;
 mod ids;
 mod lapses;
 pub mod metrics;
+pub mod ownership;
 mod presence;
 pub mod service;
 mod snapshot;
@@ -38,4 +42,5 @@ mod writer;
 
 pub use config::Config;
 pub use error::CommandError;
+pub use ownership::{NatsOwnership, NatsOwnershipConfig, Owner, Ownership, SoleOwner};
 pub use service::{CommandService, Deps};

@@ -46,6 +46,16 @@ pub fn describe() {
         "nimaora_commands_timer_lateness_seconds",
         "How late scheduled starts and ends were. More than a second: the node has too much to do."
     );
+    describe_counter!(
+        "nimaora_commands_forwarded_total",
+        "Commands sent on to the node that owns their battle, by outcome. Many 'unreached': a node is down or cannot be reached \
+         from here."
+    );
+    describe_gauge!("nimaora_commands_battles_owned_count", "Battles that this node has leased.");
+    describe_counter!(
+        "nimaora_commands_takeovers_total",
+        "Battles taken over from nodes that died. Any: look at what became of those nodes."
+    );
 }
 
 /// A group of commands was made durable.
@@ -94,4 +104,35 @@ pub(crate) fn presence_failed() {
 /// A scheduled start or end was carried out this long after its time.
 pub(crate) fn timer_fired(late: Duration) {
     metrics::histogram!("nimaora_commands_timer_lateness_seconds").record(late.as_secs_f64());
+}
+
+/// What became of a request that was sent on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Forwarded {
+    /// It was carried out.
+    Answered,
+    /// The owner said no.
+    TurnedAway,
+    /// The owner was not reached, or is the owner no more.
+    Unreached,
+}
+
+/// A request was sent on.
+pub(crate) fn forwarded(outcome: Forwarded) {
+    let outcome = match outcome {
+        Forwarded::Answered => "answered",
+        Forwarded::TurnedAway => "turned_away",
+        Forwarded::Unreached => "unreached",
+    };
+    metrics::counter!("nimaora_commands_forwarded_total", "outcome" => outcome).increment(1);
+}
+
+/// How many battles this node has leased.
+pub(crate) fn battles_owned(count: usize) {
+    metrics::gauge!("nimaora_commands_battles_owned_count").set(count as f64);
+}
+
+/// A battle was taken over from a node that died.
+pub(crate) fn taken_over() {
+    metrics::counter!("nimaora_commands_takeovers_total").increment(1);
 }

@@ -13,11 +13,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Config, REQUEST_BYTES_MAX};
 use crate::error::CommandError;
+use crate::forward::Forwarder;
 use crate::grpc::Commands;
 use crate::history;
 use crate::ids;
 use crate::lapses;
 use crate::metrics;
+use crate::ownership::{Owner, Ownership};
 use crate::presence::PromptPresence;
 use crate::snapshot::{self, Snapshots};
 use crate::timers::{OpenBattles, Timers};
@@ -30,6 +32,8 @@ pub struct Deps {
     pub log: SharedLog,
     /// When participants were last heard of.
     pub presence: Arc<dyn Presence>,
+    /// Which node writes which battle.
+    pub ownership: Arc<dyn Ownership>,
     /// Signs participants' tokens.
     pub signer: TokenSigner,
     /// Checks tokens.
@@ -50,6 +54,8 @@ pub struct CommandService {
 pub(crate) struct Core {
     pub(crate) writers: Writers,
     pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) ownership: Arc<dyn Ownership>,
+    pub(crate) forwarder: Forwarder,
     pub(crate) signer: TokenSigner,
     pub(crate) verifier: Arc<TokenVerifier>,
     pub(crate) clock: Clock,
@@ -66,6 +72,8 @@ pub(crate) struct Attached {
     pub(crate) traceparent: Option<String>,
 }
 
+/// How long the writers may take to finish. Then the leases are given up all the same.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// The part of the server's health that this service answers for.
 const HEALTH_PART: &str = "commands";
 
@@ -81,18 +89,22 @@ impl CommandService {
         if let Some(snapshots) = snapshots.clone() {
             shutdown.spawn(snapshot::sweep_once(snapshots, open.clone(), shutdown.clone()));
         }
+        let tasks = shutdown.child();
         let writers = Writers::new(Parts {
             log: deps.log,
             presence: Arc::clone(&presence),
             answer_key: deps.answer_key,
+            ownership: Arc::clone(&deps.ownership),
             clock: deps.clock.clone(),
             config: config.clone(),
             snapshots,
-            shutdown: shutdown.clone(),
+            shutdown: tasks.clone(),
         });
         let core = Arc::new(Core {
             writers,
             presence,
+            ownership: deps.ownership,
+            forwarder: Forwarder::default(),
             signer: deps.signer,
             verifier: deps.verifier,
             clock: deps.clock,
@@ -101,10 +113,18 @@ impl CommandService {
         });
         let ready = health.clone();
         let timers = Timers::new(Arc::clone(&core), open_sender, move || ready.ready(HEALTH_PART));
-        shutdown.spawn(timers.run(shutdown.clone()));
-        shutdown.spawn(not_ready_when_stopping(health.clone(), shutdown.clone()));
-        shutdown.spawn(lapses::run(Arc::clone(&core), shutdown.clone()));
+        tasks.spawn(timers.run(tasks.clone()));
+        tasks.spawn(not_ready_when_stopping(health.clone(), tasks.clone()));
+        tasks.spawn(lapses::run(Arc::clone(&core), tasks.clone()));
+        tasks.spawn(core.writers.clone().let_go_taken());
+        shutdown.spawn(drain_when_stopping(Arc::clone(&core), shutdown.clone()));
         Self { core }
+    }
+
+    /// Hands this node's battles over: it takes no new ones, finishes the commands that it has taken, and gives up its leases. What
+    /// still arrives is sent on to the new owners. To be called before the listener is closed where there are other nodes.
+    pub async fn drain(&self) {
+        self.core.drain().await;
     }
 
     /// The gRPC service. It is to be served inside [`nimaora_api::explained::Explained`], which gives the answers to requests that
@@ -121,6 +141,11 @@ async fn not_ready_when_stopping(health: Health, shutdown: Shutdown) {
     health.not_ready(HEALTH_PART, "stopping");
 }
 
+async fn drain_when_stopping(core: Arc<Core>, shutdown: Shutdown) {
+    shutdown.requested().await;
+    core.drain().await;
+}
+
 /// Snapshots are a cache: without them the service works, and starts more slowly.
 fn open_snapshots(dir: &std::path::Path) -> Option<Snapshots> {
     Snapshots::open(dir)
@@ -132,6 +157,27 @@ fn open_snapshots(dir: &std::path::Path) -> Option<Snapshots> {
 }
 
 impl Core {
+    /// Finishes what was taken, and gives up all leases. Each battle is given up as soon as its own mailbox is empty.
+    async fn drain(&self) {
+        self.ownership.stop_claiming();
+        // Whoever asked for this has a patience of his own; each command has a deadline, and the log answers in bounded time.
+        self.writers.parts().shutdown.finish(DRAIN_MAX).await;
+        self.ownership.leave().await;
+    }
+
+    /// Whether another node is known to write the battle.
+    pub(crate) fn is_elsewhere(&self, battle_id: BattleId) -> bool {
+        matches!(self.ownership.known(battle_id), Some(Owner::Other(_)))
+    }
+
+    /// Whether this node is to act in a battle of its own accord. It claims the battle if nobody owns it.
+    pub(crate) async fn acts(&self, battle_id: BattleId) -> Result<bool, CommandError> {
+        match self.ownership.known(battle_id) {
+            Some(owner) => Ok(owner == Owner::Me),
+            None => Ok(self.ownership.owner(battle_id).await? == Owner::Me),
+        }
+    }
+
     /// The time, as the domain sees it.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock.now_ms())

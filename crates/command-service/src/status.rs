@@ -39,7 +39,10 @@ pub(crate) fn status(error: &CommandError) -> Status {
         CommandError::WritersFull => {
             details::retry(Code::ResourceExhausted, reason, message, RETRY_AFTER_EVICTION)
         }
-        CommandError::Draining | CommandError::LogUnavailable { .. } => {
+        CommandError::Draining
+        | CommandError::NotOwner
+        | CommandError::OwnerUnavailable { .. }
+        | CommandError::LogUnavailable { .. } => {
             details::retry(Code::Unavailable, reason, message, RETRY_AFTER_OUTAGE)
         }
         CommandError::LogDamaged { .. } => details::status(Code::DataLoss, reason, message),

@@ -29,6 +29,8 @@ use crate::service::Core;
 
 /// How many scheduled commands are under way at a time. When it is reached, the next ones wait.
 const UNDER_WAY_MAX: usize = 64;
+/// How long after its time something scheduled is looked at again that another node is to do, in milliseconds.
+const ELSEWHERE_RETRY_MS: u64 = 1_000;
 /// The longest sleep: the clock may be set while nobody looks.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// The events of a battle's life, which is what the directory is made of.
@@ -167,6 +169,11 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
         let room = UNDER_WAY_MAX.saturating_sub(self.under_way.len());
         for due in self.directory.take_due(self.core.now(), room) {
+            if self.core.is_elsewhere(due.battle_id) {
+                // It is done there. Should that node die, it is still to be done here.
+                self.directory.postpone(due, self.core.now().plus_millis(ELSEWHERE_RETRY_MS));
+                continue;
+            }
             let core = Arc::clone(&self.core);
             self.under_way.push(Box::pin(async move { fire(&core, due).await }));
         }
@@ -199,13 +206,24 @@ async fn fire(core: &Core, due: Due) {
     let scheduled =
         Scheduled { first_id: ids::scheduled(battle_id, name), backoff: Backoff::new(fastrand::Rng::new()) };
     let give = |command_id| {
-        core.carry_out_as_system(battle_id, command_id, command.clone(), core.default_deadline())
+        let command = command.clone();
+        async move {
+            match core.acts(battle_id).await? {
+                true => {
+                    core.carry_out_as_system(battle_id, command_id, command, core.default_deadline()).await
+                }
+                // Another node did it.
+                false if is_done(core, due) => Ok(None),
+                false => Err(CommandError::NotOwner),
+            }
+        }
     };
     let again = |error: &CommandError| {
         tracing::warn!(%battle_id, scheduled = name, %error, "a scheduled command is given again");
     };
     match scheduled.until_settled(give, || core.mint_command_id(), again).await {
-        Ok(_) => metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
+        Ok(Some(_)) => metrics::timer_fired(Duration::from_millis(core.now().millis_since(at))),
+        Ok(None) => {}
         Err(CommandError::Refused(refusal)) => {
             tracing::info!(%battle_id, scheduled = name, %refusal, "a scheduled command was refused");
         }
@@ -250,6 +268,12 @@ impl Scheduled {
     }
 }
 
+/// Whether the log has overtaken what was due.
+fn is_done(core: &Core, due: Due) -> bool {
+    let runs = core.open.borrow().as_ref().and_then(|open| open.get(&due.battle_id).copied());
+    runs != Some(due.kind == Kind::End)
+}
+
 fn is_final(error: &CommandError) -> bool {
     match error {
         CommandError::Refused(refusal) => *refusal != Refusal::CommandIdReused,
@@ -260,6 +284,8 @@ fn is_final(error: &CommandError) -> bool {
         | CommandError::ParticipantRequired
         | CommandError::SignInRepeatExpired
         | CommandError::MailboxFull
+        | CommandError::NotOwner
+        | CommandError::OwnerUnavailable { .. }
         | CommandError::WritersFull
         | CommandError::Draining
         | CommandError::LogUnavailable { .. }

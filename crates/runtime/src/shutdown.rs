@@ -19,6 +19,12 @@ impl Shutdown {
         Self::default()
     }
 
+    /// Tasks of their own that are asked to stop with these, or alone before.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { token: self.token.child_token(), tasks: TaskTracker::new() }
+    }
+
     /// Runs a task that [`Shutdown::finish`] waits for. It must end soon after [`Shutdown::requested`] resolves.
     pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
     where
@@ -67,6 +73,16 @@ mod tests {
         let task = shutdown.spawn(async move { stop.requested().await });
         assert!(shutdown.finish(Duration::from_secs(10)).await);
         assert!(task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn some_tasks_can_be_stopped_before_the_others() {
+        let shutdown = Shutdown::new();
+        let (first, second) = (shutdown.child(), shutdown.child());
+        assert!(first.finish(Duration::from_secs(10)).await);
+        assert!(first.is_requested() && !second.is_requested() && !shutdown.is_requested());
+        shutdown.request();
+        assert!(second.is_requested());
     }
 
     #[tokio::test(start_paused = true)]

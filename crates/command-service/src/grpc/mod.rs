@@ -6,6 +6,7 @@ mod heartbeat;
 mod lifecycle;
 mod moderation;
 mod play;
+mod route;
 mod sign_in;
 
 use std::future::Future;
@@ -60,77 +61,173 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::CreateBattleRequest>,
     ) -> Result<Response<v1::CreateBattleResponse>, Status> {
-        send(lifecycle::create_battle(&self.core, request)).await
+        let battle_id = route::created_by(&request.get_ref().command_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/CreateBattle",
+            battle_id,
+            request,
+            |core, request| async move { lifecycle::create_battle(&core, request).await },
+        )
+        .await
     }
 
     async fn start_battle(
         &self,
         request: Request<v1::StartBattleRequest>,
     ) -> Result<Response<v1::StartBattleResponse>, Status> {
-        send(lifecycle::start_battle(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/StartBattle",
+            battle_id,
+            request,
+            |core, request| async move { lifecycle::start_battle(&core, request).await },
+        )
+        .await
     }
 
     async fn finish_battle(
         &self,
         request: Request<v1::FinishBattleRequest>,
     ) -> Result<Response<v1::FinishBattleResponse>, Status> {
-        send(lifecycle::finish_battle(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/FinishBattle",
+            battle_id,
+            request,
+            |core, request| async move { lifecycle::finish_battle(&core, request).await },
+        )
+        .await
     }
 
     async fn cancel_battle(
         &self,
         request: Request<v1::CancelBattleRequest>,
     ) -> Result<Response<v1::CancelBattleResponse>, Status> {
-        send(lifecycle::cancel_battle(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/CancelBattle",
+            battle_id,
+            request,
+            |core, request| async move { lifecycle::cancel_battle(&core, request).await },
+        )
+        .await
     }
 
     async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinResponse>, Status> {
-        send(sign_in::join(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/Join",
+            battle_id,
+            request,
+            |core, request| async move { sign_in::join(&core, request).await },
+        )
+        .await
     }
 
     async fn replace_session(
         &self,
         request: Request<v1::ReplaceSessionRequest>,
     ) -> Result<Response<v1::ReplaceSessionResponse>, Status> {
-        send(sign_in::replace_session(&self.core, request)).await
+        let battle_id = route::of_player(&self.core, request.metadata());
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/ReplaceSession",
+            battle_id,
+            request,
+            |core, request| async move { sign_in::replace_session(&core, request).await },
+        )
+        .await
     }
 
     async fn submit_answer(
         &self,
         request: Request<v1::SubmitAnswerRequest>,
     ) -> Result<Response<v1::SubmitAnswerResponse>, Status> {
-        send(play::submit_answer(&self.core, request)).await
+        let battle_id = route::of_player(&self.core, request.metadata());
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/SubmitAnswer",
+            battle_id,
+            request,
+            |core, request| async move { play::submit_answer(&core, request).await },
+        )
+        .await
     }
 
     async fn attack(
         &self,
         request: Request<v1::AttackRequest>,
     ) -> Result<Response<v1::AttackResponse>, Status> {
-        send(play::attack(&self.core, request)).await
+        let battle_id = route::of_player(&self.core, request.metadata());
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/Attack",
+            battle_id,
+            request,
+            |core, request| async move { play::attack(&core, request).await },
+        )
+        .await
     }
 
     async fn leave(&self, request: Request<v1::LeaveRequest>) -> Result<Response<v1::LeaveResponse>, Status> {
-        send(play::leave(&self.core, request)).await
+        let battle_id = route::of_player(&self.core, request.metadata());
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/Leave",
+            battle_id,
+            request,
+            |core, request| async move { play::leave(&core, request).await },
+        )
+        .await
     }
 
     async fn judge_answer(
         &self,
         request: Request<v1::JudgeAnswerRequest>,
     ) -> Result<Response<v1::JudgeAnswerResponse>, Status> {
-        send(moderation::judge_answer(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/JudgeAnswer",
+            battle_id,
+            request,
+            |core, request| async move { moderation::judge_answer(&core, request).await },
+        )
+        .await
     }
 
     async fn remove_participant(
         &self,
         request: Request<v1::RemoveParticipantRequest>,
     ) -> Result<Response<v1::RemoveParticipantResponse>, Status> {
-        send(moderation::remove_participant(&self.core, request)).await
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/RemoveParticipant",
+            battle_id,
+            request,
+            |core, request| async move { moderation::remove_participant(&core, request).await },
+        )
+        .await
     }
 
     async fn heartbeat(
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        send(heartbeat::heartbeat(&self.core, request)).await
+        let battle_id = route::of_player(&self.core, request.metadata());
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/Heartbeat",
+            battle_id,
+            request,
+            |core, request| async move { heartbeat::heartbeat(&core, request).await },
+        )
+        .await
     }
 }

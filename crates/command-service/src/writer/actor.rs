@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nimaora_domain::{BattleId, Phase};
 use nimaora_event_log::{AppendError, Revision};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use crate::error::CommandError;
@@ -41,6 +41,8 @@ pub(crate) struct Writer {
     mailbox: mpsc::Receiver<Order>,
     /// What others may know of the battle's participants.
     roster: Arc<Roster>,
+    /// Another node took the battle.
+    retire: Arc<Notify>,
     /// Orders taken from the mailbox and not decided yet.
     taken: VecDeque<Order>,
     /// Whether somebody repeated a command that the state has forgotten.
@@ -62,10 +64,11 @@ impl Writer {
         shared: Arc<Shared>,
         mailbox: mpsc::Receiver<Order>,
         roster: Arc<Roster>,
+        retire: Arc<Notify>,
     ) -> Self {
         let Parts { snapshots, config, .. } = &shared.parts;
         let saver = Saver::new(battle_id, snapshots.clone(), config.snapshot_events);
-        Self { battle_id, shared, mailbox, roster, taken: VecDeque::new(), keeps_seen: false, saver }
+        Self { battle_id, shared, mailbox, roster, retire, taken: VecDeque::new(), keeps_seen: false, saver }
     }
 
     /// Serves until the battle is idle or the server stops.
@@ -73,7 +76,7 @@ impl Writer {
         loop {
             self.take_waiting();
             if self.taken.is_empty() {
-                if self.shared.leave(self.battle_id, &self.mailbox) {
+                if self.shared.leave(self.battle_id, &self.mailbox, &self.roster) {
                     return;
                 }
                 continue;
@@ -129,7 +132,13 @@ impl Writer {
 
     async fn serve(&mut self, mut live: Live) -> End {
         let shutdown = self.shared.parts.shutdown.clone();
-        let stop = shutdown.requested();
+        let retire = Arc::clone(&self.retire);
+        let stop = async {
+            tokio::select! {
+                () = shutdown.requested() => {}
+                () = retire.notified() => {}
+            }
+        };
         tokio::pin!(stop);
         let idle = sleep_until(Instant::now());
         tokio::pin!(idle);

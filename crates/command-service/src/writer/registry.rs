@@ -12,12 +12,14 @@ use nimaora_event_log::log::SharedLog;
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::Presence;
 use parking_lot::RwLock;
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::metrics;
+use crate::ownership::{Owner, Ownership};
 use crate::presence::prompt;
 use crate::snapshot::Snapshots;
 use crate::writer::actor::Writer;
@@ -38,12 +40,15 @@ type Doors = HashMap<BattleId, Door, RandomState>;
 struct Door {
     mailbox: mpsc::Sender<Order>,
     roster: Arc<Roster>,
+    /// Tells the writer to finish what it has and go.
+    retire: Arc<Notify>,
 }
 
 /// What every writer works with.
 pub(crate) struct Parts {
     pub(crate) log: SharedLog,
     pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) ownership: Arc<dyn Ownership>,
     pub(crate) answer_key: AnswerKey,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
@@ -132,15 +137,51 @@ impl Writers {
         if let Err(TrySendError::Full(order) | TrySendError::Closed(order)) = sender.try_send(order) {
             return Ok(Some(order));
         }
-        let roster = Arc::new(Roster::default());
-        doors.insert(battle_id, Door { mailbox: sender, roster: Arc::clone(&roster) });
-        let writer = Writer::new(battle_id, Arc::clone(&self.0), mailbox, roster);
+        let (roster, retire) = (Arc::new(Roster::default()), Arc::new(Notify::new()));
+        let door = Door { mailbox: sender, roster: Arc::clone(&roster), retire: Arc::clone(&retire) };
+        doors.insert(battle_id, door);
+        let writer = Writer::new(battle_id, Arc::clone(&self.0), mailbox, roster, retire);
         self.0.parts.shutdown.spawn(writer.run());
         Ok(None)
     }
 }
 
+impl Writers {
+    /// Lets go of battles that other nodes take, until the server stops.
+    pub(crate) async fn let_go_taken(self) {
+        let parts = self.parts();
+        let mut taken = parts.ownership.taken();
+        loop {
+            tokio::select! {
+                () = parts.shutdown.requested() => return,
+                battle = taken.recv() => match battle {
+                    Ok(battle_id) => self.0.retire(battle_id),
+                    Err(RecvError::Lagged(_)) => self.0.retire_taken(),
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        }
+    }
+}
+
 impl Shared {
+    fn retire(&self, battle_id: BattleId) {
+        if let Some(door) = self.shard(battle_id).read().get(&battle_id) {
+            door.retire.notify_one();
+        }
+    }
+
+    /// Looks through all live battles: some that were taken went by.
+    fn retire_taken(&self) {
+        for doors in &self.doors {
+            for (battle_id, door) in doors.read().iter() {
+                if matches!(self.parts.ownership.known(*battle_id), Some(Owner::Other(_))) {
+                    door.retire.notify_one();
+                }
+            }
+        }
+    }
+
     fn shard(&self, battle_id: BattleId) -> &RwLock<Doors> {
         &self.doors[(self.hasher.hash_one(battle_id) % SHARDS as u64) as usize]
     }
@@ -179,12 +220,22 @@ impl Shared {
     }
 
     /// Lets a writer go, unless an order came at the last moment. Answers whether it is gone.
-    pub(crate) fn leave(&self, battle_id: BattleId, mailbox: &mpsc::Receiver<Order>) -> bool {
+    pub(crate) fn leave(
+        &self,
+        battle_id: BattleId,
+        mailbox: &mpsc::Receiver<Order>,
+        roster: &Arc<Roster>,
+    ) -> bool {
         let mut doors = self.shard(battle_id).write();
         if !mailbox.is_empty() {
             return false;
         }
-        if doors.remove(&battle_id).is_some() {
+        // A writer that was retired may have a successor already.
+        let own = doors.get(&battle_id).is_some_and(|door| Arc::ptr_eq(&door.roster, roster));
+        if own {
+            doors.remove(&battle_id);
+            // Under the lock: whoever opens the next writer has claimed the battle anew.
+            self.parts.ownership.release(battle_id);
             let live = self.live.fetch_sub(1, Ordering::Relaxed) - 1;
             metrics::writers_live(live);
         }

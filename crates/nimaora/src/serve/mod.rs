@@ -161,6 +161,7 @@ impl Server {
     /// the stores. Answers whether everything ended in time.
     pub async fn stop(self) -> bool {
         self.health.not_ready(HEALTH_PART, "the server is stopping");
+        self.roles.drain(self.drain_timeout).await;
         let connections = self.front.finish(self.drain_timeout).await;
         let roles = self.roles.stop(self.drain_timeout).await;
         connections && roles

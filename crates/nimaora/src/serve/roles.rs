@@ -62,8 +62,17 @@ impl Roles {
         let queries = builder.queries();
         builder.projection().await?;
         let admin_token = keys.admin_token.clone();
-        let commands = builder.commands(keys, address);
+        let commands = builder.commands(keys, address).await?;
         Ok(Self { commands, queries, realtime, admin_token, stores, tasks })
+    }
+
+    /// Hands over what other processes can go on with, while requests still come in.
+    pub(super) async fn drain(&self, patience: Duration) {
+        if let Some(commands) = &self.commands
+            && tokio::time::timeout(patience, commands.drain()).await.is_err()
+        {
+            tracing::warn!("some battles were not handed over in time");
+        }
     }
 
     /// Ends the roles and closes the stores. Answers whether the roles ended within `patience`.
@@ -89,17 +98,20 @@ impl Builder<'_> {
         self.stores.log.clone().filter(|_| self.config.has(role))
     }
 
-    fn commands(&self, keys: Keys, _address: SocketAddr) -> Option<CommandService> {
-        let (log, presence) = (self.log(Role::Command)?, self.stores.presence.clone()?);
+    async fn commands(&self, keys: Keys, address: SocketAddr) -> Result<Option<CommandService>, ServeError> {
+        let (Some(log), Some(presence)) = (self.log(Role::Command), self.stores.presence.clone()) else {
+            return Ok(None);
+        };
         let deps = nimaora_command_service::Deps {
             log,
             presence,
+            ownership: stores::ownership(self.config, address).await?,
             signer: keys.signer,
             verifier: Arc::new(self.verifier()),
             answer_key: keys.answer_key,
             clock: self.clock.clone(),
         };
-        Some(CommandService::start(deps, self.config.command.clone(), &self.tasks, self.health))
+        Ok(Some(CommandService::start(deps, self.config.command.clone(), &self.tasks, self.health)))
     }
 
     async fn projection(&self) -> Result<(), ServeError> {

@@ -1,11 +1,13 @@
 //! The stores that the roles of this process stand on, opened as the settings name them. This file and `roles` name the adapters.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use nimaora_change_bus::{ChangeBus, MemoryBus, NatsBus, NatsBusConfig};
+use nimaora_command_service::{NatsOwnership, NatsOwnershipConfig, Ownership, SoleOwner};
 use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
 use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
@@ -26,6 +28,8 @@ use crate::config::{Config, Role, SNAPSHOT_DIR, StoreUrl};
 
 /// The tables' file in the data folder.
 const TABLES_FILE: &str = "read-models.sqlite";
+/// The bucket in which nodes agree who writes which battle.
+const OWNERSHIP_BUCKET: &str = "nimaora-owners";
 
 /// Ends a store. Whatever was under way is finished first.
 type Closing = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -204,6 +208,28 @@ async fn change_bus(config: &Config) -> Result<Arc<dyn ChangeBus>, ServeError> {
     match NatsBus::connect(&NatsBusConfig::new(url.expose())).await {
         Ok(bus) => Ok(Arc::new(bus)),
         Err(error) => Err(refused("change_bus", url, &error)),
+    }
+}
+
+/// How it is agreed which of several nodes writes a battle. The others reach this one at `address`, unless the settings say where.
+pub(super) async fn ownership(
+    config: &Config,
+    address: SocketAddr,
+) -> Result<Arc<dyn Ownership>, ServeError> {
+    let url = &config.stores.ownership;
+    if url.is_embedded() {
+        return Ok(Arc::new(SoleOwner::default()));
+    }
+    let settings = NatsOwnershipConfig {
+        url: url.expose().to_owned(),
+        bucket: OWNERSHIP_BUCKET.to_owned(),
+        replicas: config.stores.nats_replicas,
+        node: config.node.name(),
+        advertised_url: config.node.url.clone().unwrap_or_else(|| format!("http://{address}")),
+    };
+    match NatsOwnership::connect(settings).await {
+        Ok(ownership) => Ok(Arc::new(ownership)),
+        Err(error) => Err(refused("ownership", url, &error)),
     }
 }
 

@@ -13,7 +13,7 @@ use nimaora_api::v1;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
 use nimaora_api::v1::command_service_server::CommandServiceServer;
 use nimaora_command_service::grpc::Commands;
-use nimaora_command_service::{CommandService, Config, Deps};
+use nimaora_command_service::{CommandService, Config, Deps, SoleOwner};
 use nimaora_domain::{AnswerKey, Timestamp};
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::log::SharedLog;
@@ -68,6 +68,7 @@ impl Server {
         let deps = Deps {
             log: Arc::clone(&log) as SharedLog,
             presence: Arc::clone(&presence) as Arc<dyn Presence>,
+            ownership: Arc::new(SoleOwner::default()),
             verifier: Arc::new(TokenVerifier::new([signer.verifier_key()])),
             signer,
             answer_key: AnswerKey::new([9; 32]),
