@@ -75,7 +75,8 @@ impl NatsOwnership {
         let options = async_nats::ConnectOptions::new()
             .retry_on_initial_connect()
             .reconnect_delay_callback(|_| config::RECONNECT_EVERY);
-        let client = options.connect(&config.url).await.map_err(|error| unusable(error.to_string()))?;
+        let servers: Vec<&str> = config.url.split(',').collect();
+        let client = options.connect(servers).await.map_err(|error| unusable(error.to_string()))?;
         let context = jetstream::new(client);
         let (releases, to_release) = mpsc::channel(RELEASES_MAX);
         let view = View::new(Arc::from(config.node.as_str()), Uuid::new_v4());
