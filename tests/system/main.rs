@@ -9,6 +9,7 @@
 )]
 
 mod battle;
+mod cluster;
 mod crash;
 mod disk;
 mod players;

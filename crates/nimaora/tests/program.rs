@@ -185,6 +185,9 @@ async fn what_cannot_be_used_is_refused_before_anything_is_made() {
             .await;
     assert_eq!(code, 64);
     assert!(failed.contains("3 problems") && failed.contains("'.' is the one you are in"), "{failed}");
+    let (code, _, failed) = run(nimaora(folder.path()).args(["serve", "--role", "query"])).await;
+    assert_eq!(code, 64);
+    assert!(failed.contains("3 problems") && failed.contains("stores.tables"), "{failed}");
     let (code, _, failed) = run(nimaora(folder.path()).args(["fly"])).await;
     assert_eq!(code, 64, "{failed}");
     let (code, _, failed) =

@@ -18,8 +18,11 @@ use crate::config::Role;
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a process may take to end after SIGTERM. Then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
-/// The pause before a process that died is started again.
+/// The pause before a process that died is started again. It doubles up to the longest each time that it dies before it serves.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a process may die before it has ever served. Then something is wrong that waiting does not mend.
+const FIRST_DEATHS_MAX: u32 = 3;
 
 /// What a process may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +67,24 @@ impl Node {
         mut orders: mpsc::Receiver<Order>,
         ready: watch::Sender<bool>,
     ) -> Result<(), DevError> {
+        let (mut pause, mut has_served, mut deaths) = (RESTART_PAUSE, false, 0);
         loop {
             let (child, lines) = self.spawn().await?;
-            let gone = self.watch(child, lines, &mut orders, &ready).await?;
-            ready.send_replace(false);
+            let gone = self.watch(child, lines, &mut orders, &ready).await;
+            let served = ready.send_replace(false);
+            has_served |= served;
             match gone {
                 Gone::Stopped => return Ok(()),
-                Gone::Died => sleep(RESTART_PAUSE).await,
+                Gone::Died if served => pause = RESTART_PAUSE,
+                Gone::Died => {
+                    deaths += 1;
+                    if !has_served && deaths >= FIRST_DEATHS_MAX {
+                        return Err(self.not_ready(format!("it ended {deaths} times before it served")));
+                    }
+                    pause = (pause * 2).min(RESTART_PAUSE_MAX);
+                }
             }
+            sleep(pause).await;
         }
     }
 
@@ -105,14 +118,14 @@ impl Node {
         DevError::Node { name: self.name.clone(), reason, log: self.log() }
     }
 
-    /// Watches a process until it is gone. One that does not get ready in time is an error only at its first start.
+    /// Watches a process until it is gone.
     async fn watch(
         &self,
         mut child: Child,
         mut lines: BufReader<ChildStdout>,
         orders: &mut mpsc::Receiver<Order>,
         ready: &watch::Sender<bool>,
-    ) -> Result<Gone, DevError> {
+    ) -> Gone {
         let reading = async {
             let mut said =
                 tokio::fs::OpenOptions::new().create(true).append(true).open(self.log()).await.ok();
@@ -143,15 +156,17 @@ impl Node {
                 ended = child.wait() => {
                     let why = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
                     tracing::warn!(node = self.name, why, "a process died and is started again");
-                    return Ok(Gone::Died);
+                    return Gone::Died;
                 }
                 () = &mut starting => {
-                    return Err(self.not_ready(format!("not within {} s", READY_TIMEOUT.as_secs())));
+                    tracing::warn!(node = self.name, "a process does not get ready and is started again");
+                    let _ = child.kill().await;
+                    return Gone::Died;
                 }
                 order = orders.recv() => match order {
                     Some(Order::Kill) => {
                         let _ = child.kill().await;
-                        return Ok(Gone::Died);
+                        return Gone::Died;
                     }
                     Some(Order::Stop) | None => {
                         terminate(&child);
@@ -162,7 +177,7 @@ impl Node {
                                 let _ = child.kill().await;
                             }
                         }
-                        return Ok(Gone::Stopped);
+                        return Gone::Stopped;
                     }
                 },
             }
