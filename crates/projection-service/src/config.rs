@@ -42,6 +42,8 @@ impl Config {
     }
 }
 
+/// How long a process whose projection has failed for good lets others lead before it tries again, on average three quarters of it.
+pub(crate) const FAILED_PAUSE: Duration = Duration::from_secs(20);
 /// How long a projection that leads no more may take to end.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is measured how far behind the projection is.

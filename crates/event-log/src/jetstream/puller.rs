@@ -49,6 +49,11 @@ impl Puller {
         self.next
     }
 
+    /// Asks the server anew from [`Puller::next`] on, whatever it takes for delivered.
+    pub(super) fn begin_again(&mut self) {
+        self.active = None;
+    }
+
     /// The next groups; waits for some up to [`PULL_WAIT`], and no longer than the deadline.
     pub(super) async fn pull(&mut self, store: &Store, deadline: Instant) -> Result<Pulled, ReadError> {
         let mut tries = 0;

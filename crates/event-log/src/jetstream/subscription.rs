@@ -103,7 +103,11 @@ impl Follower {
             let nothing = pulled.groups.is_empty();
             self.deliver(pulled.groups).await?;
             if nothing || (!self.live && pulled.pending == 0) {
-                self.look_around().await?;
+                let was_all = self.look_around().await?;
+                if nothing && !was_all {
+                    // There is more, and the server takes it for delivered: it was lost on its way here.
+                    self.puller.begin_again();
+                }
             }
         }
     }
@@ -133,24 +137,23 @@ impl Follower {
         if events.is_empty() { Ok(()) } else { self.send_events(events).await }
     }
 
-    /// Asks the leader whether there is more; if not, everything up to the head was looked at.
-    async fn look_around(&mut self) -> Result<(), Ended> {
+    /// Asks the leader whether there is more; if not, everything up to the head was looked at, and the answer is true.
+    async fn look_around(&mut self) -> Result<bool, Ended> {
         let deadline = self.store.read_deadline();
         let (_, head) = self.store.head(deadline).await?;
         let last = self.store.last(&self.subject, deadline).await?;
         if last.is_some_and(|last| last.sequence >= self.puller.next() && last.last_position() > self.after) {
-            return Ok(());
+            return Ok(false);
         }
         self.reached = self.reached.max(head);
         let reached = self.reached;
         if !self.live {
             self.live = true;
-            self.tell(SubscriptionMessage::CaughtUp(reached), reached).await
+            self.tell(SubscriptionMessage::CaughtUp(reached), reached).await?;
         } else if reached > self.told {
-            self.tell(SubscriptionMessage::Checkpoint(reached), reached).await
-        } else {
-            Ok(())
+            self.tell(SubscriptionMessage::Checkpoint(reached), reached).await?;
         }
+        Ok(true)
     }
 
     async fn send_events(&mut self, events: Vec<RecordedEvent>) -> Result<(), Ended> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use nimaora_runtime::telemetry;
 
-use super::{Config, SECRETS};
+use super::{Config, Role, SECRETS};
 
 /// What stands for a secret where settings are printed.
 pub(super) const HIDDEN: &str = "<hidden>";
@@ -86,6 +86,11 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     }
     for (setting, what) in config.stores.problems(&config.roles) {
         problem(&setting, what);
+    }
+    let forwarded_to = config.has(Role::Command) && !config.stores.ownership.is_embedded();
+    if forwarded_to && config.node.url.is_none() && config.listen.ip().is_unspecified() {
+        let listen = config.listen;
+        problem("node.url", format!("other nodes cannot reach this one at {listen}; say where they can"));
     }
     let app_key = &config.realtime.app_key;
     if app_key.is_empty()

@@ -186,17 +186,10 @@ impl StoresConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
-    /// Its name, which no other process has at the same time; one made of its process id when absent.
+    /// Its name, which no other process has at the same time; a random one when absent.
     pub name: Option<String>,
     /// Where the others reach its port, as `http://HOST:PORT`; the address that it listens on when absent.
     pub url: Option<String>,
-}
-
-impl NodeConfig {
-    /// Its name, also where none was given.
-    pub(crate) fn name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| format!("process-{}", std::process::id()))
-    }
 }
 
 #[cfg(test)]

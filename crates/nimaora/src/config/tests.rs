@@ -111,6 +111,18 @@ fn values_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn a_node_that_others_send_commands_to_says_where_it_is() {
+    let given = |url: &'static str| {
+        let mut flags = vec![("stores.ownership", "nats://127.0.0.1:4222"), ("listen", "0.0.0.0:8080")];
+        flags.extend((!url.is_empty()).then_some(("node.url", url)));
+        Sources { flags: pairs(&flags), ..Sources::default() }
+    };
+    let found = problems(&given(""));
+    assert!(found.len() == 1 && found[0].contains("node.url"), "{found:?}");
+    assert!(given("http://10.0.0.7:8080").resolve().is_ok());
+}
+
+#[test]
 fn text_stays_text_though_it_looks_like_a_number() {
     let sources = Sources {
         environment: pairs(&[("NIMAORA_REALTIME__APP_SECRET", "123"), ("NIMAORA_DATA_DIR", "7")]),

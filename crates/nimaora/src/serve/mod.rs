@@ -100,6 +100,8 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, ServeError> {
     let address =
         listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    // Process ids are no names: in containers they are all the same.
+    config.node.name.get_or_insert_with(|| format!("node-{}", uuid::Uuid::new_v4().simple()));
     let metrics = probes::metrics()?;
     let files_max = files::raise_limit();
     config.limits.connections_max = config.limits.connections_max.min(files_max);

@@ -61,7 +61,7 @@ pub(super) struct Found {
 }
 
 enum Log {
-    Embedded(FoundLog),
+    Embedded(Box<FoundLog>),
     /// One that other processes use too.
     Shared(SharedLog),
 }
@@ -85,7 +85,7 @@ impl Found {
         if config.stores.tables.is_embedded() {
             refuse_tables_ahead(config, head).await?;
         }
-        Ok(Self { log: Some(Log::Embedded(log)), head })
+        Ok(Self { log: Some(Log::Embedded(Box::new(log))), head })
     }
 
     /// The log's last position; 0 where this process does not use it.
@@ -98,7 +98,7 @@ impl Found {
         let mut closing = Vec::new();
         let head = self.head();
         let log = match self.log {
-            Some(Log::Embedded(found)) => Some(open_embedded_log(found, &mut closing).await?),
+            Some(Log::Embedded(found)) => Some(open_embedded_log(*found, &mut closing).await?),
             Some(Log::Shared(log)) => Some(log),
             None => None,
         };
@@ -224,7 +224,7 @@ pub(super) async fn ownership(
         url: url.expose().to_owned(),
         bucket: OWNERSHIP_BUCKET.to_owned(),
         replicas: config.stores.nats_replicas,
-        node: config.node.name(),
+        node: config.node.name.clone().unwrap_or_default(),
         advertised_url: config.node.url.clone().unwrap_or_else(|| format!("http://{address}")),
     };
     match NatsOwnership::connect(settings).await {
@@ -239,7 +239,13 @@ pub(super) async fn leadership(config: &Config) -> Result<Option<Arc<dyn Leaders
     if url.is_embedded() {
         return Ok(None);
     }
-    match NatsLeadership::connect(url.expose(), config.stores.nats_replicas, &config.node.name()).await {
+    match NatsLeadership::connect(
+        url.expose(),
+        config.stores.nats_replicas,
+        config.node.name.as_deref().unwrap_or_default(),
+    )
+    .await
+    {
         Ok(leadership) => Ok(Some(Arc::new(leadership))),
         Err(error) => Err(refused("ownership", url, &error)),
     }

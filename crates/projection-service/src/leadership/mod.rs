@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use nimaora_runtime::{Health, Shutdown};
+use tokio::time::sleep;
 
-use crate::config::{Config, STOP_TIMEOUT};
+use crate::config::{Config, FAILED_PAUSE, STOP_TIMEOUT};
 use crate::metrics;
 use crate::projection::{Deps, PART, Projection};
 
@@ -50,8 +51,8 @@ async fn run(
     shutdown: Shutdown,
     health: Health,
 ) {
+    health.ready(PART);
     loop {
-        health.ready(PART);
         metrics::leads(false);
         let mut term = tokio::select! {
             term = leadership.lead() => term,
@@ -76,10 +77,16 @@ async fn run(
         if shutdown.is_requested() {
             return;
         }
-        if let Some(reason) = failed {
-            // It is broken for good here; another process may do better.
-            health.not_ready(PART, reason);
-            return;
+        match failed {
+            None => health.ready(PART),
+            // Another process may do better; should all of them fail, each goes on trying.
+            Some(reason) => {
+                health.not_ready(PART, reason);
+                tokio::select! {
+                    () = sleep(FAILED_PAUSE.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
+                    () = shutdown.requested() => return,
+                }
+            }
         }
     }
 }
