@@ -1,7 +1,7 @@
 use crate::command::NewQuestion;
 use crate::rules::{
-    ATTEMPTS_MAX, ITEMS_MAX, PARTICIPANTS_MAX, POINTS_MAX, PROMPT_BYTES_MAX, QUESTION_TIME_MS_MAX,
-    QuestionKind, Rules,
+    ATTEMPTS_MAX, BATTLE_BYTES_MAX, ITEMS_MAX, PARTICIPANTS_MAX, POINTS_MAX, PROMPT_BYTES_MAX,
+    QUESTION_TIME_MS_MAX, QUESTIONS_MAX, QuestionKind, Rules,
 };
 use crate::testing::*;
 use crate::{Balance, Command, Event, Phase, Refusal, Timestamp};
@@ -198,6 +198,24 @@ fn is_bounded_as_a_whole() {
         new.questions = vec![new.questions[0].clone(); 60];
     });
     given([]).when(large).invalid(["questions"]);
+}
+
+#[test]
+fn may_be_as_large_as_its_bounds() {
+    given([]).when(new(|new| new.questions = vec![new.questions[0].clone(); QUESTIONS_MAX])).accepted();
+    // The last prompt makes up what is missing to the largest battle that there can be.
+    let of_size = |last_prompt: usize| {
+        new(|new| {
+            let last = new.questions[0].clone();
+            new.questions[0].prompt = "x".repeat(PROMPT_BYTES_MAX);
+            new.questions = vec![new.questions[0].clone(); 55];
+            new.questions.push(NewQuestion { prompt: "x".repeat(last_prompt), ..last });
+        })
+    };
+    let bytes = |command| crate::codec::encode(&given([]).when(command).event()).data.len();
+    let missing = BATTLE_BYTES_MAX - bytes(of_size(1));
+    assert_eq!(bytes(of_size(1 + missing)), BATTLE_BYTES_MAX);
+    given([]).when(of_size(2 + missing)).invalid(["questions"]);
 }
 
 #[test]
