@@ -47,7 +47,7 @@ enum Meaning {
     NotOurs,
 }
 
-/// What an error code stands for, https://www.postgresql.org/docs/current/errcodes-appendix.html.
+/// What an error code stands for, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn meaning(code: &str) -> Meaning {
     match code {
         // Rights are an operator's to give; nothing is wrong with the tables.
