@@ -34,8 +34,7 @@ async fn stopping_ends_sockets_and_streams_and_keeps_what_was_done() {
         min_position: ada.position,
         wait_ms: 10_000,
     };
-    connection.queries().get_battle(with_token(asked.clone(), None)).await.unwrap();
-    let watch = WatchLeaderboardRequest { battle_id, limit: 0 };
+    let watch = WatchLeaderboardRequest { battle_id, limit: 0, min_position: ada.position, wait_ms: 10_000 };
     let mut watched = connection.queries().watch_leaderboard(watch).await.unwrap().into_inner();
     watched.message().await.unwrap();
     let mut socket = PusherSocket::connect(&host.authority(), APP_KEY).await.unwrap();

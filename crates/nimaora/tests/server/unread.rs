@@ -33,8 +33,13 @@ async fn a_connection_on_which_answers_pile_up_is_closed() {
 async fn who_opens_no_window_is_cut_off_and_who_waits_for_news_is_not() {
     let host = Host::start(&[TIMEOUT]).await;
     let connection = host.connection().await;
-    let (battle_id, _) = host.battle(&connection).await;
-    let watch = WatchLeaderboardRequest { battle_id: battle_id.clone(), limit: 0 };
+    let (battle_id, ada) = host.battle(&connection).await;
+    let watch = WatchLeaderboardRequest {
+        battle_id: battle_id.clone(),
+        limit: 0,
+        min_position: ada.position,
+        wait_ms: 10_000,
+    };
     let mut watched = connection.queries().watch_leaderboard(watch).await.unwrap().into_inner();
     let mut participants = 0;
     while participants < 1 {

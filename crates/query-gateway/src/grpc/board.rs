@@ -1,6 +1,7 @@
 //! GetLeaderboard, GetRank and GetAroundRank.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use nimaora_api::v1;
 use nimaora_domain::{BattleId, ParticipantId};
@@ -8,7 +9,7 @@ use nimaora_read_models::Board;
 use tonic::Request;
 
 use super::fields::Fields;
-use crate::boards;
+use crate::boards::{self, Top};
 use crate::config::{AROUND_LINES, BOARD_LINES};
 use crate::error::QueryError;
 use crate::freshness::{Seen, Wanted};
@@ -25,12 +26,22 @@ pub(super) async fn top(
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
+    let top = read_top(core, battle_id, limit, wanted).await?;
+    Ok(v1::GetLeaderboardResponse { entries: top.first(limit).to_vec(), total: top.total, as_of: top.as_of })
+}
+
+/// The first lines of a board that is as fresh as is wanted.
+pub(super) async fn read_top(
+    core: &Core,
+    battle_id: BattleId,
+    limit: u32,
+    wanted: Wanted,
+) -> Result<Arc<Top>, QueryError> {
     let read = || async move {
         let top = core.boards.top(battle_id, limit).await?;
         Ok(Seen { as_of: top.as_of, value: top })
     };
-    let top = core.read(Some(battle_id), wanted, read).await?.value;
-    Ok(v1::GetLeaderboardResponse { entries: top.first(limit).to_vec(), total: top.total, as_of: top.as_of })
+    Ok(core.read(Some(battle_id), wanted, read).await?.value)
 }
 
 pub(super) async fn rank(

@@ -122,6 +122,6 @@ impl QueryService for Queries {
         &self,
         request: Request<v1::WatchLeaderboardRequest>,
     ) -> Result<Response<Self::WatchLeaderboardStream>, Status> {
-        self.send(Query::Watch, watch::leaderboard(&self.core, request.into_inner())).await
+        self.send(Query::Watch, watch::leaderboard(&self.core, request)).await
     }
 }

@@ -34,15 +34,16 @@ impl Scene {
         is_over(self.phase)
     }
 
-    /// Whether it looks the same, as far as its first `limit` lines go.
-    fn looks_like(&self, other: &Self, limit: u32) -> bool {
-        self.phase == other.phase
-            && self.top.total == other.top.total
-            && self.top.first(limit) == other.top.first(limit)
+    /// Whether it is no older than what was shown, and looks another way as far as its first `limit` lines go.
+    fn is_news_after(&self, shown: &Self, limit: u32) -> bool {
+        let looks_alike = self.phase == shown.phase
+            && self.top.total == shown.top.total
+            && self.top.first(limit) == shown.top.first(limit);
+        self.top.as_of >= shown.top.as_of && !looks_alike
     }
 }
 
-fn is_over(phase: Phase) -> bool {
+pub(crate) fn is_over(phase: Phase) -> bool {
     match phase {
         Phase::Finished | Phase::Cancelled => true,
         Phase::Absent | Phase::Created | Phase::Running => false,
@@ -87,17 +88,20 @@ impl Watches {
     }
 
     /// The board as it is now, and as it is whenever its first `limit` lines or the battle's phase change. Ends after the
-    /// final board, or with an error when the server stops.
+    /// final board, or with an error when the server stops. Where a `first` board is given, that one is shown first and none that is
+    /// older is shown after it.
     pub(crate) fn watch(
         &self,
         battle_id: BattleId,
         limit: u32,
+        first: Option<Arc<Scene>>,
     ) -> Result<impl Stream<Item = Result<Arc<Scene>, QueryError>> + Send + 'static, QueryError> {
         let permit =
             Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| QueryError::TooManyWatchers)?;
         let watcher = Watcher {
             scenes: self.subscribe(battle_id),
             limit,
+            first,
             shown: None,
             shutdown: self.shutdown.clone(),
             ended: false,
@@ -147,6 +151,8 @@ impl Sources {
 struct Watcher {
     scenes: watch::Receiver<Option<Arc<Scene>>>,
     limit: u32,
+    /// What is to be shown before anything else.
+    first: Option<Arc<Scene>>,
     shown: Option<Arc<Scene>>,
     shutdown: Shutdown,
     ended: bool,
@@ -165,10 +171,14 @@ impl Watcher {
     }
 
     async fn next_scene(&mut self) -> Result<Arc<Scene>, QueryError> {
+        if let Some(first) = self.first.take() {
+            self.shown = Some(Arc::clone(&first));
+            return Ok(first);
+        }
         loop {
             let newest = self.scenes.borrow_and_update().clone();
             if let Some(scene) = newest
-                && !self.shown.as_ref().is_some_and(|shown| shown.looks_like(&scene, self.limit))
+                && self.shown.as_ref().is_none_or(|shown| scene.is_news_after(shown, self.limit))
             {
                 self.shown = Some(Arc::clone(&scene));
                 return Ok(scene);

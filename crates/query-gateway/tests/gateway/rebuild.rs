@@ -73,7 +73,8 @@ async fn what_the_tables_lack_is_not_said_to_be_nowhere() {
     come_again(client.get_participant(somebody(4)).await);
     come_again(client.get_rank(rank(4)).await);
     come_again(client.get_around_rank(around(4)).await);
-    let watch = WatchLeaderboardRequest { battle_id: elsewhere.clone(), limit: 0 };
+    let watch =
+        WatchLeaderboardRequest { battle_id: elsewhere.clone(), ..WatchLeaderboardRequest::default() };
     let refused = client.watch_leaderboard(watch).await.map(|_| Response::new(()));
     come_again(refused);
     // What they have is shown, with its position.

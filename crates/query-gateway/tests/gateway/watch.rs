@@ -25,7 +25,7 @@ fn quick() -> Config {
 }
 
 fn asked(limit: u32) -> WatchLeaderboardRequest {
-    WatchLeaderboardRequest { battle_id: battle_id(), limit }
+    WatchLeaderboardRequest { battle_id: battle_id(), limit, ..WatchLeaderboardRequest::default() }
 }
 
 async fn watch(house: &House, limit: u32) -> Streaming<WatchLeaderboardResponse> {
@@ -197,6 +197,27 @@ async fn no_more_watchers_are_taken_than_the_server_can_serve() {
 }
 
 #[tokio::test]
+async fn the_first_board_has_reached_the_position_and_the_next_is_no_older() {
+    let house = House::with(quick()).await;
+    let mut others = watch(&house, 0).await;
+    next(&mut others).await;
+    // The one task that reads for all watchers is not told of this.
+    house.scores(11, 1, 9).await;
+    let asks = WatchLeaderboardRequest { min_position: 11, wait_ms: 10_000, ..asked(0) };
+    let mut boards = house.client().watch_leaderboard(asks).await.unwrap().into_inner();
+    let first = next(&mut boards).await;
+    assert_eq!((first.as_of, first.entries[0].points), (11, 9));
+    score(&house, 12, 10).await;
+    let second = next(&mut boards).await;
+    assert_eq!((second.as_of, second.entries[0].points), (12, 10));
+
+    let asks = WatchLeaderboardRequest { min_position: 99, wait_ms: 1, ..asked(0) };
+    let refused = house.client().watch_leaderboard(asks).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "POSITION_NOT_REACHED"));
+    says_when_to_retry(&refused);
+}
+
+#[tokio::test]
 async fn without_a_bus_the_board_is_read_now_and_then() {
     let config = Config { watch_tick_ms: 1, watch_poll_ms: 2, ..Config::default() };
     let house = House::with_bus(config, Arc::new(DeadBus)).await;
@@ -230,7 +251,8 @@ async fn the_board_moves_on_while_the_tables_cannot_be_read() {
 #[tokio::test]
 async fn what_cannot_be_watched_is_refused() {
     let house = House::new().await;
-    let nowhere = WatchLeaderboardRequest { battle_id: battle(2).to_string(), limit: 0 };
+    let nowhere =
+        WatchLeaderboardRequest { battle_id: battle(2).to_string(), ..WatchLeaderboardRequest::default() };
     let refused = house.client().watch_leaderboard(nowhere).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, "BATTLE_UNKNOWN"));
     let refused = house.client().watch_leaderboard(asked(101)).await.unwrap_err();
