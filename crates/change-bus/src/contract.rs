@@ -96,8 +96,9 @@ pub async fn keeps_lanes_apart(bus: &dyn ChangeBus) {
 pub async fn tells_a_slow_follower_that_it_lagged(bus: &dyn ChangeBus) {
     const MANY: u64 = 100_000;
     let mut slow = bus.follow(battle(1), &Lane::ALL).await.unwrap();
-    for position in 1..=MANY {
-        bus.publish(vec![batch(battle(1), Lane::Attacks, position)]).await.unwrap();
+    let batches: Vec<_> = (1..=MANY).map(|position| batch(battle(1), Lane::Attacks, position)).collect();
+    for some in batches.chunks(500) {
+        bus.publish(some.to_vec()).await.unwrap();
     }
     let (mut seen, mut lost) = (0, 0);
     while seen + lost < MANY {

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::error::LocalServerError;
 use crate::port::Port;
@@ -15,6 +17,11 @@ use crate::programs::Program;
 pub const SUPERUSER: &str = "nimaora";
 /// The database that is there from the beginning.
 pub const DATABASE: &str = "postgres";
+
+/// How often a server that was killed is started before that is an error.
+const START_TRIES: usize = 20;
+/// How long the rest of a killed server has to go.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// A PostgreSQL server that syncs its commits, as it does in production.
 #[derive(Debug)]
@@ -59,11 +66,20 @@ impl Postgres {
         self.process.stop().await;
     }
 
-    /// Starts it again after it was stopped or killed.
+    /// Starts it again after it was stopped or killed. As long as processes of the killed server use its memory, a new one
+    /// refuses to start, so it is tried some times, as a supervisor would.
     ///
     /// # Errors
     /// [`LocalServerError`].
     pub async fn start_again(&mut self) -> Result<(), LocalServerError> {
+        for _ in 1..START_TRIES {
+            self.process.start_again()?;
+            if self.until_ready().await.is_ok() {
+                return Ok(());
+            }
+            self.process.kill().await;
+            sleep(RETRY_DELAY).await;
+        }
         self.process.start_again()?;
         self.until_ready().await
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getuid, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getuid, kill_process, waitid};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -133,9 +133,15 @@ impl Process {
         self.child = None;
     }
 
-    /// Stops it in the middle of whatever it does, as a machine that hangs; [`Process::resume`] lets it go on.
+    /// Stops it in the middle of whatever it does, as a machine that hangs, and returns when none of its threads runs any more;
+    /// [`Process::resume`] lets it go on.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
+        if let Some(id) = self.pid() {
+            // Its end is left for others to hear of.
+            let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = waitid(WaitId::Pid(id), stopped);
+        }
     }
 
     /// Lets it go on after [`Process::pause`].
@@ -144,11 +150,14 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(id) = id {
+        if let Some(id) = self.pid() {
             // It fails only when the process is gone already.
             let _ = kill_process(id, signal);
         }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        self.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
     }
 
     /// Starts it again after [`Process::kill`] or [`Process::stop`]. It may not serve yet.

@@ -93,8 +93,11 @@ impl Handle {
     pub async fn lag(&self) -> Result<Lag, ReadError> {
         let head = self.log.status().await?.head;
         let status = self.status();
-        let waited = status.pending_since_ms.map_or(0, |since| self.clock.now_ms().saturating_sub(since));
-        Ok(Lag { positions: head.saturating_sub(status.applied), millis: u64::try_from(waited).unwrap_or(0) })
+        let positions = head.saturating_sub(status.applied);
+        // What was read last may be applied already and not be looked after yet.
+        let pending_since_ms = status.pending_since_ms.filter(|_| positions > 0);
+        let waited = pending_since_ms.map_or(0, |since| self.clock.now_ms().saturating_sub(since));
+        Ok(Lag { positions, millis: u64::try_from(waited).unwrap_or(0) })
     }
 
     async fn until(&self, reached: impl Fn(&Status) -> bool) -> Result<(), Stopped> {

@@ -53,13 +53,14 @@ impl World {
 
     /// A projection on the usual tables, with a bus that takes everything.
     pub async fn start(&self) -> Server {
-        self.start_with("read-models.db", RecordingBus::default(), |_| {}).await
+        let server = self.start_with("read-models.db", RecordingBus::default(), |_| {}).await;
+        server.begin().await
     }
 
     /// A projection that does not wait for tables which somebody else has locked.
     pub async fn start_impatient(&self) -> Server {
         let stores = SqliteConfig { busy_timeout: Duration::from_millis(1), ..SqliteConfig::default() };
-        self.start_on("read-models.db", RecordingBus::default(), |_| {}, stores).await
+        self.start_on("read-models.db", RecordingBus::default(), |_| {}, stores).await.begin().await
     }
 
     /// A projection on tables of this name.
@@ -105,6 +106,12 @@ impl World {
 }
 
 impl Server {
+    /// Waits until it has caught up or stopped: on new tables, only what comes after that is told.
+    async fn begin(self) -> Self {
+        let _ = soon(self.handle.caught_up()).await;
+        self
+    }
+
     /// Waits until all of the log is applied and published.
     pub async fn done(&self, world: &World) {
         let head = world.head().await;
