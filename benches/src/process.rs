@@ -25,9 +25,18 @@ impl Child {
     /// # Errors
     /// [`BenchError::NotBuilt`], [`BenchError::NotStarted`], or what the system said.
     pub fn server() -> Result<Self, BenchError> {
+        Self::server_with(&[])
+    }
+
+    /// The same with settings, as `realtime.board_tick_ms=100`.
+    ///
+    /// # Errors
+    /// As [`Child::server`].
+    pub fn server_with(settings: &[String]) -> Result<Self, BenchError> {
         let program = beside("nimaora")?;
         Self::start(&program, |command, folder| {
             command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+            command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         })
     }
 
@@ -36,8 +45,16 @@ impl Child {
     /// # Errors
     /// [`BenchError::NotStarted`], or what the system said.
     pub fn this_program(argument: &str) -> Result<Self, BenchError> {
+        Self::this_program_with(&[argument.to_owned()])
+    }
+
+    /// Starts this very program again with arguments.
+    ///
+    /// # Errors
+    /// [`BenchError::NotStarted`], or what the system said.
+    pub fn this_program_with(arguments: &[String]) -> Result<Self, BenchError> {
         Self::start(&std::env::current_exe()?, |command, _| {
-            command.arg(argument);
+            command.args(arguments);
         })
     }
 
@@ -78,6 +95,23 @@ impl Child {
             .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
         let unknown = || BenchError::Invalid("the system does not tell the server's memory".to_owned());
         Ok(kilobytes.ok_or_else(unknown)? * 1_024)
+    }
+}
+
+impl Child {
+    /// The processor time that the process has taken so far, in seconds, in steps of 10 ms.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn cpu_seconds(&self) -> Result<f64, BenchError> {
+        // Linux counts in hundredths of a second, whatever the kernel's own clock.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The program's name, in parentheses, may hold anything.
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks =
+            after_name.split_whitespace().skip(11).take(2).map_while(|ticks| ticks.parse::<f64>().ok());
+        Ok(ticks.sum::<f64>() / TICKS_PER_SECOND)
     }
 }
 
