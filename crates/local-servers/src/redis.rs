@@ -63,6 +63,14 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port())
     }
 
+    /// Gives it one command, as a person would; answers with its first line, or with the text.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn by_hand(&self, line: &str) -> std::io::Result<String> {
+        command(self.port(), line).await
+    }
+
     /// Starts it again after it was stopped or killed.
     ///
     /// # Errors

@@ -68,19 +68,25 @@ impl Boards {
         }
     }
 
-    /// The first lines of the board, at least `limit` if there are so many.
-    pub(crate) async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Arc<Top>, QueryError> {
+    /// The first lines of the board, at least `limit` if there are so many. Here and below, where the leaderboard has not reached
+    /// `at_least` the tables are asked: it may have lost what they hold.
+    pub(crate) async fn top(
+        &self,
+        battle_id: BattleId,
+        limit: u32,
+        at_least: Position,
+    ) -> Result<Arc<Top>, QueryError> {
         let kept = self.kept.lock().get(&battle_id).cloned();
         if let Some(kept) = kept {
             // Without lines, a board costs next to nothing to read, and it has the position.
-            let head = self.read_top(battle_id, 0).await?;
+            let head = self.read_top(battle_id, 0, at_least).await?;
             if kept.holds(&head, limit) {
                 metrics::board_kept(true);
                 return Ok(kept);
             }
         }
         metrics::board_kept(false);
-        let board = self.read_top(battle_id, limit.max(BOARD_LINES.default)).await?;
+        let board = self.read_top(battle_id, limit.max(BOARD_LINES.default), at_least).await?;
         let top = Arc::new(Top::of(&board));
         self.keep(battle_id, &top);
         Ok(top)
@@ -91,9 +97,10 @@ impl Boards {
         &self,
         battle_id: BattleId,
         participant_id: ParticipantId,
+        at_least: Position,
     ) -> Result<Board, QueryError> {
         let tables = self.tables.around(battle_id, participant_id, 0);
-        self.first_or(self.leaderboard.rank(battle_id, participant_id), tables).await
+        self.first_or(self.leaderboard.rank(battle_id, participant_id), tables, at_least).await
     }
 
     /// A participant's line with up to `range` lines on each side; none when it is not on the board.
@@ -102,24 +109,35 @@ impl Boards {
         battle_id: BattleId,
         participant_id: ParticipantId,
         range: u32,
+        at_least: Position,
     ) -> Result<Board, QueryError> {
         let tables = self.tables.around(battle_id, participant_id, range);
-        self.first_or(self.leaderboard.around(battle_id, participant_id, range), tables).await
+        self.first_or(self.leaderboard.around(battle_id, participant_id, range), tables, at_least).await
     }
 
-    async fn read_top(&self, battle_id: BattleId, limit: u32) -> Result<Board, QueryError> {
+    async fn read_top(
+        &self,
+        battle_id: BattleId,
+        limit: u32,
+        at_least: Position,
+    ) -> Result<Board, QueryError> {
         let tables = self.tables.top(battle_id, limit);
-        self.first_or(self.leaderboard.top(battle_id, limit), tables).await
+        self.first_or(self.leaderboard.top(battle_id, limit), tables, at_least).await
     }
 
-    /// What the leaderboard answers; what the tables answer when it cannot.
+    /// What the leaderboard answers; what the tables answer when it cannot, or is not there yet.
     async fn first_or(
         &self,
         leaderboard: impl Future<Output = Result<Board, StoreError>>,
         tables: impl Future<Output = Result<Board, StoreError>>,
+        at_least: Position,
     ) -> Result<Board, QueryError> {
         let error = match timeout(self.leaderboard_timeout, leaderboard).await {
-            Ok(Ok(board)) => return Ok(board),
+            Ok(Ok(board)) if board.as_of >= at_least => return Ok(board),
+            Ok(Ok(board)) => {
+                metrics::fell_back(Fallback::Behind);
+                return Ok(tables.await.ok().filter(|newer| newer.as_of > board.as_of).unwrap_or(board));
+            }
             Ok(Err(error)) => error,
             Err(_) => StoreError::Unavailable { reason: "the leaderboard did not answer in time".to_owned() },
         };

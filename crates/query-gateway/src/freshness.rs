@@ -39,7 +39,8 @@ enum Look<T> {
 
 impl Core {
     /// Reads until the answer is fresh enough, or its caller's patience is over. `battle_id` is the battle whose changes say
-    /// when to look again; without it, the store is asked again now and then.
+    /// when to look again; without it, the store is asked again now and then. `read` is told from which position on an answer is
+    /// worth asking another store for: none for the first look, which is early as a rule, and then the position that is wanted.
     pub(crate) async fn read<T, F, R>(
         &self,
         battle_id: Option<BattleId>,
@@ -47,10 +48,10 @@ impl Core {
         read: F,
     ) -> Result<Seen<T>, QueryError>
     where
-        F: Fn() -> R,
+        F: Fn(Position) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        match self.look(wanted, &read).await {
+        match self.look(wanted, &read, 0).await {
             Look::Final(answer) => answer,
             Look::Behind(_) => {
                 let began = Instant::now();
@@ -68,7 +69,7 @@ impl Core {
         read: &F,
     ) -> Result<Seen<T>, QueryError>
     where
-        F: Fn() -> R,
+        F: Fn(Position) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
         let place = self.places.take(wanted.caller, battle_id);
@@ -81,7 +82,7 @@ impl Core {
         }
         let mut poll = self.config.wait_poll();
         loop {
-            let reached = match self.look(wanted, read).await {
+            let reached = match self.look(wanted, read, wanted.min_position).await {
                 Look::Final(answer) => return answer,
                 Look::Behind(reached) => reached,
             };
@@ -96,15 +97,15 @@ impl Core {
         }
     }
 
-    async fn look<T, F, R>(&self, wanted: Wanted, read: &F) -> Look<T>
+    async fn look<T, F, R>(&self, wanted: Wanted, read: &F, at_least: Position) -> Look<T>
     where
-        F: Fn() -> R,
+        F: Fn(Position) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        match self.in_time(read()).await {
+        match self.in_time(read(at_least)).await {
             Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
             Err(error) if error.is_absence() && (wanted.min_position > 0 || !self.wholeness.is_known()) => {
-                self.look_for_absent(wanted, read).await
+                self.look_for_absent(wanted, read, at_least).await
             }
             answer => Look::Final(answer),
         }
@@ -112,9 +113,9 @@ impl Core {
 
     /// What is not there may not be there yet. Once the tables are whole and hold the log up to the position, it is not there
     /// for good.
-    async fn look_for_absent<T, F, R>(&self, wanted: Wanted, read: &F) -> Look<T>
+    async fn look_for_absent<T, F, R>(&self, wanted: Wanted, read: &F, at_least: Position) -> Look<T>
     where
-        F: Fn() -> R,
+        F: Fn(Position) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
         let checkpoints = async { Ok(self.tables.checkpoints().await?) };
@@ -122,7 +123,7 @@ impl Core {
             Ok(checkpoints) if checkpoints.tables < wanted.min_position => Look::Behind(checkpoints.tables),
             Ok(checkpoints) => match self.wholeness.judge(&checkpoints) {
                 // It may have come between the two reads, so only a third one tells.
-                Ok(()) => match self.in_time(read()).await {
+                Ok(()) => match self.in_time(read(at_least)).await {
                     Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
                     answer => Look::Final(answer),
                 },

@@ -30,7 +30,7 @@ pub(super) async fn get(
         Some(Asked::JoinCode(text)) => {
             let join_code = fields.join_code(text);
             fields.done()?;
-            core.read(None, wanted, || by_join_code(core, &join_code)).await?
+            core.read(None, wanted, |_| by_join_code(core, &join_code)).await?
         }
         None => return Err(fields.refused("battle", "say which one, by battle_id or join_code")),
     };
@@ -43,7 +43,7 @@ pub(super) async fn battle(
     battle_id: BattleId,
     wanted: Wanted,
 ) -> Result<Seen<BattleView>, QueryError> {
-    core.read(Some(battle_id), wanted, || by_id(core, battle_id)).await
+    core.read(Some(battle_id), wanted, |_| by_id(core, battle_id)).await
 }
 
 async fn by_id(core: &Core, battle_id: BattleId) -> Result<Seen<BattleView>, QueryError> {
@@ -76,7 +76,7 @@ pub(super) async fn list(
     let before = fields.page_token(&request.page_token, phase);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async {
+    let read = |_| async {
         let page = core.tables.battles(phase, before, limit).await?;
         Ok(Seen { as_of: page.as_of, value: page })
     };

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use nimaora_api::v1;
 use nimaora_domain::{BattleId, ParticipantId};
-use nimaora_read_models::Board;
+use nimaora_read_models::{Board, Position};
 use tonic::Request;
 
 use super::fields::Fields;
@@ -25,8 +25,8 @@ pub(super) async fn top(
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async move {
-        let top = core.boards.top(battle_id, limit).await?;
+    let read = |at_least| async move {
+        let top = core.boards.top(battle_id, limit, at_least).await?;
         Ok(Seen { as_of: top.as_of, value: top })
     };
     let top = core.read(Some(battle_id), wanted, read).await?.value;
@@ -44,7 +44,8 @@ pub(super) async fn rank(
     let participant_id = fields.participant_id(&request.participant_id);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async move { core.boards.rank(battle_id, participant_id).await.map(seen) };
+    let read =
+        |at_least| async move { core.boards.rank(battle_id, participant_id, at_least).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetRankResponse {
         entry: boards::entries(&board.entries).pop(),
@@ -65,7 +66,9 @@ pub(super) async fn around(
     let range = fields.bounded("range", request.range, AROUND_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async move { core.boards.around(battle_id, participant_id, range).await.map(seen) };
+    let read = |at_least| async move {
+        core.boards.around(battle_id, participant_id, range, at_least).await.map(seen)
+    };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetAroundRankResponse {
         entries: boards::entries(&board.entries),
@@ -86,7 +89,7 @@ async fn on_it<F, R>(
     read: F,
 ) -> Result<Board, QueryError>
 where
-    F: Fn() -> R,
+    F: Fn(Position) -> R,
     R: Future<Output = Result<Seen<Board>, QueryError>>,
 {
     let was_whole = core.wholeness.is_known();

@@ -64,7 +64,7 @@ async fn participant(
     id: ParticipantId,
     wanted: Wanted,
 ) -> Result<Seen<ParticipantView>, QueryError> {
-    let read = || async move {
+    let read = |_| async move {
         match core.tables.participant(battle_id, id).await? {
             Some(view) => Ok(Seen { as_of: view.as_of, value: view }),
             None => Err(absent(core, battle_id, id).await?),

@@ -22,6 +22,8 @@ pub(super) struct Reader {
     changes: Option<Box<dyn Changes>>,
     /// The battle's course as it was read last.
     course: Option<Course>,
+    /// The position of the last change of the board that was heard of.
+    heard: Position,
 }
 
 /// Where the battle was in its life, at a position.
@@ -33,7 +35,7 @@ struct Course {
 
 impl Reader {
     pub(super) fn new(battle_id: BattleId, sources: Arc<Sources>, scenes: Scenes) -> Self {
-        Self { battle_id, sources, scenes, changes: None, course: None }
+        Self { battle_id, sources, scenes, changes: None, course: None, heard: 0 }
     }
 
     /// Runs until the final board was shown, nobody watches any more, or the server stops.
@@ -89,7 +91,8 @@ impl Reader {
         // The phase first: of a battle that is over, the board that is read after it is the final one, or is known not to be.
         let course = self.read_course().await?;
         let limit = self.sources.config.read_timeout();
-        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max)).await?;
+        let at_least = if is_over(course.phase) { course.as_of } else { self.heard };
+        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max, at_least)).await?;
         let awaits_final_board = is_over(course.phase) && top.as_of < course.as_of;
         Ok((!awaits_final_board).then_some(Scene { top, phase: course.phase }))
     }
@@ -110,7 +113,7 @@ impl Reader {
     async fn wait_for_reason(&mut self) {
         let heard = async {
             match &mut self.changes {
-                Some(changes) => board_moved(changes.as_mut()).await,
+                Some(changes) => board_moved(changes.as_mut(), &mut self.heard).await,
                 None => std::future::pending().await,
             }
         };
@@ -128,11 +131,15 @@ impl Reader {
 
 /// Resolves to true when the changes say that the board or the phase is another one now, or that some changes were lost; to
 /// false when there will be no more.
-async fn board_moved(changes: &mut dyn Changes) -> bool {
+async fn board_moved(changes: &mut dyn Changes, heard: &mut Position) -> bool {
     loop {
         match changes.next().await {
             Ok(BusMessage::Changes(batch)) if !moves_board(&batch) => {}
-            Ok(BusMessage::Changes(_) | BusMessage::Lagged { .. }) => return true,
+            Ok(BusMessage::Changes(batch)) => {
+                *heard = batch.position.max(*heard);
+                return true;
+            }
+            Ok(BusMessage::Lagged { .. }) => return true,
             Err(_) => return false,
         }
     }

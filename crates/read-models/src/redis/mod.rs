@@ -92,15 +92,20 @@ impl RedisLeaderboard {
         })
     }
 
-    /// One battle's batches, in their order. Answers the battle when something before one of them is missing; then the others are
-    /// not tried.
-    async fn apply_battle(&self, batches: Vec<&BoardBatch>) -> Result<Option<BattleId>, StoreError> {
+    /// One battle's batches, in their order. Answers whether all were applied: false when something before one of them is missing;
+    /// then the others are not tried.
+    async fn apply_battle(
+        &self,
+        battle_id: BattleId,
+        batches: Vec<&BoardBatch>,
+    ) -> (BattleId, Result<bool, StoreError>) {
         for batch in batches {
-            if !self.apply_one(batch).await? {
-                return Ok(Some(batch.battle_id));
+            match self.apply_one(batch).await {
+                Ok(true) => {}
+                other => return (battle_id, other),
             }
         }
-        Ok(None)
+        (battle_id, Ok(true))
     }
 
     async fn apply_one(&self, batch: &BoardBatch) -> Result<bool, StoreError> {
@@ -194,22 +199,31 @@ impl Leaderboard for RedisLeaderboard {
         }
         let mut each = Vec::with_capacity(battles.len());
         for of_one in battles {
-            each.push(self.apply_battle(of_one));
-        }
-        let mut answers = stream::iter(each).buffer_unordered(self.config.battles_at_once_max.max(1));
-        let mut applied = Applied::default();
-        let mut failed = None;
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(missing) => applied.missing.extend(missing),
-                // The others are applied all the same; the whole call is repeated, and repeats change nothing.
-                Err(error) => failed = Some(error),
+            if let Some(first) = of_one.first() {
+                each.push(self.apply_battle(first.battle_id, of_one));
             }
         }
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(applied),
+        let mut answers = stream::iter(each).buffer_unordered(self.config.battles_at_once_max.max(1));
+        let (mut applied, mut why) = (Applied::default(), None);
+        while let Some((battle_id, answer)) = answers.next().await {
+            match answer {
+                Ok(true) => {}
+                Ok(false) => applied.missing.push(battle_id),
+                // The others are applied all the same.
+                Err(StoreError::Unavailable { reason }) => {
+                    applied.failed.push(battle_id);
+                    why = Some(reason);
+                }
+                Err(error) => {
+                    tracing::warn!(%battle_id, %error, "a board cannot be written and is made anew");
+                    applied.missing.push(battle_id);
+                }
+            }
         }
+        if let Some(reason) = why {
+            tracing::warn!(battles = applied.failed.len(), reason, "boards cannot be written now");
+        }
+        Ok(applied)
     }
 
     async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError> {
