@@ -5,7 +5,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`redis`] | [`Redis`], and [`RedisCluster`] of three masters |
-//! | [`postgres`] | [`Postgres`] |
+//! | [`postgres`] | [`Postgres`], and a standby that follows one |
 //! | [`pgbouncer`] | [`PgBouncer`] in transaction mode |
 //! | [`nats`] | [`Nats`] with JetStream, alone or three in a [`NatsCluster`] |
 //! | [`programs`] | where a server's program is, and how to install one that is missing |

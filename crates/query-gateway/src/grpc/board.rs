@@ -4,7 +4,7 @@ use std::future::Future;
 
 use nimaora_api::v1;
 use nimaora_domain::{BattleId, ParticipantId};
-use nimaora_read_models::{Board, Position};
+use nimaora_read_models::Board;
 use tonic::Request;
 
 use super::fields::Fields;
@@ -13,6 +13,7 @@ use crate::config::{AROUND_LINES, BOARD_LINES};
 use crate::error::QueryError;
 use crate::freshness::{Seen, Wanted};
 use crate::gateway::Core;
+use crate::tables::Ask;
 
 pub(super) async fn top(
     core: &Core,
@@ -25,8 +26,8 @@ pub(super) async fn top(
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = |at_least| async move {
-        let top = core.boards.top(battle_id, limit, at_least).await?;
+    let read = |ask| async move {
+        let top = core.boards.top(battle_id, limit, ask).await?;
         Ok(Seen { as_of: top.as_of, value: top })
     };
     let top = core.read(Some(battle_id), wanted, read).await?.value;
@@ -44,8 +45,7 @@ pub(super) async fn rank(
     let participant_id = fields.participant_id(&request.participant_id);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read =
-        |at_least| async move { core.boards.rank(battle_id, participant_id, at_least).await.map(seen) };
+    let read = |ask| async move { core.boards.rank(battle_id, participant_id, ask).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetRankResponse {
         entry: boards::entries(&board.entries).pop(),
@@ -66,9 +66,7 @@ pub(super) async fn around(
     let range = fields.bounded("range", request.range, AROUND_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = |at_least| async move {
-        core.boards.around(battle_id, participant_id, range, at_least).await.map(seen)
-    };
+    let read = |ask| async move { core.boards.around(battle_id, participant_id, range, ask).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetAroundRankResponse {
         entries: boards::entries(&board.entries),
@@ -89,7 +87,7 @@ async fn on_it<F, R>(
     read: F,
 ) -> Result<Board, QueryError>
 where
-    F: Fn(Position) -> R,
+    F: Fn(Ask) -> R,
     R: Future<Output = Result<Seen<Board>, QueryError>>,
 {
     let was_whole = core.wholeness.is_known();

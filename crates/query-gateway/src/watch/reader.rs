@@ -12,6 +12,7 @@ use super::{Scene, Scenes, Sources, is_over};
 use crate::config::WATCH_LINES;
 use crate::error::QueryError;
 use crate::freshness::in_time;
+use crate::tables::Ask;
 
 /// Reads the board when its changes say so, at most once in a tick, and now and then in any case.
 pub(super) struct Reader {
@@ -92,14 +93,15 @@ impl Reader {
         let course = self.read_course().await?;
         let limit = self.sources.config.read_timeout();
         let at_least = if is_over(course.phase) { course.as_of } else { self.heard };
-        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max, at_least)).await?;
+        let ask = Ask { at_least, newest: false };
+        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max, ask)).await?;
         let awaits_final_board = is_over(course.phase) && top.as_of < course.as_of;
         Ok((!awaits_final_board).then_some(Scene { top, phase: course.phase }))
     }
 
     /// The board moves on while the tables cannot be read; the phase stays as it was.
     async fn read_course(&mut self) -> Result<Course, QueryError> {
-        let battle = async { Ok(self.sources.tables.battle(self.battle_id).await?) };
+        let battle = async { Ok(self.sources.tables.any().battle(self.battle_id).await?) };
         let course = match in_time(self.sources.config.read_timeout(), battle).await {
             Ok(Some(BattleView { phase, as_of, .. })) => Course { phase, as_of },
             Ok(None) => return Err(QueryError::BattleUnknown { asked: self.battle_id.to_string() }),
