@@ -1,14 +1,14 @@
 //! What batches and reads cost on a Redis of this machine: `cargo run --release -p nimaora-read-models --example redis_cost`. Once with
-//! all changes in one battle, once with as many in twenty.
+//! all changes in one battle, once with as many in twenty; at the end, how long the server was blocked by one script at most.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use std::time::Instant;
 
 use nimaora_local_servers::{Redis, scratch};
 use nimaora_read_models::contract::battle;
-use nimaora_read_models::contract::leaderboard::{scored, whole};
+use nimaora_read_models::contract::leaderboard::{batch, joined, scored, whole};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
-use nimaora_read_models::{Applied, BoardBatch, Leaderboard, WholeBoard};
+use nimaora_read_models::{Applied, BATCH_CHANGES_MAX, BoardBatch, Leaderboard, WholeBoard};
 
 #[tokio::main]
 async fn main() {
@@ -17,6 +17,7 @@ async fn main() {
     let dir = scratch().unwrap();
     let server = Redis::start(dir.path(), &[]).await.unwrap();
     let boards = RedisLeaderboard::connect(RedisConfig::new(server.url())).unwrap();
+    note_scripts(&server).await;
     for battles in [1_u32, 20] {
         for n in 0..battles {
             let board = WholeBoard { battle_id: battle(n.into()), ..whole(PLAYERS / battles, 50_000) };
@@ -56,5 +57,37 @@ async fn main() {
             assert_eq!(boards.top(battle(0), 100).await.unwrap().entries.len(), 100);
         }
         println!("{battles} battles: {:?} for each top 100, one after another", began.elapsed() / 1_000);
+        println!("{battles} battles: the longest script took {} µs", longest_script_us(&server).await);
     }
+    // The largest batch that there is, in which everything is new.
+    let changes = (1..=BATCH_CHANGES_MAX as u128).map(|n| joined(n, 5, n as u64)).collect();
+    let last_revision = BATCH_CHANGES_MAX as u64 - 1;
+    let all = BoardBatch { battle_id: battle(99), last_revision, ..batch(1, changes) };
+    assert_eq!(boards.apply(&[all], 0).await.unwrap(), Applied::default());
+    println!("{BATCH_CHANGES_MAX} joins: the longest script took {} µs", longest_script_us(&server).await);
+}
+
+/// The server notes every script from now on.
+async fn note_scripts(server: &Redis) {
+    for setting in ["slowlog-log-slower-than 0", "slowlog-max-len 1000000"] {
+        server.by_hand(&format!("CONFIG SET {setting}")).await.unwrap();
+    }
+}
+
+/// How long the longest command took since this was asked last.
+async fn longest_script_us(server: &Redis) -> i64 {
+    let client = redis::Client::open(server.url()).unwrap();
+    let settings = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let mut connection = client.get_multiplexed_async_connection_with_config(&settings).await.unwrap();
+    let noted: Vec<redis::Value> =
+        redis::cmd("SLOWLOG").arg("GET").arg(-1).query_async(&mut connection).await.unwrap();
+    let took = |entry: &redis::Value| match entry {
+        redis::Value::Array(fields) => match fields.get(2) {
+            Some(redis::Value::Int(took)) => *took,
+            _ => 0,
+        },
+        _ => 0,
+    };
+    let () = redis::cmd("SLOWLOG").arg("RESET").query_async(&mut connection).await.unwrap();
+    noted.iter().map(took).max().unwrap_or(0)
 }

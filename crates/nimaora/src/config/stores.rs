@@ -110,11 +110,11 @@ pub struct StoresConfig {
     /// A replica of the tables that answers queries, as `tables`: a standby of that PostgreSQL, or a PgBouncer before some. Without it the
     /// tables themselves answer.
     pub tables_replica: Option<StoreUrl>,
-    /// The boards: `memory:`, or `redis://`, `rediss://`, `redis+cluster://`.
+    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://`, and each with `rediss` for TLS.
     pub leaderboard: StoreUrl,
     /// How changes reach sockets and watched boards: `memory:` or `nats://`.
     pub change_bus: StoreUrl,
-    /// When players were last heard of: `memory:` or `redis://`.
+    /// When players were last heard of: `memory:`, or Redis as for the boards.
     pub presence: StoreUrl,
     /// Which node writes a battle, and which projection is at work: `local:` for a single node of each, or `nats://`.
     pub ownership: StoreUrl,
@@ -148,7 +148,15 @@ struct Use<'a> {
 impl StoresConfig {
     fn uses(&self) -> Vec<Use<'_>> {
         const READERS: &[Role] = &[Role::Projection, Role::Query, Role::Realtime];
-        const REDIS: &[&str] = &["memory", "redis", "rediss", "redis+cluster", "rediss+cluster"];
+        const REDIS: &[&str] = &[
+            "memory",
+            "redis",
+            "rediss",
+            "redis+cluster",
+            "rediss+cluster",
+            "redis+sentinel",
+            "rediss+sentinel",
+        ];
         const POSTGRES: &[&str] = &["postgres", "postgresql"];
         let one = |setting, url, schemes, users| Use { setting, url, schemes, users };
         let replica = self.tables_replica.iter();

@@ -1,4 +1,4 @@
-//! The leaderboard in Redis, on one server or a cluster.
+//! The leaderboard in Redis: on one server, a cluster, or the master that sentinels name.
 //!
 //! | key | what it holds |
 //! |---|---|
@@ -14,7 +14,6 @@ mod answer;
 #[cfg(test)]
 mod bad_days;
 mod config;
-mod link;
 mod score;
 mod script;
 #[cfg(test)]
@@ -25,10 +24,11 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use nimaora_domain::{BattleId, ParticipantId};
+use nimaora_redis_link::Link;
+pub use nimaora_redis_link::UrlError;
 
-pub use self::config::{RedisConfig, RedisConfigError};
-use self::link::{Arg, Link};
-use self::script::Script;
+pub use self::config::RedisConfig;
+use self::script::{Arg, Script};
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{Applied, Board, BoardBatch, BoardChange, BoardLine, Leaderboard, WholeBoard};
@@ -80,10 +80,10 @@ impl RedisLeaderboard {
     /// Does not connect yet: Redis may be down when the server starts.
     ///
     /// # Errors
-    /// [`RedisConfigError`] for a URL that cannot be used.
-    pub fn connect(config: RedisConfig) -> Result<Self, RedisConfigError> {
+    /// [`UrlError`] for a URL that cannot be used.
+    pub fn connect(config: RedisConfig) -> Result<Self, UrlError> {
         Ok(Self {
-            link: Link::new(&config)?,
+            link: Link::new(&config.link())?,
             config,
             apply: Script::new(include_str!("lua/apply.lua")),
             stage: Script::new(include_str!("lua/stage.lua")),
@@ -119,13 +119,13 @@ impl RedisLeaderboard {
         ];
         args.extend(changes.iter().flat_map(Encoded::args));
         let keys = Keys::of(batch.battle_id);
-        let applied = self.link.call(&self.apply, &keys.both(), &args, self.config.write_timeout).await?;
+        let applied = self.apply.call(&self.link, &keys.both(), &args, self.config.write_timeout).await?;
         answer::yes(&applied)
     }
 
     async fn read(&self, battle_id: BattleId, args: &[Arg<'_>]) -> Result<Board, StoreError> {
         let keys = Keys::of(battle_id);
-        let answer = self.link.call(&self.read, &keys.both(), args, self.config.read_timeout).await?;
+        let answer = self.read.call(&self.link, &keys.both(), args, self.config.read_timeout).await?;
         answer::board(&answer)?.ok_or(StoreError::NotHeld(battle_id))
     }
 
@@ -236,7 +236,7 @@ impl Leaderboard for RedisLeaderboard {
             let lines = lines.iter().map(encoded).collect::<Result<Vec<_>, _>>()?;
             let mut args = vec![Arg::Number(STAGED_TTL_SECONDS)];
             args.extend(lines.iter().flat_map(Encoded::args));
-            self.link.call(&self.stage, &staged.both(), &args, timeout).await?;
+            self.stage.call(&self.link, &staged.both(), &args, timeout).await?;
         }
         let args = [
             Arg::Number(board.revision),
@@ -246,7 +246,7 @@ impl Leaderboard for RedisLeaderboard {
             Arg::Number(board.lines.len() as u64),
         ];
         let all = [&*keys.board, &keys.participants, &staged.board, &staged.participants];
-        let restored = self.link.call(&self.restore, &all, &args, timeout).await?;
+        let restored = self.restore.call(&self.link, &all, &args, timeout).await?;
         match answer::yes(&restored)? {
             true => Ok(()),
             false => {
