@@ -28,14 +28,12 @@ async fn main() {
         for _ in 0..20 {
             // A quarter of a second at 20,000 changes a second, split as the projection does.
             let mut batches = Vec::new();
-            let (each, pieces) = (CHANGES / battles, if battles == 1 { 2 } else { 1 });
             let first = revision + 1;
-            revision += u64::from(each);
+            revision += u64::from(CHANGES / battles);
             for n in 0..battles {
-                for piece in 0..pieces {
-                    let some = u64::from(each / pieces);
-                    let from = first + u64::from(piece) * some;
-                    let changes = (from..from + some).map(|at| {
+                for from in (first..=revision).step_by(BATCH_CHANGES_MAX) {
+                    let last_revision = revision.min(from + BATCH_CHANGES_MAX as u64 - 1);
+                    let changes = (from..=last_revision).map(|at| {
                         let who = at % u64::from(PLAYERS / battles) + 1;
                         scored(who.into(), (at % 900) as u32, at)
                     });
@@ -43,8 +41,8 @@ async fn main() {
                         battle_id: battle(n.into()),
                         changes: changes.collect(),
                         first_revision: from,
-                        last_revision: from + some - 1,
-                        position: from + some,
+                        last_revision,
+                        position: last_revision + 1,
                         ended: false,
                     });
                 }
@@ -74,20 +72,24 @@ async fn note_scripts(server: &Redis) {
     }
 }
 
-/// How long the longest command took since this was asked last.
+/// How long the longest script took since this was asked last.
 async fn longest_script_us(server: &Redis) -> i64 {
     let client = redis::Client::open(server.url()).unwrap();
     let settings = redis::AsyncConnectionConfig::new().set_response_timeout(None);
     let mut connection = client.get_multiplexed_async_connection_with_config(&settings).await.unwrap();
     let noted: Vec<redis::Value> =
         redis::cmd("SLOWLOG").arg("GET").arg(-1).query_async(&mut connection).await.unwrap();
-    let took = |entry: &redis::Value| match entry {
-        redis::Value::Array(fields) => match fields.get(2) {
-            Some(redis::Value::Int(took)) => *took,
-            _ => 0,
-        },
-        _ => 0,
+    let took = |entry: &redis::Value| {
+        let redis::Value::Array(fields) = entry else { return None };
+        let (Some(redis::Value::Int(took)), Some(redis::Value::Array(command))) =
+            (fields.get(2), fields.get(3))
+        else {
+            return None;
+        };
+        let is_script =
+            matches!(command.first(), Some(redis::Value::BulkString(name)) if name.starts_with(b"EVAL"));
+        is_script.then_some(*took)
     };
     let () = redis::cmd("SLOWLOG").arg("RESET").query_async(&mut connection).await.unwrap();
-    noted.iter().map(took).max().unwrap_or(0)
+    noted.iter().filter_map(took).max().unwrap_or(0)
 }

@@ -40,7 +40,7 @@ pub enum BoardChange {
 
 /// The most changes in one batch. Whoever folds splits what is more into several batches of consecutive revisions; each is whole in
 /// itself. A store may block others while it applies one batch, so this bounds for how long.
-pub const BATCH_CHANGES_MAX: usize = 4_000;
+pub const BATCH_CHANGES_MAX: usize = 2_000;
 
 /// What happened to one battle's board, in order. Even a batch without changes moves the battle's position.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ use crate::error::StoreError;
 use crate::leaderboard::{Applied, Board, BoardBatch, BoardChange, BoardLine, Leaderboard, WholeBoard};
 
 /// Lines of a whole board that are laid ready by one call, some milliseconds of the server's time.
-const STAGED_LINES_MAX: usize = 2_000;
+const STAGED_LINES_MAX: usize = 1_000;
 /// What was laid ready and never used goes after this time.
 const STAGED_TTL_SECONDS: u64 = 300;
 
