@@ -5,7 +5,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`redis`] | [`Redis`], and [`RedisCluster`] of three masters |
-//! | [`postgres`] | [`Postgres`] |
+//! | [`sentinels`] | [`RedisSentinels`]: a master, a replica, and who watches them |
+//! | [`postgres`] | [`Postgres`], and a standby that follows one |
 //! | [`pgbouncer`] | [`PgBouncer`] in transaction mode |
 //! | [`nats`] | [`Nats`] with JetStream, alone or three in a [`NatsCluster`] |
 //! | [`programs`] | where a server's program is, and how to install one that is missing |
@@ -23,6 +24,7 @@ pub mod postgres;
 pub mod process;
 pub mod programs;
 pub mod redis;
+pub mod sentinels;
 
 pub use error::LocalServerError;
 pub use nats::{Nats, NatsCluster, NatsOptions};
@@ -32,6 +34,7 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use programs::Program;
 pub use redis::{Redis, RedisCluster};
+pub use sentinels::{RedisSentinels, Sentinel};
 
 use std::path::Path;
 

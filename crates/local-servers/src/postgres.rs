@@ -50,6 +50,22 @@ impl Postgres {
         Ok(server)
     }
 
+    /// Starts a standby of this server in `dir`: it follows by streaming, answers queries and takes no writes.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start_standby(&self, dir: &Path) -> Result<Self, LocalServerError> {
+        make_dir(dir, true).await?;
+        let mut command = own_process(&Program::PgBasebackup.find()?, true);
+        let port = self.port.number().to_string();
+        command.args(["--host", "127.0.0.1", "--port", &port, "--username", SUPERUSER, "--pgdata"]);
+        // The files are as new as the server, and so is what is in them.
+        command.arg(dir.join("data")).args(["--write-recovery-conf", "--checkpoint", "fast", "--no-sync"]);
+        command.current_dir(dir);
+        succeed("pg_basebackup", command).await?;
+        Self::start(dir, &[]).await
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port.number()

@@ -11,6 +11,8 @@ pub enum Program {
     Postgres,
     /// Makes a folder for PostgreSQL's server.
     Initdb,
+    /// Copies a PostgreSQL server that runs.
+    PgBasebackup,
     /// The connection pool before PostgreSQL.
     PgBouncer,
     /// Redis.
@@ -34,6 +36,7 @@ impl Program {
         match self {
             Self::Postgres => "postgres",
             Self::Initdb => "initdb",
+            Self::PgBasebackup => "pg_basebackup",
             Self::PgBouncer => "pgbouncer",
             Self::Redis => "redis-server",
             Self::Nats | Self::NatsOfDebian => "nats-server",
@@ -43,7 +46,9 @@ impl Program {
     /// What installs it on Debian.
     pub fn how_to_install(self) -> &'static str {
         match self {
-            Self::Postgres | Self::Initdb => "install it with 'apt-get install postgresql'",
+            Self::Postgres | Self::Initdb | Self::PgBasebackup => {
+                "install it with 'apt-get install postgresql'"
+            }
             Self::PgBouncer => "install it with 'apt-get install pgbouncer'",
             Self::Redis => "install it with 'apt-get install redis-server'",
             Self::Nats => {
@@ -59,7 +64,7 @@ impl Program {
     /// [`LocalServerError::Missing`], which says how to install it.
     pub fn find(self) -> Result<PathBuf, LocalServerError> {
         let folders = match self {
-            Self::Postgres | Self::Initdb => postgres_folders(),
+            Self::Postgres | Self::Initdb | Self::PgBasebackup => postgres_folders(),
             Self::PgBouncer | Self::Redis => path_folders(),
             Self::Nats => tools_folders().into_iter().chain(path_folders()).collect(),
             Self::NatsOfDebian => system_folders(),

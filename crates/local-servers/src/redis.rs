@@ -63,6 +63,14 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port())
     }
 
+    /// Gives it one command, as a person would; answers with its first line, or with the text.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn by_hand(&self, line: &str) -> std::io::Result<String> {
+        command(self.port(), line).await
+    }
+
     /// Starts it again after it was stopped or killed.
     ///
     /// # Errors
@@ -151,7 +159,7 @@ impl RedisCluster {
 }
 
 /// Gives one command whose answer is a line or a text, as a person would over the network.
-async fn command(port: u16, command: &str) -> std::io::Result<String> {
+pub(crate) async fn command(port: u16, command: &str) -> std::io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
     stream.write_all(format!("{command}\r\n").as_bytes()).await?;
     let mut answer = String::new();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nimaora_domain::{BattleId, Event, Timestamp};
 use nimaora_read_models::{Position, StoreError};
@@ -11,11 +11,13 @@ use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::backlog::BoardJob;
+use crate::boards::Boards;
 use crate::config::{
     Config, DECODED_MESSAGES_MAX, PARKED_EVENTS_MAX, PARKED_PAGE_EVENTS, UNPUBLISHED_BATCHES_MAX,
 };
 use crate::fold::{Fold, Folded, Marks};
-use crate::healing::{Healing, as_store_error};
+use crate::healing::as_store_error;
 use crate::inbox::{Batch, Inbox};
 use crate::metrics;
 use crate::names::Names;
@@ -26,21 +28,28 @@ use crate::source::{Content, Decoded, Source};
 use crate::status::Status;
 use crate::stores::{End, Stores};
 
+/// Where a batch goes after the tables.
+struct Out {
+    boards: Boards,
+    to_publish: mpsc::Sender<Written>,
+}
+
 /// The writing task.
 pub(crate) struct Applying {
-    pub(crate) deps: Deps,
-    pub(crate) config: Config,
+    deps: Deps,
+    config: Config,
     shutdown: Shutdown,
     health: Health,
-    pub(crate) status: watch::Sender<Status>,
-    pub(crate) stores: Stores,
+    status: watch::Sender<Status>,
+    stores: Stores,
     /// Between two beginnings.
     backoff: Backoff,
-    pub(crate) marks: Marks,
+    marks: Marks,
     names: Names,
-    pub(crate) healing: Healing,
+    /// Whether the leaderboard starts empty with each process and is made by the replay.
+    boards_are_replayed: bool,
     /// The positions of all events that are parked.
-    pub(crate) parked: HashSet<Position>,
+    parked: HashSet<Position>,
     /// The position up to which changes were published, as the tables have it.
     changes_saved: Position,
 }
@@ -65,7 +74,7 @@ impl Applying {
             backoff,
             marks: Marks::default(),
             names: Names::default(),
-            healing: Healing::default(),
+            boards_are_replayed: false,
             parked: HashSet::new(),
             changes_saved: 0,
         }
@@ -98,9 +107,10 @@ impl Applying {
         let mut inbox = self.follow_log();
         let (to_publish, queue) = mpsc::channel(UNPUBLISHED_BATCHES_MAX);
         let publisher = self.start_publisher(queue);
-        let projected = self.apply_all(&mut inbox, &to_publish).await;
-        drop(to_publish);
-        self.end_publishing(publisher).await;
+        let mut out = Out { boards: self.start_boards(), to_publish };
+        let projected = self.apply_all(&mut inbox, &mut out).await;
+        drop(out.to_publish);
+        tokio::join!(out.boards.end(), self.end_publishing(publisher));
         projected
     }
 
@@ -112,6 +122,7 @@ impl Applying {
         self.marks.tables = found.tables;
         let boards_at = self.stores.call("leaderboard", false, || boards.checkpoint()).await??;
         self.marks.boards = boards_at.min(found.tables);
+        self.boards_are_replayed = boards_at < Position::MAX;
         self.marks.changes = found.changes;
         let head = self.log_head().await?;
         if found.tables > head {
@@ -128,7 +139,6 @@ impl Applying {
         }
         self.changes_saved = self.marks.changes;
         self.names = Names::default();
-        self.healing = Healing::default();
         self.parked.clear();
         self.load_parked().await?;
         let (applied, published) = (self.marks.tables.min(self.marks.boards), self.marks.changes);
@@ -171,6 +181,11 @@ impl Applying {
         Inbox::new(received, self.config.batch_events_max)
     }
 
+    fn start_boards(&self) -> Boards {
+        let (upto, replayed, parked) = (self.marks.boards, self.boards_are_replayed, self.parked.clone());
+        Boards::start(&self.deps, &self.config, upto, replayed, parked, &self.shutdown)
+    }
+
     fn start_publisher(&self, queue: mpsc::Receiver<Written>) -> JoinHandle<()> {
         let publisher = Publisher {
             bus: Arc::clone(&self.deps.bus),
@@ -183,25 +198,18 @@ impl Applying {
         self.shutdown.spawn(publisher.run())
     }
 
-    async fn apply_all(&mut self, inbox: &mut Inbox, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
+    async fn apply_all(&mut self, inbox: &mut Inbox, out: &mut Out) -> Result<(), End> {
         loop {
             let batch = tokio::select! {
                 batch = inbox.next() => batch,
                 () = self.shutdown.requested() => return Ok(()),
-                () = self.healing.due() => {
-                    self.heal_a_little().await?;
-                    continue;
-                }
                 () = self.quiet_after_publishing() => {
                     self.save_changes_checkpoint().await?;
                     continue;
                 }
             };
             let Some(batch) = batch else { return Err(self.without_source()) };
-            self.apply(&batch, to_publish).await?;
-            if self.healing.is_due() {
-                self.heal_a_little().await?;
-            }
+            self.apply(&batch, out).await?;
             if let Some(reason) = batch.failed {
                 return Err(End::Failed(reason));
             }
@@ -252,7 +260,7 @@ impl Applying {
         Ok(())
     }
 
-    async fn apply(&mut self, batch: &Batch, to_publish: &mpsc::Sender<Written>) -> Result<(), End> {
+    async fn apply(&mut self, batch: &Batch, out: &mut Out) -> Result<(), End> {
         let began = Instant::now();
         // What only the boards lack is in the tables since before a restart: it is neither new nor late.
         let new = &batch.events[batch.events.partition_point(|event| event.position <= self.marks.tables)..];
@@ -260,7 +268,7 @@ impl Applying {
         let oldest_ms = new.first().map(|event| event.created_ms);
         self.status.send_modify(|status| status.pending_since_ms = oldest_ms);
         self.names.make_room();
-        self.write_in_pieces(&batch.events, batch.checkpoint, to_publish).await?;
+        self.write_in_pieces(&batch.events, batch.checkpoint, out).await?;
         self.measure(new_events, oldest_ms, began);
         if batch.caught_up {
             self.health.ready(PART);
@@ -284,21 +292,21 @@ impl Applying {
         &mut self,
         events: &[Decoded],
         checkpoint: Position,
-        to_publish: &mpsc::Sender<Written>,
+        out: &mut Out,
     ) -> Result<(), End> {
         let whole: Range<usize> = 0..events.len();
         let mut pieces = vec![whole];
         while let Some(piece) = pieces.pop() {
             let last = piece.end == events.len();
             let upto = if last { checkpoint } else { events[piece.end - 1].position };
-            let Err(refused) = self.write(&events[piece.clone()], upto, None, to_publish).await? else {
+            let Err(refused) = self.write(&events[piece.clone()], upto, None, out).await? else {
                 continue;
             };
             match piece.len() {
                 0 => return Err(refused.into()),
                 1 => {
                     let reason = refused.to_string();
-                    self.write(&events[piece], upto, Some(&reason), to_publish).await??;
+                    self.write(&events[piece], upto, Some(&reason), out).await??;
                 }
                 many => {
                     let middle = piece.start + many / 2;
@@ -310,14 +318,14 @@ impl Applying {
         Ok(())
     }
 
-    /// Writes events to the tables, then to the boards, then hands on what followers are told. With `parking`, the events are
-    /// parked for that reason. The inner error is the tables' refusal; then nothing was written.
+    /// Writes events to the tables, has them written to the boards, then hands on what followers are told. With `parking`, the events
+    /// are parked for that reason. The inner error is the tables' refusal; then nothing was written.
     async fn write(
         &mut self,
         events: &[Decoded],
         upto: Position,
         parking: Option<&str>,
-        to_publish: &mpsc::Sender<Written>,
+        out: &mut Out,
     ) -> Result<Result<(), StoreError>, End> {
         self.load_names(events).await?;
         let mut folded = self.fold(events, parking);
@@ -327,16 +335,20 @@ impl Applying {
                 return Ok(Err(refused));
             }
             log_parked(&folded);
-            self.note_parked(parked.into_iter())?;
+            self.note_parked(parked.iter().copied())?;
         }
-        self.write_boards(&folded, upto).await?;
         for board in folded.boards.iter().filter(|board| board.ended) {
             self.names.forget(board.battle_id);
+        }
+        if upto > self.marks.boards {
+            let job = BoardJob { batches: folded.boards, parked, upto };
+            out.boards.write(job, self.boards_patience()).await?;
+            self.marks.boards = upto;
         }
         if upto > self.marks.changes {
             let written = Written { changes: folded.changes, position: upto };
             // The publisher ends before this task only when the server stops.
-            to_publish.send(written).await.map_err(|_| End::Stopping)?;
+            out.to_publish.send(written).await.map_err(|_| End::Stopping)?;
         }
         Ok(Ok(()))
     }
@@ -375,16 +387,12 @@ impl Applying {
         }
     }
 
-    async fn write_boards(&mut self, folded: &Folded, upto: Position) -> Result<(), End> {
-        if upto > self.marks.boards {
-            let (boards, batches) = (Arc::clone(&self.deps.leaderboard), &folded.boards);
-            let ready_after = self.status.borrow().caught_up;
-            let apply = || boards.apply(batches, upto);
-            let applied = self.stores.call("leaderboard", ready_after, apply).await??;
-            self.healing.missing(applied.missing);
-            self.marks.boards = upto;
+    /// While it catches up, nobody waits for what is new, and what the boards cannot take in time would have to be made anew.
+    fn boards_patience(&self) -> Duration {
+        match self.status.borrow().caught_up {
+            true => self.config.boards_patience,
+            false => self.config.store_timeout,
         }
-        Ok(())
     }
 
     /// Reads the names of battles in which somebody was attacked, where followers are to be told and the names are not here.

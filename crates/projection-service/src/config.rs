@@ -12,6 +12,11 @@ pub struct Config {
     pub batch_events_max: usize,
     /// How long one write or read of a store may take; then it counts as unavailable and is tried again.
     pub store_timeout: Duration,
+    /// How long a batch that the tables hold waits for the boards before its changes are published without them. Who is told then
+    /// and reads a board finds it in the tables.
+    pub boards_patience: Duration,
+    /// How long to rest between two sweeps over the boards of battles that are over.
+    pub ended_sweep_interval: Duration,
     /// How long publishing a batch may take; then it is tried again.
     pub publish_timeout: Duration,
     /// After so long without an event, the position up to which changes were published is saved on its own.
@@ -32,6 +37,8 @@ impl Config {
         Self {
             batch_events_max: 32_768,
             store_timeout: Duration::from_secs(30),
+            boards_patience: Duration::from_millis(50),
+            ended_sweep_interval: Duration::from_secs(30),
             publish_timeout: Duration::from_secs(10),
             quiet_time: Duration::from_millis(250),
             retry_first: Duration::from_millis(100),
@@ -62,6 +69,13 @@ pub(crate) const NAMES_KEPT: usize = NAMES_MAX / 8 * 7;
 pub(crate) const PARKED_EVENTS_MAX: usize = 10_000;
 /// How many parked events are read at once.
 pub(crate) const PARKED_PAGE_EVENTS: u32 = 1_000;
+/// Changes of boards that wait for the leaderboard, about 100 bytes each. With more, all of them are dropped and the boards that they
+/// were about are made anew from the log.
+pub(crate) const UNWRITTEN_CHANGES_MAX: usize = 131_072;
+/// How long the leaderboard may take for the last batches when the projection ends; what it lacks then is made anew.
+pub(crate) const BOARDS_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// Lost battles for which the leaderboard is asked at once.
+pub(crate) const ASKED_BATTLES_MAX: usize = 32;
 /// Battles that wait for their board to be restored. When it is reached, more are forgotten, and found again by the sweep.
 pub(crate) const UNHEALED_BATTLES_MAX: usize = 10_000;
 /// Events of one battle that are read and folded at once for its board, some milliseconds; then it is the turn of what is new.
@@ -72,3 +86,7 @@ pub(crate) const SWEEP_PAGE_BATTLES: u32 = 100;
 pub(crate) const SWEEP_PAGE_INTERVAL: Duration = Duration::from_millis(20);
 /// Between two sweeps over all battles that are not over.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+/// Battles that were finished, and as many that were cancelled, whose boards are compared, the newest. Older boards have had their time.
+pub(crate) const ENDED_SWEEP_BATTLES_MAX: usize = 10_000;
+/// Between two pages of a sweep over them: nobody waits for it, and the tables have other things to do.
+pub(crate) const ENDED_SWEEP_PAGE_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,39 +1,40 @@
-//! Finds boards that the leaderboard has lost, and makes them anew from the log, a little at a time.
+//! Boards that the leaderboard has lost are made anew from the log, a little at a time.
 //!
-//! A store that lost a battle says so when the battle's next batch comes. The sweep finds those that rest: it compares the
-//! positions of all battles that are not over with those in the tables. Until a board is restored, queries ask the tables, and
-//! nobody is told of it.
+//! A store that lost a battle says so when the battle's next batch comes, and one that cannot be used loses whatever comes. The
+//! sweep (`sweep`) finds those that rest. A battle that is lost is asked for first, some at once: of a leaderboard that does not answer
+//! nothing is read and folded. Until a board is restored, queries ask the tables, and nobody is told of it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
 
 use ahash::{AHashMap, AHashSet};
-use nimaora_domain::{BattleId, ParticipantId, Phase, Timestamp};
+use futures::future::join_all;
+use nimaora_domain::{BattleId, ParticipantId, Timestamp};
 use nimaora_event_log::{Direction, ReadError};
-use nimaora_read_models::{BattleView, BoardChange, BoardLine, Position, StoreError, WholeBoard};
-use tokio::time::Instant;
+use nimaora_read_models::{BoardChange, BoardLine, Position, StoreError, WholeBoard};
+use tokio::time::{Instant, timeout};
 
-use crate::applying::Applying;
-use crate::config::{
-    HEALING_PAGE_EVENTS, SWEEP_INTERVAL, SWEEP_PAGE_BATTLES, SWEEP_PAGE_INTERVAL, UNHEALED_BATTLES_MAX,
-};
+use crate::boards::BoardWriter;
+use crate::config::{ASKED_BATTLES_MAX, HEALING_PAGE_EVENTS, UNHEALED_BATTLES_MAX};
 use crate::fold::{Fold, Marks};
 use crate::metrics;
 use crate::names::Names;
 use crate::source::{Decoded, decode};
-use crate::stores::End;
+use crate::sweep::Sweeps;
 
 /// What is known to be lost, and what is being made anew.
 #[derive(Debug)]
 pub(crate) struct Healing {
+    /// Battles for which the leaderboard was not asked yet, or did not answer.
     waiting: VecDeque<BattleId>,
-    /// The same, and the one at work.
-    known: AHashSet<BattleId>,
+    /// Those for which it answers.
+    ready: VecDeque<BattleId>,
     at_work: Option<Mending>,
-    sweep_at: Instant,
-    /// The phase that is looked at, and the position below which to go on.
-    sweep: (Phase, Option<Position>),
+    /// All of them.
+    known: AHashSet<BattleId>,
+    /// Nothing is tried before.
+    next_at: Instant,
+    /// Whether the leaderboard cannot be used at all. Then there is something in `waiting`, with which that is tried.
+    is_down: bool,
 }
 
 /// A board on its way.
@@ -50,17 +51,18 @@ impl Default for Healing {
     fn default() -> Self {
         Self {
             waiting: VecDeque::new(),
-            known: AHashSet::new(),
+            ready: VecDeque::new(),
             at_work: None,
-            sweep_at: Instant::now(),
-            sweep: (Phase::Running, None),
+            known: AHashSet::new(),
+            next_at: Instant::now(),
+            is_down: false,
         }
     }
 }
 
 impl Healing {
     /// These battles lack something.
-    pub(crate) fn missing(&mut self, battles: impl IntoIterator<Item = BattleId>) {
+    pub(crate) fn lost(&mut self, battles: impl IntoIterator<Item = BattleId>) {
         for battle_id in battles {
             if self.known.len() < UNHEALED_BATTLES_MAX && self.known.insert(battle_id) {
                 self.waiting.push_back(battle_id);
@@ -68,38 +70,51 @@ impl Healing {
         }
     }
 
+    /// Whether the battle is known to be lost.
+    pub(crate) fn knows(&self, battle_id: BattleId) -> bool {
+        self.known.contains(&battle_id)
+    }
+
+    /// How many are.
+    pub(crate) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether the leaderboard cannot be used at all.
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    /// It turned out that it cannot, or that it can for some battle.
+    pub(crate) fn set_down(&mut self, is_down: bool) {
+        // Without a battle to ask for nobody would find out that it is up again.
+        self.is_down = is_down && !self.known.is_empty();
+    }
+
     /// Whether there is something to do now.
-    pub(crate) fn is_due(&self) -> bool {
-        self.has_work() || self.sweep_at <= Instant::now()
+    pub(crate) fn is_due(&self, sweeps: &Sweeps) -> bool {
+        self.due_at(sweeps) <= Instant::now()
     }
 
     /// Waits until there is something to do.
-    pub(crate) async fn due(&self) {
-        if !self.has_work() {
-            tokio::time::sleep_until(self.sweep_at).await;
+    pub(crate) async fn due(&self, sweeps: &Sweeps) {
+        tokio::time::sleep_until(self.due_at(sweeps)).await;
+    }
+
+    fn due_at(&self, sweeps: &Sweeps) -> Instant {
+        match (self.known.is_empty(), self.is_down) {
+            (true, _) => sweeps.due_at(),
+            (false, true) => self.next_at,
+            (false, false) => self.next_at.min(sweeps.due_at()),
         }
     }
 
-    fn has_work(&self) -> bool {
-        self.at_work.is_some() || !self.waiting.is_empty()
-    }
-
     fn next(&mut self) -> Option<Mending> {
-        self.at_work.take().or_else(|| self.waiting.pop_front().map(Mending::new))
+        self.at_work.take().or_else(|| self.ready.pop_front().map(Mending::new))
     }
 
-    fn swept(&mut self, next: Option<Position>) {
-        let (phase, pause) = match (self.sweep.0, next) {
-            (phase, Some(_)) => (phase, SWEEP_PAGE_INTERVAL),
-            (Phase::Running, None) => (Phase::Created, SWEEP_PAGE_INTERVAL),
-            (_, None) => (Phase::Running, SWEEP_INTERVAL),
-        };
-        self.sweep = (phase, next);
-        self.sweep_after(pause);
-    }
-
-    fn sweep_after(&mut self, pause: Duration) {
-        self.sweep_at = Instant::now() + pause;
+    fn forget(&mut self, battle_id: BattleId) {
+        self.known.remove(&battle_id);
     }
 }
 
@@ -137,39 +152,76 @@ impl Mending {
     }
 }
 
-impl Applying {
-    /// One page of a board that is being made anew, or of the sweep.
-    pub(crate) async fn heal_a_little(&mut self) -> Result<(), End> {
+impl BoardWriter {
+    /// One page of a board that is being made anew, a question for some that are lost, or a page of a sweep.
+    pub(crate) async fn heal_a_little(&mut self) {
+        if self.healing.known.is_empty() || self.healing.next_at > Instant::now() {
+            return self.sweep().await;
+        }
         match self.healing.next() {
             Some(mending) => self.mend(mending).await,
-            None => self.sweep().await,
+            None => self.ask().await,
+        }
+        self.tell();
+    }
+
+    /// Finds out for which of the battles that are lost the leaderboard answers.
+    async fn ask(&mut self) {
+        let some = self.healing.waiting.len().min(ASKED_BATTLES_MAX);
+        let asked: Vec<_> = self.healing.waiting.drain(..some).collect();
+        let limit = self.config.store_timeout;
+        let answers = asked.iter().map(|battle_id| {
+            let held = self.leaderboard.held(std::slice::from_ref(battle_id));
+            async move { timeout(limit, held).await.is_ok_and(|answer| answer.is_ok()) }
+        });
+        let answers = join_all(answers).await;
+        let (mut works, mut fails) = (false, false);
+        for (battle_id, answered) in asked.into_iter().zip(answers) {
+            (works, fails) = (works | answered, fails | !answered);
+            match answered {
+                true => self.healing.ready.push_back(battle_id),
+                false => self.healing.waiting.push_back(battle_id),
+            }
+        }
+        if works {
+            self.healing.set_down(false);
+        } else if fails {
+            metrics::retried("leaderboard");
+            self.pause();
         }
     }
 
     /// Folds the battle's next events, up to where the boards are. After the last ones its board is put back: nothing comes
     /// between, because this task is also the one that applies what is new.
-    async fn mend(&mut self, mut mending: Mending) -> Result<(), End> {
-        let events = self.battle_events(&mending).await?;
-        if events.is_empty() {
-            self.healing.known.remove(&mending.battle_id);
-            return self.put_back(mending).await;
+    async fn mend(&mut self, mut mending: Mending) {
+        match self.battle_events(&mending).await {
+            Ok(events) if events.is_empty() => self.put_back(mending).await,
+            Ok(events) => {
+                self.fold_board(&mut mending, &events);
+                self.healing.at_work = Some(mending);
+            }
+            Err(StoreError::Unavailable { reason }) => {
+                metrics::retried("log");
+                tracing::warn!(reason, "the log cannot be read for a board now; trying again");
+                self.healing.at_work = Some(mending);
+                self.pause();
+            }
+            Err(error) => self.give_up(mending.battle_id, &error),
         }
-        self.fold_board(&mut mending, &events);
-        self.healing.at_work = Some(mending);
-        Ok(())
     }
 
-    async fn battle_events(&mut self, mending: &Mending) -> Result<Vec<Decoded>, End> {
-        let (log, stream) = (Arc::clone(&self.deps.log), mending.battle_id.stream());
-        let read = || {
-            let page =
-                log.read_stream(&stream, mending.next_revision, Direction::Forwards, HEALING_PAGE_EVENTS);
-            async move { page.await.map_err(as_store_error) }
+    async fn battle_events(&self, mending: &Mending) -> Result<Vec<Decoded>, StoreError> {
+        let stream = mending.battle_id.stream();
+        let (from, limit) = (mending.next_revision, self.config.store_timeout);
+        let page = self.log.read_stream(&stream, from, Direction::Forwards, HEALING_PAGE_EVENTS);
+        let events = match timeout(limit, page).await {
+            Ok(page) => page.map_err(as_store_error)?,
+            Err(_) => {
+                let reason = format!("the log did not answer within {limit:?}");
+                return Err(StoreError::Unavailable { reason });
+            }
         };
-        let ready_after = self.status.borrow().caught_up;
-        let events = self.stores.call("log", ready_after, read).await??;
-        let upto = self.marks.boards;
-        Ok(events.iter().take_while(|event| event.position <= upto).map(decode).collect())
+        Ok(events.iter().take_while(|event| event.position <= self.upto).map(decode).collect())
     }
 
     fn fold_board(&self, mending: &mut Mending, events: &[Decoded]) {
@@ -188,58 +240,36 @@ impl Applying {
         }
     }
 
-    async fn put_back(&mut self, mending: Mending) -> Result<(), End> {
-        let Some(board) = mending.into_board() else { return Ok(()) };
-        let boards = Arc::clone(&self.deps.leaderboard);
-        let ready_after = self.status.borrow().caught_up;
-        self.stores.call("leaderboard", ready_after, || boards.restore(&board)).await??;
-        metrics::board_restored();
-        tracing::info!(battle = %board.battle_id, revision = board.revision, "a board was restored from the log");
-        Ok(())
+    async fn put_back(&mut self, mending: Mending) {
+        let battle_id = mending.battle_id;
+        let Some(board) = mending.into_board() else { return self.healing.forget(battle_id) };
+        let restored = timeout(self.config.store_timeout, self.leaderboard.restore(&board)).await;
+        match restored {
+            Ok(Ok(())) => {
+                self.healing.forget(battle_id);
+                self.backoff.reset();
+                metrics::board_restored();
+                tracing::info!(battle = %battle_id, revision = board.revision, "a board was restored from the log");
+            }
+            Ok(Err(StoreError::Unavailable { .. })) | Err(_) => {
+                metrics::retried("leaderboard");
+                // Asked for again with the others, and made anew: it may take long, and its lines would be kept for as long.
+                self.healing.waiting.push_back(battle_id);
+                self.pause();
+            }
+            Ok(Err(error)) => self.give_up(battle_id, &error),
+        }
     }
 
-    /// Compares one page of battles that are not over with the tables. A store that cannot answer now is asked again later.
-    async fn sweep(&mut self) -> Result<(), End> {
-        if self.marks.boards < self.marks.tables {
-            // The boards are being replayed: they are behind, and nothing is lost.
-            self.healing.sweep_after(SWEEP_INTERVAL);
-            return Ok(());
-        }
-        let (phase, before) = self.healing.sweep;
-        let timeout = self.config.store_timeout;
-        match tokio::time::timeout(timeout, self.lost(phase, before)).await {
-            Ok(Ok((lost, next))) => {
-                self.healing.missing(lost);
-                self.healing.swept(next);
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "boards cannot be compared with the tables now");
-                self.healing.sweep_after(SWEEP_INTERVAL);
-            }
-            Err(_) => {
-                tracing::warn!(?timeout, "boards cannot be compared with the tables in time");
-                self.healing.sweep_after(SWEEP_INTERVAL);
-            }
-        }
-        Ok(())
+    /// It is found again by the sweep or by its next batch, so this is tried now and then.
+    fn give_up(&mut self, battle_id: BattleId, error: &StoreError) {
+        tracing::error!(battle = %battle_id, %error, "a board cannot be made anew; the tables answer for it");
+        self.healing.forget(battle_id);
+        self.pause();
     }
 
-    /// The battles of a page whose boards are not where the tables are, and where the next page begins.
-    async fn lost(
-        &self,
-        phase: Phase,
-        before: Option<Position>,
-    ) -> Result<(Vec<BattleId>, Option<Position>), StoreError> {
-        let page = self.deps.read_models.battles(Some(phase), before, SWEEP_PAGE_BATTLES).await?;
-        let ids: Vec<_> = page.battles.iter().map(|view| view.battle.id).collect();
-        let held = match ids.is_empty() {
-            true => Vec::new(),
-            false => self.deps.leaderboard.held(&ids).await?,
-        };
-        let differs = |(view, held): (&BattleView, Option<Position>)| {
-            held.is_none_or(|position| position < view.as_of).then_some(view.battle.id)
-        };
-        Ok((page.battles.iter().zip(held).filter_map(differs).collect(), page.next))
+    fn pause(&mut self) {
+        self.healing.next_at = Instant::now() + self.backoff.next_wait();
     }
 }
 

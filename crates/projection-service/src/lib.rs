@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`projection`] | [`Projection::start`]: three tasks and the queues between them |
+//! | [`projection`] | [`Projection::start`]: four tasks and the queues between them |
 //! | [`config`] | [`Config`] and the fixed limits |
 //! | [`status`] | [`Handle`]: how far it is, how far behind, what it had to park |
 //! | [`leadership`] | which of several projections is at work |
@@ -10,8 +10,11 @@
 //! | `inbox` | gathers what has arrived into batches |
 //! | `fold` | what a run of events does to boards, tables and followers |
 //! | `names` | who is called what, for alerts |
-//! | `applying` | writes what was folded, parks what cannot be projected |
-//! | `healing` | finds boards that the leaderboard has lost, and makes them anew from the log |
+//! | `applying` | writes what was folded to the tables, parks what cannot be projected |
+//! | `backlog` | what is on its way to the boards, bounded |
+//! | `boards` | writes boards, and holds up nothing when the leaderboard cannot be used |
+//! | `healing` | makes boards that the leaderboard has lost anew from the log |
+//! | `sweep` | finds those that were lost while nothing happened in their battles |
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
 //! | `retry` | trying again for as long as a store or the bus cannot be used |
@@ -21,6 +24,8 @@
 //! published before it can be read. Nothing here appends to the log or knows a rule of the game.
 
 mod applying;
+mod backlog;
+mod boards;
 pub mod config;
 mod fold;
 mod healing;
@@ -34,6 +39,7 @@ mod retry;
 mod source;
 pub mod status;
 mod stores;
+mod sweep;
 
 pub use config::Config;
 pub use projection::{Deps, Projection};

@@ -38,6 +38,10 @@ pub fn describe() {
         "nimaora_projection_leads",
         "Whether this process leads the projection, 1 or 0. Alert when the sum over all processes is not 1 for long."
     );
+    describe_gauge!(
+        "nimaora_projection_boards_lost_count",
+        "Boards that the leaderboard lacks and for which the tables answer. Not 0 for a minute: look at Redis."
+    );
     describe_counter!(
         "nimaora_projection_boards_restored_total",
         "Boards that the leaderboard had lost and that were made anew from the log. Many: it lost its data; look why."
@@ -71,6 +75,11 @@ pub(crate) fn leads(leads: bool) {
 /// How many events could not be projected. Alert on any: the table `parked_events` says why.
 pub(crate) fn parked(events: usize) {
     metrics::gauge!("nimaora_projection_parked_events").set(events as f64);
+}
+
+/// How many boards the leaderboard lacks, as far as is known. Not 0 for long: look at it.
+pub(crate) fn boards_lost(boards: usize) {
+    metrics::gauge!("nimaora_projection_boards_lost_count").set(boards as f64);
 }
 
 /// A board was made anew from the log.

@@ -33,11 +33,12 @@ pub struct Deps {
 /// From the log to the leaderboard, the tables and the change bus.
 ///
 /// - **Equal**: tables and boards are a fold of the log up to their checkpoint, whether it was followed live or read again.
-/// - **Readable first**: a change is published after tables and boards hold it.
+/// - **Readable first**: a change is published after the tables hold it, and after its board does if the leaderboard takes it in time.
 /// - **Never lost**: a crash between writing and publishing repeats a change; receivers drop repeats by position.
 /// - **Quiet in rebuild**: what was published before, and what was in the log before new tables were begun, is not published.
 /// - **Never skipped**: an event that cannot be projected is parked with its reason, live and in rebuild alike.
-/// - **Patient**: while a store cannot be used, it is tried again, and the log goes on growing without it.
+/// - **Patient**: while the tables cannot be used, they are tried again, and the log goes on growing without them. Without the leaderboard
+///   all else goes on; the boards that it lacks are made anew from the log when it answers again.
 pub struct Projection;
 
 impl Projection {

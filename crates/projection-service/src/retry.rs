@@ -47,10 +47,16 @@ impl Backoff {
         self.next = self.first;
     }
 
-    /// Waits before the next try, or until the server stops.
-    pub(crate) async fn wait(&mut self, shutdown: &Shutdown) -> Result<(), Stopping> {
+    /// How long to wait before the next try.
+    pub(crate) fn next_wait(&mut self) -> Duration {
         let wait = self.next.mul_f64(self.rng.f64());
         self.next = (self.next * 2).min(self.max);
+        wait
+    }
+
+    /// Waits before the next try, or until the server stops.
+    pub(crate) async fn wait(&mut self, shutdown: &Shutdown) -> Result<(), Stopping> {
+        let wait = self.next_wait();
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = shutdown.requested() => Err(Stopping),

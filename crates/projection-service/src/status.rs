@@ -17,7 +17,7 @@ pub struct Handle {
 /// How far the projection is, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Tables and boards hold the log up to here.
+    /// The tables hold the log up to here, and the boards do, but for those that the leaderboard lost or could not take in time.
     pub applied: Position,
     /// Changes have been published up to here.
     pub published: Position,
@@ -70,7 +70,7 @@ impl Handle {
         self.until(|status| status.caught_up).await
     }
 
-    /// Waits until tables and boards hold the log up to `position`.
+    /// Waits until the tables hold the log up to `position`, and the boards but for those that are lost.
     ///
     /// # Errors
     /// [`Stopped`] when they will not.

@@ -37,6 +37,7 @@ async fn main() {
     let deps = Deps {
         leaderboard: Arc::clone(&board) as Arc<_>,
         read_models: Arc::new(tables),
+        replica: None,
         bus: Arc::new(MemoryBus::default()),
         verifier: Arc::new(TokenVerifier::new([])),
         clock: Clock::system(),

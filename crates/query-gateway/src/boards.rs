@@ -7,13 +7,14 @@ use std::time::Duration;
 use ahash::AHashMap;
 use nimaora_api::v1;
 use nimaora_domain::{BattleId, ParticipantId};
-use nimaora_read_models::{Board, BoardEntry, Leaderboard, Position, ReadModels, StoreError};
+use nimaora_read_models::{Board, BoardEntry, Leaderboard, Position, StoreError};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::config::{BOARD_LINES, Config};
 use crate::error::QueryError;
 use crate::metrics::{self, Fallback};
+use crate::tables::{Ask, Tables};
 
 /// The top of a board, as the API writes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ impl Top {
 /// The boards of all battles.
 pub(crate) struct Boards {
     leaderboard: Arc<dyn Leaderboard>,
-    tables: Arc<dyn ReadModels>,
+    tables: Tables,
     leaderboard_timeout: Duration,
     /// The top of each board as it was read last. A battle's position moves with each of its events, so what is kept is right
     /// as long as the position is the same.
@@ -54,11 +55,7 @@ pub(crate) struct Boards {
 }
 
 impl Boards {
-    pub(crate) fn new(
-        leaderboard: Arc<dyn Leaderboard>,
-        tables: Arc<dyn ReadModels>,
-        config: &Config,
-    ) -> Self {
+    pub(crate) fn new(leaderboard: Arc<dyn Leaderboard>, tables: Tables, config: &Config) -> Self {
         Self {
             leaderboard,
             tables,
@@ -68,19 +65,25 @@ impl Boards {
         }
     }
 
-    /// The first lines of the board, at least `limit` if there are so many.
-    pub(crate) async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Arc<Top>, QueryError> {
+    /// The first lines of the board, at least `limit` if there are so many. Here and below, where the leaderboard has not reached
+    /// the position that is asked for the tables are asked: it may have lost what they hold.
+    pub(crate) async fn top(
+        &self,
+        battle_id: BattleId,
+        limit: u32,
+        ask: Ask,
+    ) -> Result<Arc<Top>, QueryError> {
         let kept = self.kept.lock().get(&battle_id).cloned();
         if let Some(kept) = kept {
             // Without lines, a board costs next to nothing to read, and it has the position.
-            let head = self.read_top(battle_id, 0).await?;
+            let head = self.read_top(battle_id, 0, ask).await?;
             if kept.holds(&head, limit) {
                 metrics::board_kept(true);
                 return Ok(kept);
             }
         }
         metrics::board_kept(false);
-        let board = self.read_top(battle_id, limit.max(BOARD_LINES.default)).await?;
+        let board = self.read_top(battle_id, limit.max(BOARD_LINES.default), ask).await?;
         let top = Arc::new(Top::of(&board));
         self.keep(battle_id, &top);
         Ok(top)
@@ -91,9 +94,10 @@ impl Boards {
         &self,
         battle_id: BattleId,
         participant_id: ParticipantId,
+        ask: Ask,
     ) -> Result<Board, QueryError> {
-        let tables = self.tables.around(battle_id, participant_id, 0);
-        self.first_or(self.leaderboard.rank(battle_id, participant_id), tables).await
+        let tables = self.tables.to_ask(ask).around(battle_id, participant_id, 0);
+        self.first_or(self.leaderboard.rank(battle_id, participant_id), tables, ask).await
     }
 
     /// A participant's line with up to `range` lines on each side; none when it is not on the board.
@@ -102,24 +106,30 @@ impl Boards {
         battle_id: BattleId,
         participant_id: ParticipantId,
         range: u32,
+        ask: Ask,
     ) -> Result<Board, QueryError> {
-        let tables = self.tables.around(battle_id, participant_id, range);
-        self.first_or(self.leaderboard.around(battle_id, participant_id, range), tables).await
+        let tables = self.tables.to_ask(ask).around(battle_id, participant_id, range);
+        self.first_or(self.leaderboard.around(battle_id, participant_id, range), tables, ask).await
     }
 
-    async fn read_top(&self, battle_id: BattleId, limit: u32) -> Result<Board, QueryError> {
-        let tables = self.tables.top(battle_id, limit);
-        self.first_or(self.leaderboard.top(battle_id, limit), tables).await
+    async fn read_top(&self, battle_id: BattleId, limit: u32, ask: Ask) -> Result<Board, QueryError> {
+        let tables = self.tables.to_ask(ask).top(battle_id, limit);
+        self.first_or(self.leaderboard.top(battle_id, limit), tables, ask).await
     }
 
-    /// What the leaderboard answers; what the tables answer when it cannot.
+    /// What the leaderboard answers; what the tables answer when it cannot, or is not there yet.
     async fn first_or(
         &self,
         leaderboard: impl Future<Output = Result<Board, StoreError>>,
         tables: impl Future<Output = Result<Board, StoreError>>,
+        ask: Ask,
     ) -> Result<Board, QueryError> {
         let error = match timeout(self.leaderboard_timeout, leaderboard).await {
-            Ok(Ok(board)) => return Ok(board),
+            Ok(Ok(board)) if board.as_of >= ask.at_least => return Ok(board),
+            Ok(Ok(board)) => {
+                metrics::fell_back(Fallback::Behind);
+                return Ok(tables.await.ok().filter(|newer| newer.as_of > board.as_of).unwrap_or(board));
+            }
             Ok(Err(error)) => error,
             Err(_) => StoreError::Unavailable { reason: "the leaderboard did not answer in time".to_owned() },
         };

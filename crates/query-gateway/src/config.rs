@@ -20,6 +20,9 @@ pub struct Config {
     /// After what time a query that waits looks again although nobody told it that something changed, in milliseconds. Each
     /// time it waits twice as long, up to a second.
     pub wait_poll_ms: u64,
+    /// How long a query that waits for a position asks the replica of the tables for it before it asks the tables themselves, in
+    /// milliseconds.
+    pub replica_patience_ms: u64,
     /// How long a read of the stores may take, in milliseconds. Then the query is answered `UNAVAILABLE`.
     pub read_timeout_ms: u64,
     /// How long the leaderboard may take before the tables are asked instead, in milliseconds.
@@ -42,6 +45,7 @@ impl Default for Config {
             waiting_max: 1_024,
             waiting_anonymous_max: 256,
             wait_poll_ms: 100,
+            replica_patience_ms: 100,
             read_timeout_ms: 5_000,
             leaderboard_timeout_ms: 1_000,
             boards_cached_max: 256,
@@ -55,6 +59,10 @@ impl Default for Config {
 impl Config {
     pub(crate) fn wait_poll(&self) -> Duration {
         Duration::from_millis(self.wait_poll_ms)
+    }
+
+    pub(crate) fn replica_patience(&self) -> Duration {
+        Duration::from_millis(self.replica_patience_ms)
     }
 
     pub(crate) fn read_timeout(&self) -> Duration {
@@ -76,6 +84,9 @@ impl Config {
 
 /// The longest time after which a query that waits looks again, unless `wait_poll_ms` is longer.
 pub(crate) const WAIT_POLL_MAX: Duration = Duration::from_secs(1);
+
+/// How often a replica is asked for what the tables hold already, as long as it may take.
+pub(crate) const REPLICA_POLL: Duration = Duration::from_millis(20);
 
 /// A number that a request may leave out, and its bound. A larger one is answered `INVALID_ARGUMENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use nimaora_domain::BattleId;
 use nimaora_read_models::Position;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use crate::config::WAIT_POLL_MAX;
+use crate::config::{REPLICA_POLL, WAIT_POLL_MAX};
 use crate::error::QueryError;
 use crate::gateway::Core;
 use crate::metrics;
+use crate::tables::Ask;
 use crate::waiting::{Caller, News};
 
 /// What an answer must have reached, and for how long to wait until it has.
@@ -39,7 +40,8 @@ enum Look<T> {
 
 impl Core {
     /// Reads until the answer is fresh enough, or its caller's patience is over. `battle_id` is the battle whose changes say
-    /// when to look again; without it, the store is asked again now and then.
+    /// when to look again; without it, the store is asked again now and then. `read` is told whom to ask: the first look is early as a
+    /// rule, and asks for any position.
     pub(crate) async fn read<T, F, R>(
         &self,
         battle_id: Option<BattleId>,
@@ -47,10 +49,10 @@ impl Core {
         read: F,
     ) -> Result<Seen<T>, QueryError>
     where
-        F: Fn() -> R,
+        F: Fn(Ask) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        match self.look(wanted, &read).await {
+        match self.look(wanted, &read, Ask::default()).await {
             Look::Final(answer) => answer,
             Look::Behind(_) => {
                 let began = Instant::now();
@@ -68,7 +70,7 @@ impl Core {
         read: &F,
     ) -> Result<Seen<T>, QueryError>
     where
-        F: Fn() -> R,
+        F: Fn(Ask) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
         let place = self.places.take(wanted.caller, battle_id);
@@ -80,13 +82,19 @@ impl Core {
             let _ = timeout_at(deadline, news.begun()).await;
         }
         let mut poll = self.config.wait_poll();
+        let replica_until = Instant::now() + self.replica_patience();
+        let mut is_told = false;
         loop {
-            let reached = match self.look(wanted, read).await {
+            let ask = Ask { at_least: wanted.min_position, newest: Instant::now() >= replica_until };
+            let reached = match self.look(wanted, read, ask).await {
                 Look::Final(answer) => return answer,
                 Look::Behind(reached) => reached,
             };
             tokio::select! {
-                () = reached_by(&mut news, wanted.min_position) => {}
+                // Who was told and asked the replica has nothing more to hear: it is there later, or not in time.
+                () = reached_by(&mut news, wanted.min_position), if ask.newest || !is_told => is_told = true,
+                () = sleep(REPLICA_POLL), if is_told && !ask.newest => {}
+                () = sleep_until(replica_until), if !ask.newest => {}
                 () = sleep(poll) => poll = (poll * 2).min(poll.max(WAIT_POLL_MAX)),
                 () = self.shutdown.requested() => return Err(QueryError::Draining),
                 () = sleep_until(deadline) => {
@@ -96,15 +104,20 @@ impl Core {
         }
     }
 
-    async fn look<T, F, R>(&self, wanted: Wanted, read: &F) -> Look<T>
+    /// How long a replica is waited for before the tables themselves are asked.
+    fn replica_patience(&self) -> Duration {
+        if self.tables.has_replica() { self.config.replica_patience() } else { Duration::ZERO }
+    }
+
+    async fn look<T, F, R>(&self, wanted: Wanted, read: &F, ask: Ask) -> Look<T>
     where
-        F: Fn() -> R,
+        F: Fn(Ask) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        match self.in_time(read()).await {
+        match self.in_time(read(ask)).await {
             Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
             Err(error) if error.is_absence() && (wanted.min_position > 0 || !self.wholeness.is_known()) => {
-                self.look_for_absent(wanted, read).await
+                self.look_for_absent(wanted, read, ask).await
             }
             answer => Look::Final(answer),
         }
@@ -112,17 +125,17 @@ impl Core {
 
     /// What is not there may not be there yet. Once the tables are whole and hold the log up to the position, it is not there
     /// for good.
-    async fn look_for_absent<T, F, R>(&self, wanted: Wanted, read: &F) -> Look<T>
+    async fn look_for_absent<T, F, R>(&self, wanted: Wanted, read: &F, ask: Ask) -> Look<T>
     where
-        F: Fn() -> R,
+        F: Fn(Ask) -> R,
         R: Future<Output = Result<Seen<T>, QueryError>>,
     {
-        let checkpoints = async { Ok(self.tables.checkpoints().await?) };
+        let checkpoints = async { Ok(self.tables.newest().checkpoints().await?) };
         match self.in_time(checkpoints).await {
             Ok(checkpoints) if checkpoints.tables < wanted.min_position => Look::Behind(checkpoints.tables),
             Ok(checkpoints) => match self.wholeness.judge(&checkpoints) {
                 // It may have come between the two reads, so only a third one tells.
-                Ok(()) => match self.in_time(read()).await {
+                Ok(()) => match self.in_time(read(ask)).await {
                     Ok(seen) if seen.as_of < wanted.min_position => Look::Behind(seen.as_of),
                     answer => Look::Final(answer),
                 },
@@ -134,7 +147,7 @@ impl Core {
 
     /// Refuses as long as the tables are built anew. What is read after this is not of the past.
     pub(crate) async fn require_whole(&self) -> Result<(), QueryError> {
-        self.in_time(async { Ok(self.wholeness.require(&*self.tables).await?) }).await
+        self.in_time(async { Ok(self.wholeness.require(self.tables.newest()).await?) }).await
     }
 
     pub(crate) async fn in_time<T>(

@@ -13,6 +13,7 @@ use tonic::metadata::MetadataMap;
 use crate::boards::Boards;
 use crate::config::{Config, REQUEST_BYTES_MAX};
 use crate::grpc::Queries;
+use crate::tables::Tables;
 use crate::waiting::{Caller, Followers, Places};
 use crate::watch::Watches;
 
@@ -22,6 +23,8 @@ pub struct Deps {
     pub leaderboard: Arc<dyn Leaderboard>,
     /// Answers everything else, and for boards when the leaderboard cannot.
     pub read_models: Arc<dyn ReadModels>,
+    /// The same with a replica before it, if there is one. It may be behind, and is asked wherever that does no harm.
+    pub replica: Option<Arc<dyn ReadModels>>,
     /// Tells when a battle changed.
     pub bus: Arc<dyn ChangeBus>,
     /// Checks tokens.
@@ -38,7 +41,7 @@ pub struct QueryGateway {
 
 /// What every query works with.
 pub(crate) struct Core {
-    pub(crate) tables: Arc<dyn ReadModels>,
+    pub(crate) tables: Tables,
     pub(crate) wholeness: Wholeness,
     pub(crate) boards: Arc<Boards>,
     pub(crate) watches: Arc<Watches>,
@@ -58,10 +61,10 @@ impl QueryGateway {
     /// A gateway that answers until its server stops. When `shutdown` is requested, waiting queries and watches end with
     /// `UNAVAILABLE`; others are answered still.
     pub fn new(deps: Deps, config: Config, shutdown: &Shutdown) -> Self {
-        let tables = deps.read_models;
-        let boards = Arc::new(Boards::new(deps.leaderboard, Arc::clone(&tables), &config));
+        let tables = Tables::new(deps.read_models, deps.replica);
+        let boards = Arc::new(Boards::new(deps.leaderboard, tables.clone(), &config));
         let watches =
-            Watches::new(Arc::clone(&boards), Arc::clone(&tables), Arc::clone(&deps.bus), &config, shutdown);
+            Watches::new(Arc::clone(&boards), tables.clone(), Arc::clone(&deps.bus), &config, shutdown);
         let core = Core {
             tables,
             wholeness: Wholeness::default(),

@@ -8,6 +8,7 @@
 //! | `status` | the one table from an error to a gRPC status |
 //! | [`grpc`] | the gRPC calls, one file for each group |
 //! | `freshness` | waiting until an answer has reached the position that its caller asked for |
+//! | `tables` | the tables, and the replica that answers for them where that does no harm |
 //! | `waiting` | places for those that wait, and news of the battles that they wait for |
 //! | `boards` | reading boards: the leaderboard first, the tables when it cannot answer, and a small cache |
 //! | `watch` | boards that are watched: one reader for each battle, however many watch it |
@@ -23,6 +24,7 @@ pub mod gateway;
 pub mod grpc;
 pub mod metrics;
 mod status;
+mod tables;
 mod waiting;
 mod watch;
 

@@ -91,6 +91,8 @@ pub(crate) enum Fallback {
     NotHeld,
     /// It cannot be used now.
     Unavailable,
+    /// It has not reached the position that was asked for.
+    Behind,
 }
 
 /// The tables answered for the leaderboard, which costs more.
@@ -98,6 +100,7 @@ pub(crate) fn fell_back(why: Fallback) {
     let why = match why {
         Fallback::NotHeld => "not_held",
         Fallback::Unavailable => "unavailable",
+        Fallback::Behind => "behind",
     };
     metrics::counter!("nimaora_queries_fallbacks_total", "why" => why).increment(1);
 }

@@ -40,7 +40,7 @@ pub enum BoardChange {
 
 /// The most changes in one batch. Whoever folds splits what is more into several batches of consecutive revisions; each is whole in
 /// itself. A store may block others while it applies one batch, so this bounds for how long.
-pub const BATCH_CHANGES_MAX: usize = 4_000;
+pub const BATCH_CHANGES_MAX: usize = 2_000;
 
 /// What happened to one battle's board, in order. Even a batch without changes moves the battle's position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +64,11 @@ pub struct BoardBatch {
 #[must_use = "a battle that is missing must be restored"]
 pub struct Applied {
     /// The battles of which a batch was not applied, because the store lacks what was before it: it lost the battle, or went
-    /// back to an older state of it.
+    /// back to an older state of it, or what it has is no board.
     pub missing: Vec<BattleId>,
+    /// The battles of which it is not known whether all batches were applied, because the store cannot be used for them now. The
+    /// batches may come again.
+    pub failed: Vec<BattleId>,
 }
 
 /// A battle's whole board, as it is made from its events.

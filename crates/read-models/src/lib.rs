@@ -12,6 +12,7 @@
 //! | [`sqlite`] | the tables in a SQLite file |
 //! | [`postgres`] | the tables in PostgreSQL, straight or through PgBouncer |
 //! | `relational` | what those two share |
+//! | [`replica`] | [`ReplicaFirst`]: queries from a replica of the tables |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suites that every adapter passes |
 //!
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod postgres;
 pub mod redis;
 mod relational;
+pub mod replica;
 pub mod rows;
 pub mod sqlite;
 pub mod tables;
@@ -35,6 +37,7 @@ pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
     WholeBoard,
 };
+pub use replica::ReplicaFirst;
 pub use rows::{
     AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
     ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,

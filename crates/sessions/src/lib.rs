@@ -18,7 +18,7 @@ pub mod redis;
 pub mod token;
 mod verified;
 
-pub use self::redis::{RedisPresence, RedisPresenceConfig, RedisPresenceConfigError};
+pub use self::redis::{RedisPresence, RedisPresenceConfig};
 pub use memory::MemoryPresence;
 pub use presence::{Presence, PresenceError};
 pub use token::{Claims, Role, TokenError, TokenSigner, TokenVerifier, VerifyingKey};

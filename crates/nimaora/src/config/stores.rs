@@ -107,11 +107,14 @@ pub struct StoresConfig {
     pub log: StoreUrl,
     /// The tables: `sqlite:` in the data folder, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, also through PgBouncer.
     pub tables: StoreUrl,
-    /// The boards: `memory:`, or `redis://`, `rediss://`, `redis+cluster://`.
+    /// A replica of the tables that answers queries, as `tables`: a standby of that PostgreSQL, or a PgBouncer before some. Without it the
+    /// tables themselves answer.
+    pub tables_replica: Option<StoreUrl>,
+    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://`, and each with `rediss` for TLS.
     pub leaderboard: StoreUrl,
     /// How changes reach sockets and watched boards: `memory:` or `nats://`.
     pub change_bus: StoreUrl,
-    /// When players were last heard of: `memory:` or `redis://`.
+    /// When players were last heard of: `memory:`, or Redis as for the boards.
     pub presence: StoreUrl,
     /// Which node writes a battle, and which projection is at work: `local:` for a single node of each, or `nats://`.
     pub ownership: StoreUrl,
@@ -124,6 +127,7 @@ impl Default for StoresConfig {
         Self {
             log: "embedded:".into(),
             tables: "sqlite:".into(),
+            tables_replica: None,
             leaderboard: "memory:".into(),
             change_bus: "memory:".into(),
             presence: "memory:".into(),
@@ -142,18 +146,30 @@ struct Use<'a> {
 }
 
 impl StoresConfig {
-    fn uses(&self) -> [Use<'_>; 6] {
+    fn uses(&self) -> Vec<Use<'_>> {
         const READERS: &[Role] = &[Role::Projection, Role::Query, Role::Realtime];
-        const REDIS: &[&str] = &["memory", "redis", "rediss", "redis+cluster", "rediss+cluster"];
+        const REDIS: &[&str] = &[
+            "memory",
+            "redis",
+            "rediss",
+            "redis+cluster",
+            "rediss+cluster",
+            "redis+sentinel",
+            "rediss+sentinel",
+        ];
+        const POSTGRES: &[&str] = &["postgres", "postgresql"];
         let one = |setting, url, schemes, users| Use { setting, url, schemes, users };
-        [
+        let replica = self.tables_replica.iter();
+        let replica = replica.map(|url| one("tables_replica", url, POSTGRES, &[Role::Query]));
+        let all = [
             one("log", &self.log, &["embedded", "nats"], &[Role::Command, Role::Projection]),
             one("tables", &self.tables, &["sqlite", "postgres", "postgresql"], READERS),
             one("leaderboard", &self.leaderboard, REDIS, READERS),
             one("change_bus", &self.change_bus, &["memory", "nats"], READERS),
             one("presence", &self.presence, REDIS, &[Role::Command]),
             one("ownership", &self.ownership, &["local", "nats"], &[Role::Command, Role::Projection]),
-        ]
+        ];
+        all.into_iter().chain(replica).collect()
     }
 
     /// What cannot work: the setting, and why.
@@ -177,6 +193,10 @@ impl StoresConfig {
                     found.push((setting, why));
                 }
             }
+        }
+        if self.tables_replica.is_some() && self.tables.is_embedded() {
+            let why = format!("'{}' has no replica; name one in stores.tables that has", self.tables);
+            found.push(("stores.tables_replica".to_owned(), why));
         }
         found
     }
@@ -221,6 +241,20 @@ mod tests {
         let settings: Vec<_> = alone.iter().map(|(setting, _)| setting.as_str()).collect();
         assert_eq!(settings, ["stores.tables", "stores.leaderboard", "stores.change_bus"]);
         assert!(alone[0].1.contains("'projection' could not reach it"), "{alone:?}");
+    }
+
+    #[test]
+    fn a_replica_is_of_tables_that_can_have_one() {
+        let (standby, tables) =
+            (StoreUrl::from("postgres://standby/nimaora"), "postgres://db/nimaora".into());
+        let stores = StoresConfig { tables_replica: Some(standby), ..StoresConfig::default() };
+        let found = stores.problems(&Role::ALL);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].0 == "stores.tables_replica" && found[0].1.contains("has no replica"), "{found:?}");
+        assert_eq!(StoresConfig { tables, ..stores.clone() }.problems(&Role::ALL), vec![]);
+        let tables_replica = Some("sqlite:".into());
+        let found = StoresConfig { tables_replica, ..stores }.problems(&Role::ALL);
+        assert!(found[0].1.contains("begins with none of 'postgres'"), "{found:?}");
     }
 
     #[test]

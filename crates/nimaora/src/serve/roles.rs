@@ -137,6 +137,7 @@ impl Builder<'_> {
         let deps = nimaora_query_gateway::Deps {
             leaderboard: read.leaderboard,
             read_models: read.tables,
+            replica: read.replica,
             bus: read.bus,
             verifier: Arc::new(self.verifier()),
             clock: self.clock.clone(),

@@ -18,7 +18,7 @@ use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{self, SqliteReadModels};
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_read_models::{Leaderboard, ReadModels, ReplicaFirst};
 use nimaora_runtime::Clock;
 use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
@@ -39,6 +39,8 @@ type Closing = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 pub(super) struct Read {
     pub(super) leaderboard: Arc<dyn Leaderboard>,
     pub(super) tables: Arc<dyn ReadModels>,
+    /// The same with a replica before it, for queries, where the settings name one.
+    pub(super) replica: Option<Arc<dyn ReadModels>>,
     pub(super) bus: Arc<dyn ChangeBus>,
 }
 
@@ -146,7 +148,11 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
         false => connect_postgres(config, closing).await?,
     };
     let (leaderboard, bus) = (leaderboard(config, head)?, change_bus(config).await?);
-    Ok(Read { leaderboard, tables, bus })
+    let replica = match &config.stores.tables_replica {
+        Some(url) if config.has(Role::Query) => Some(replica(config, url, Arc::clone(&tables), closing)?),
+        _ => None,
+    };
+    Ok(Read { leaderboard, tables, replica, bus })
 }
 
 async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
@@ -161,14 +167,33 @@ async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeE
     }
 }
 
+/// A standby may be down or far behind when the server starts; the tables themselves answer then.
+fn replica(
+    config: &Config,
+    url: &StoreUrl,
+    tables: Arc<dyn ReadModels>,
+    closing: &mut Vec<Closing>,
+) -> Result<Arc<dyn ReadModels>, ServeError> {
+    let standby = PostgresReadModels::of_standby(&postgres(config, "tables_replica", url)?);
+    let standby = Arc::new(standby);
+    let closed = Arc::clone(&standby);
+    closing.push(Box::new(move || async move { closed.close().await }.boxed()));
+    Ok(Arc::new(ReplicaFirst::new(standby, tables)))
+}
+
+fn postgres(config: &Config, setting: &'static str, url: &StoreUrl) -> Result<PostgresConfig, ServeError> {
+    let mut settings = PostgresConfig::new(url.expose()).map_err(|error| refused(setting, url, &error))?;
+    settings.readers_max = config.read_models.readers_max;
+    settings.acquire_timeout = Duration::from_millis(config.read_models.acquire_timeout_ms);
+    Ok(settings)
+}
+
 async fn connect_postgres(
     config: &Config,
     closing: &mut Vec<Closing>,
 ) -> Result<Arc<dyn ReadModels>, ServeError> {
     let url = &config.stores.tables;
-    let mut settings = PostgresConfig::new(url.expose()).map_err(|error| refused("tables", url, &error))?;
-    settings.readers_max = config.read_models.readers_max;
-    settings.acquire_timeout = Duration::from_millis(config.read_models.acquire_timeout_ms);
+    let settings = postgres(config, "tables", url)?;
     let tables =
         PostgresReadModels::connect(settings).await.map_err(|error| refused("tables", url, &error))?;
     let tables = Arc::new(tables);

@@ -5,5 +5,6 @@ mod equality;
 mod following;
 mod healing;
 mod leading;
+mod redis;
 mod support;
 mod trouble;

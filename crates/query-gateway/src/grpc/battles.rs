@@ -12,6 +12,7 @@ use crate::config::BATTLES;
 use crate::error::QueryError;
 use crate::freshness::{Seen, Wanted};
 use crate::gateway::Core;
+use crate::tables::Ask;
 
 pub(super) async fn get(
     core: &Core,
@@ -30,7 +31,7 @@ pub(super) async fn get(
         Some(Asked::JoinCode(text)) => {
             let join_code = fields.join_code(text);
             fields.done()?;
-            core.read(None, wanted, || by_join_code(core, &join_code)).await?
+            core.read(None, wanted, |ask| by_join_code(core, &join_code, ask)).await?
         }
         None => return Err(fields.refused("battle", "say which one, by battle_id or join_code")),
     };
@@ -43,16 +44,16 @@ pub(super) async fn battle(
     battle_id: BattleId,
     wanted: Wanted,
 ) -> Result<Seen<BattleView>, QueryError> {
-    core.read(Some(battle_id), wanted, || by_id(core, battle_id)).await
+    core.read(Some(battle_id), wanted, |ask| by_id(core, battle_id, ask)).await
 }
 
-async fn by_id(core: &Core, battle_id: BattleId) -> Result<Seen<BattleView>, QueryError> {
-    let found = core.tables.battle(battle_id).await?;
+async fn by_id(core: &Core, battle_id: BattleId, ask: Ask) -> Result<Seen<BattleView>, QueryError> {
+    let found = core.tables.to_ask(ask).battle(battle_id).await?;
     found.map(seen).ok_or_else(|| unknown(&battle_id.to_string()))
 }
 
-async fn by_join_code(core: &Core, join_code: &str) -> Result<Seen<BattleView>, QueryError> {
-    let found = core.tables.battle_by_join_code(join_code).await?;
+async fn by_join_code(core: &Core, join_code: &str, ask: Ask) -> Result<Seen<BattleView>, QueryError> {
+    let found = core.tables.to_ask(ask).battle_by_join_code(join_code).await?;
     found.map(seen).ok_or_else(|| unknown(join_code))
 }
 
@@ -76,8 +77,9 @@ pub(super) async fn list(
     let before = fields.page_token(&request.page_token, phase);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async {
-        let page = core.tables.battles(phase, before, limit).await?;
+    let tables = &core.tables;
+    let read = |ask| async move {
+        let page = tables.to_ask(ask).battles(phase, before, limit).await?;
         Ok(Seen { as_of: page.as_of, value: page })
     };
     let seen = core.read(None, wanted, read).await?;

@@ -14,6 +14,7 @@ use crate::config::{AROUND_LINES, BOARD_LINES};
 use crate::error::QueryError;
 use crate::freshness::{Seen, Wanted};
 use crate::gateway::Core;
+use crate::tables::Ask;
 
 pub(super) async fn top(
     core: &Core,
@@ -26,6 +27,7 @@ pub(super) async fn top(
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
+<<<<<<< HEAD
     let top = read_top(core, battle_id, limit, wanted).await?;
     Ok(v1::GetLeaderboardResponse { entries: top.first(limit).to_vec(), total: top.total, as_of: top.as_of })
 }
@@ -39,6 +41,10 @@ pub(super) async fn read_top(
 ) -> Result<Arc<Top>, QueryError> {
     let read = || async move {
         let top = core.boards.top(battle_id, limit).await?;
+=======
+    let read = |ask| async move {
+        let top = core.boards.top(battle_id, limit, ask).await?;
+>>>>>>> wt/stores
         Ok(Seen { as_of: top.as_of, value: top })
     };
     Ok(core.read(Some(battle_id), wanted, read).await?.value)
@@ -55,7 +61,7 @@ pub(super) async fn rank(
     let participant_id = fields.participant_id(&request.participant_id);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async move { core.boards.rank(battle_id, participant_id).await.map(seen) };
+    let read = |ask| async move { core.boards.rank(battle_id, participant_id, ask).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetRankResponse {
         entry: boards::entries(&board.entries).pop(),
@@ -76,7 +82,7 @@ pub(super) async fn around(
     let range = fields.bounded("range", request.range, AROUND_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-    let read = || async move { core.boards.around(battle_id, participant_id, range).await.map(seen) };
+    let read = |ask| async move { core.boards.around(battle_id, participant_id, range, ask).await.map(seen) };
     let board = on_it(core, (battle_id, participant_id), wanted, read).await?;
     Ok(v1::GetAroundRankResponse {
         entries: boards::entries(&board.entries),
@@ -97,7 +103,7 @@ async fn on_it<F, R>(
     read: F,
 ) -> Result<Board, QueryError>
 where
-    F: Fn() -> R,
+    F: Fn(Ask) -> R,
     R: Future<Output = Result<Seen<Board>, QueryError>>,
 {
     let was_whole = core.wholeness.is_known();

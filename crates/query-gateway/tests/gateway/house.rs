@@ -58,6 +58,7 @@ impl House {
         let deps = Deps {
             leaderboard: Arc::clone(&board) as Arc<dyn Leaderboard>,
             read_models: Arc::clone(&tables) as Arc<dyn ReadModels>,
+            replica: None,
             bus: Arc::clone(&bus),
             verifier: Arc::new(TokenVerifier::new([signer.verifier_key()])),
             clock: clock.clone(),
@@ -92,6 +93,25 @@ impl House {
         let deps = Deps {
             leaderboard,
             read_models: Arc::clone(&self.tables) as Arc<dyn ReadModels>,
+            replica: None,
+            bus: Arc::clone(&self.bus),
+            verifier: Arc::new(TokenVerifier::new([self.signer.verifier_key()])),
+            clock: self.clock.clone(),
+        };
+        QueryGateway::new(deps, config, &self.shutdown)
+    }
+
+    /// Another gateway on a leaderboard that is down, these tables and perhaps a replica of them.
+    pub(crate) fn on_tables(
+        &self,
+        config: Config,
+        read_models: Arc<dyn ReadModels>,
+        replica: Option<Arc<dyn ReadModels>>,
+    ) -> QueryGateway {
+        let deps = Deps {
+            leaderboard: Arc::new(crate::stores::Down),
+            read_models,
+            replica,
             bus: Arc::clone(&self.bus),
             verifier: Arc::new(TokenVerifier::new([self.signer.verifier_key()])),
             clock: self.clock.clone(),

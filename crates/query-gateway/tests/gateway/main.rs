@@ -8,5 +8,6 @@ mod house;
 mod participants;
 mod questions;
 mod rebuild;
+mod replica;
 mod stores;
 mod watch;

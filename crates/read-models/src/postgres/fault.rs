@@ -52,6 +52,8 @@ fn meaning(code: &str) -> Meaning {
     match code {
         // Rights are an operator's to give; nothing is wrong with the tables.
         "42501" => return Meaning::TryAgain,
+        // A standby begins no transaction that writes; it may be promoted.
+        "0A000" => return Meaning::TryAgain,
         // A lock that was not had in time.
         "55P03" => return Meaning::TryAgain,
         _ => {}
@@ -77,8 +79,8 @@ mod tests {
     #[test]
     fn tells_outages_refusals_and_foreign_tables_apart() {
         let outages = [
-            "08P01", "08006", "25006", "25P03", "28P01", "3D000", "40001", "40P01", "42501", "53100",
-            "53300", "55P03", "57014", "57P01", "57P02", "57P03", "58030",
+            "08P01", "08006", "0A000", "25006", "25P03", "28P01", "3D000", "40001", "40P01", "42501",
+            "53100", "53300", "55P03", "57014", "57P01", "57P02", "57P03", "58030",
         ];
         for code in outages {
             assert_eq!(meaning(code), Meaning::TryAgain, "{code}");

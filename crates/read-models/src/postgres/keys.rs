@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::decode::{column, number};
 use super::session::Session;
 use crate::error::StoreError;
+use crate::relational::decode::StoredRow;
 use crate::relational::keys::{KeySource, Last};
 
 /// The keys in the tables, as the transaction sees them.
@@ -16,7 +16,7 @@ impl KeySource for KeyRows<'_> {
     async fn last_keys(&mut self) -> Result<Last, StoreError> {
         let row = self.0.row(sqlx::query(include_str!("sql/last_keys.sql"))).await?;
         let row = row.ok_or_else(|| StoreError::Damaged { reason: "no keys were answered".to_owned() })?;
-        Ok(Last { battle: number(&row, "battle")?, participant: number(&row, "participant")? })
+        Ok(Last { battle: row.number("battle")?, participant: row.number("participant")? })
     }
 
     async fn battle_keys(&mut self, ids: Vec<Uuid>) -> Result<Vec<(Uuid, i64)>, StoreError> {
@@ -34,5 +34,5 @@ async fn look_up(
     ids: Vec<Uuid>,
 ) -> Result<Vec<(Uuid, i64)>, StoreError> {
     let rows = session.rows(sqlx::query(sql).bind(ids)).await?;
-    rows.iter().map(|row| Ok((column(row, "uuid")?, number(row, "id")?))).collect()
+    rows.iter().map(|row| Ok((row.uuid("uuid")?, row.number("id")?))).collect()
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use sqlx::migrate::{Migration, Migrator};
 
 use super::config::MIGRATIONS_LOCK;
-use super::decode::{column, number};
+use super::decode::column;
 use super::fault::store_error;
 use super::session::{Connections, Session};
 use crate::error::StoreError;
+use crate::relational::decode::StoredRow;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -56,7 +57,7 @@ async fn missing(session: &mut Session) -> Result<Vec<&'static Migration>, Store
     }
     let query = sqlx::query("SELECT version, checksum FROM schema_migrations ORDER BY version");
     for row in session.rows(query).await? {
-        let (version, checksum): (i64, &[u8]) = (number(&row, "version")?, column(&row, "checksum")?);
+        let (version, checksum): (i64, &[u8]) = (row.number("version")?, column(&row, "checksum")?);
         let known = missing.iter().position(|ours| ours.version == version);
         let Some(known) = known.filter(|&known| *missing[known].checksum == *checksum) else {
             let reason = format!("the tables are of another version: migration {version} is not known here");

@@ -54,6 +54,13 @@ impl PostgresReadModels {
         Ok(Self { writer, readers, keys: Mutex::default() })
     }
 
+    /// Tables on a server that only reads, as a standby. It is connected to when it is needed, and its tables are not looked at: it may
+    /// be behind the migrations too.
+    pub fn of_standby(config: &PostgresConfig) -> Self {
+        let (writer, readers) = (Connections::for_writing(config), Connections::for_reading(config));
+        Self { writer, readers, keys: Mutex::default() }
+    }
+
     /// Waits for what is running and closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;

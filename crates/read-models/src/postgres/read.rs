@@ -5,30 +5,21 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, query};
 
-use super::decode::{self, column, number};
+use super::decode::column;
 use super::session::{Connections, Session};
 use super::values::Whole;
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::decode::{self, BoardHead};
 use crate::relational::words::phase_word;
-use crate::relational::{CHANGES, TABLES, as_i64, misfit};
+use crate::relational::{TABLES, as_i64};
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints};
 
 pub(super) async fn checkpoints(readers: &Connections) -> Result<Checkpoints, StoreError> {
     let rows = all(readers, query(include_str!("sql/checkpoints.sql"))).await?;
-    let mut found = Checkpoints::default();
-    for row in rows {
-        let Some(Whole(_)) = column(&row, "position")? else { continue };
-        found.begun = true;
-        match column::<&str>(&row, "name")? {
-            TABLES => found.tables = number(&row, "position")?,
-            CHANGES => found.changes = number(&row, "position")?,
-            other => return Err(misfit("checkpoint", other)),
-        }
-    }
-    Ok(found)
+    decode::checkpoints(&rows)
 }
 
 pub(super) async fn parked(
@@ -79,11 +70,7 @@ pub(super) async fn battles(
     };
     let rows = snapshot.rows(query).await?;
     snapshot.commit().await?;
-    let mut battles = rows.iter().map(decode::battle).collect::<Result<Vec<_>, _>>()?;
-    let more = battles.len() > limit as usize;
-    battles.truncate(limit as usize);
-    let next = battles.last().filter(|_| more).map(|last| last.battle.created_position);
-    Ok(BattlePage { battles, next, as_of })
+    decode::page(&rows, limit, as_of)
 }
 
 pub(super) async fn questions(readers: &Connections, id: BattleId) -> Result<Vec<Question>, StoreError> {
@@ -106,8 +93,7 @@ pub(super) async fn usernames(
     battle_id: BattleId,
 ) -> Result<Vec<(ParticipantId, String)>, StoreError> {
     let rows = all(readers, query(include_str!("sql/usernames.sql")).bind(battle_id.0)).await?;
-    let name = |row: &PgRow| Ok((ParticipantId(column(row, "participant_id")?), column(row, "username")?));
-    rows.iter().map(name).collect()
+    decode::usernames(&rows)
 }
 
 pub(super) async fn attacks_on(
@@ -128,8 +114,8 @@ pub(super) async fn attacks_on(
 
 pub(super) async fn top(readers: &Connections, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await?;
-    let board = match BoardHead::of(&mut snapshot, battle_id).await? {
-        Some(head) => Ok(head.lines(&mut snapshot, 0, limit).await?),
+    let board = match head_of(&mut snapshot, battle_id).await? {
+        Some(head) => Ok(lines(head, &mut snapshot, 0, limit).await?),
         None => Err(StoreError::NotHeld(battle_id)),
     };
     snapshot.commit().await?;
@@ -143,61 +129,37 @@ pub(super) async fn around(
     range: u32,
 ) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await?;
-    let board = match BoardHead::of(&mut snapshot, battle_id).await? {
-        Some(head) => Ok(head.lines_around(&mut snapshot, participant_id, range).await?),
+    let board = match head_of(&mut snapshot, battle_id).await? {
+        Some(head) => Ok(lines_around(head, &mut snapshot, participant_id, range).await?),
         None => Err(StoreError::NotHeld(battle_id)),
     };
     snapshot.commit().await?;
     board
 }
 
-/// What all reads of a board begin with.
-struct BoardHead {
-    key: i64,
-    total: u32,
-    as_of: Position,
+/// What all reads of a board begin with; `None` when there is no such battle.
+async fn head_of(snapshot: &mut Session, battle_id: BattleId) -> Result<Option<BoardHead>, StoreError> {
+    let row = snapshot.row(query(include_str!("sql/battle.sql")).bind(battle_id.0)).await?;
+    row.as_ref().map(BoardHead::of).transpose()
 }
 
-impl BoardHead {
-    /// `None` when there is no such battle.
-    async fn of(snapshot: &mut Session, battle_id: BattleId) -> Result<Option<Self>, StoreError> {
-        let row = snapshot.row(query(include_str!("sql/battle.sql")).bind(battle_id.0)).await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(Self {
-            key: number(&row, "id")?,
-            total: number(&row, "participants")?,
-            as_of: number(&row, "position")?,
-        }))
-    }
+async fn lines_around(
+    head: BoardHead,
+    snapshot: &mut Session,
+    participant_id: ParticipantId,
+    range: u32,
+) -> Result<Board, StoreError> {
+    let query = query(include_str!("sql/place.sql")).bind(head.key).bind(participant_id.0);
+    let Some(row) = snapshot.row(query).await? else { return Ok(head.without_lines()) };
+    let (from, limit) = decode::span_around(&row, range)?;
+    lines(head, snapshot, from, limit).await
+}
 
-    async fn lines_around(
-        self,
-        snapshot: &mut Session,
-        participant_id: ParticipantId,
-        range: u32,
-    ) -> Result<Board, StoreError> {
-        let query = query(include_str!("sql/place.sql")).bind(self.key).bind(participant_id.0);
-        let Some(row) = snapshot.row(query).await? else { return Ok(self.without_lines()) };
-        let place: u32 = number(&row, "place")?;
-        let from = place.saturating_sub(range);
-        let limit = (place - from).saturating_add(range).saturating_add(1);
-        self.lines(snapshot, from, limit).await
-    }
-
-    /// The lines from the place `from` (from 0) on.
-    async fn lines(self, snapshot: &mut Session, from: u32, limit: u32) -> Result<Board, StoreError> {
-        let query = query(include_str!("sql/board.sql"));
-        let query = query.bind(self.key).bind(i64::from(limit)).bind(i64::from(from));
-        let rows = snapshot.rows(query).await?;
-        let ranks = from.saturating_add(1)..;
-        let entries = rows.iter().zip(ranks).map(|(row, rank)| decode::board_entry(row, rank));
-        let entries = entries.collect::<Result<Vec<_>, _>>()?;
-        Ok(Board { entries, ..self.without_lines() })
-    }
-
-    fn without_lines(&self) -> Board {
-        Board { entries: Vec::new(), total: self.total, as_of: self.as_of }
-    }
+/// The lines from the place `from` (from 0) on.
+async fn lines(head: BoardHead, snapshot: &mut Session, from: u32, limit: u32) -> Result<Board, StoreError> {
+    let query = query(include_str!("sql/board.sql"));
+    let query = query.bind(head.key).bind(i64::from(limit)).bind(i64::from(from));
+    head.board(&snapshot.rows(query).await?, from)
 }
 
 async fn all(

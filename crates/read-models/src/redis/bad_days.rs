@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use nimaora_local_servers::{Port, Redis, RedisCluster, scratch};
+use nimaora_local_servers::{Port, Redis, RedisCluster, RedisSentinels, scratch};
 
 use super::*;
 use crate::contract::battle;
@@ -115,6 +115,21 @@ async fn a_server_that_hangs_is_given_up_and_used_again() {
     server.process.resume();
     until(async || boards.top(battle(1), 1).await.ok()).await;
     until(async || boards.restore(&board_of(2)).await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_board_is_held_by_the_next_master_or_put_back_there() {
+    let dir = scratch().unwrap();
+    let mut all = RedisSentinels::start(dir.path()).await.unwrap();
+    let boards = RedisLeaderboard::connect(RedisConfig::new(all.url())).unwrap();
+    until(async || boards.restore(&board_of(1)).await.ok()).await;
+    all.servers[0].process.kill().await;
+    let held = until(async || boards.held(&[battle(1)]).await.ok()).await;
+    // What a replica had not got yet is lost, as anything else that Redis loses.
+    if held == [None] {
+        boards.restore(&board_of(1)).await.unwrap();
+    }
+    assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 3);
 }
 
 fn openssl(dir: &Path, args: &str) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use nimaora_redis_link::LinkConfig;
+
 /// Settings of the leaderboard in Redis.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://[user:password@]host:port[/db]`, `rediss://` for TLS, `redis+cluster://[user:password@]a:1,b:2` for a cluster and
-    /// `rediss+cluster://` for one with TLS.
+    /// As [`nimaora_redis_link::LinkConfig::url`] says.
     pub url: String,
     /// The certificates (PEM) of who may sign the server's, for TLS; those of the system when there are none.
     pub root_certificates: Option<Vec<u8>>,
@@ -37,55 +38,20 @@ impl RedisConfig {
     }
 }
 
+impl RedisConfig {
+    pub(super) fn link(&self) -> LinkConfig<'_> {
+        LinkConfig {
+            url: &self.url,
+            root_certificates: self.root_certificates.as_deref(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.write_timeout,
+        }
+    }
+}
+
 impl std::fmt::Debug for RedisConfig {
     /// Without the URL, which may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisConfig").field("read_timeout", &self.read_timeout).finish_non_exhaustive()
     }
-}
-
-/// Why a URL is not one of a Redis that can be used. Never shows the URL.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RedisConfigError {
-    /// It begins otherwise.
-    #[error(
-        "the URL begins with none of redis://, rediss://, redis+cluster:// and rediss+cluster:// (Sentinel is not supported)"
-    )]
-    Scheme,
-    /// The rest is not what it should be.
-    #[error(
-        "the URL is not of the form SCHEME://[user:password@]host:port[,host:port for a cluster][/db]: {reason}"
-    )]
-    Form {
-        /// What the client says.
-        reason: String,
-    },
-}
-
-/// What a URL asks for.
-#[derive(Debug)]
-pub(super) enum Target {
-    /// One server.
-    One(String),
-    /// A cluster, known by some of its nodes.
-    Cluster(Vec<String>),
-}
-
-impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, RedisConfigError> {
-        let (scheme, rest) = url.split_once("://").ok_or(RedisConfigError::Scheme)?;
-        match scheme {
-            "redis" | "rediss" => Ok(Self::One(url.to_owned())),
-            "redis+cluster" => Ok(Self::Cluster(nodes("redis", rest))),
-            "rediss+cluster" => Ok(Self::Cluster(nodes("rediss", rest))),
-            _ => Err(RedisConfigError::Scheme),
-        }
-    }
-}
-
-/// The URL of each node; all with the same user and password.
-fn nodes(scheme: &str, rest: &str) -> Vec<String> {
-    let (user, hosts) =
-        rest.rsplit_once('@').map_or((String::new(), rest), |(user, hosts)| (format!("{user}@"), hosts));
-    hosts.split(',').map(|host| format!("{scheme}://{user}{host}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The leaderboard in Redis, on one server or a cluster.
+//! The leaderboard in Redis: on one server, a cluster, or the master that sentinels name.
 //!
 //! | key | what it holds |
 //! |---|---|
@@ -14,7 +14,6 @@ mod answer;
 #[cfg(test)]
 mod bad_days;
 mod config;
-mod link;
 mod score;
 mod script;
 #[cfg(test)]
@@ -25,16 +24,17 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use nimaora_domain::{BattleId, ParticipantId};
+use nimaora_redis_link::Link;
+pub use nimaora_redis_link::UrlError;
 
-pub use self::config::{RedisConfig, RedisConfigError};
-use self::link::{Arg, Link};
-use self::script::Script;
+pub use self::config::RedisConfig;
+use self::script::{Arg, Script};
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{Applied, Board, BoardBatch, BoardChange, BoardLine, Leaderboard, WholeBoard};
 
 /// Lines of a whole board that are laid ready by one call, some milliseconds of the server's time.
-const STAGED_LINES_MAX: usize = 2_000;
+const STAGED_LINES_MAX: usize = 1_000;
 /// What was laid ready and never used goes after this time.
 const STAGED_TTL_SECONDS: u64 = 300;
 
@@ -80,10 +80,10 @@ impl RedisLeaderboard {
     /// Does not connect yet: Redis may be down when the server starts.
     ///
     /// # Errors
-    /// [`RedisConfigError`] for a URL that cannot be used.
-    pub fn connect(config: RedisConfig) -> Result<Self, RedisConfigError> {
+    /// [`UrlError`] for a URL that cannot be used.
+    pub fn connect(config: RedisConfig) -> Result<Self, UrlError> {
         Ok(Self {
-            link: Link::new(&config)?,
+            link: Link::new(&config.link())?,
             config,
             apply: Script::new(include_str!("lua/apply.lua")),
             stage: Script::new(include_str!("lua/stage.lua")),
@@ -92,15 +92,20 @@ impl RedisLeaderboard {
         })
     }
 
-    /// One battle's batches, in their order. Answers the battle when something before one of them is missing; then the others are
-    /// not tried.
-    async fn apply_battle(&self, batches: Vec<&BoardBatch>) -> Result<Option<BattleId>, StoreError> {
+    /// One battle's batches, in their order. Answers whether all were applied: false when something before one of them is missing;
+    /// then the others are not tried.
+    async fn apply_battle(
+        &self,
+        battle_id: BattleId,
+        batches: Vec<&BoardBatch>,
+    ) -> (BattleId, Result<bool, StoreError>) {
         for batch in batches {
-            if !self.apply_one(batch).await? {
-                return Ok(Some(batch.battle_id));
+            match self.apply_one(batch).await {
+                Ok(true) => {}
+                other => return (battle_id, other),
             }
         }
-        Ok(None)
+        (battle_id, Ok(true))
     }
 
     async fn apply_one(&self, batch: &BoardBatch) -> Result<bool, StoreError> {
@@ -114,13 +119,13 @@ impl RedisLeaderboard {
         ];
         args.extend(changes.iter().flat_map(Encoded::args));
         let keys = Keys::of(batch.battle_id);
-        let applied = self.link.call(&self.apply, &keys.both(), &args, self.config.write_timeout).await?;
+        let applied = self.apply.call(&self.link, &keys.both(), &args, self.config.write_timeout).await?;
         answer::yes(&applied)
     }
 
     async fn read(&self, battle_id: BattleId, args: &[Arg<'_>]) -> Result<Board, StoreError> {
         let keys = Keys::of(battle_id);
-        let answer = self.link.call(&self.read, &keys.both(), args, self.config.read_timeout).await?;
+        let answer = self.read.call(&self.link, &keys.both(), args, self.config.read_timeout).await?;
         answer::board(&answer)?.ok_or(StoreError::NotHeld(battle_id))
     }
 
@@ -194,22 +199,31 @@ impl Leaderboard for RedisLeaderboard {
         }
         let mut each = Vec::with_capacity(battles.len());
         for of_one in battles {
-            each.push(self.apply_battle(of_one));
-        }
-        let mut answers = stream::iter(each).buffer_unordered(self.config.battles_at_once_max.max(1));
-        let mut applied = Applied::default();
-        let mut failed = None;
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(missing) => applied.missing.extend(missing),
-                // The others are applied all the same; the whole call is repeated, and repeats change nothing.
-                Err(error) => failed = Some(error),
+            if let Some(first) = of_one.first() {
+                each.push(self.apply_battle(first.battle_id, of_one));
             }
         }
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(applied),
+        let mut answers = stream::iter(each).buffer_unordered(self.config.battles_at_once_max.max(1));
+        let (mut applied, mut why) = (Applied::default(), None);
+        while let Some((battle_id, answer)) = answers.next().await {
+            match answer {
+                Ok(true) => {}
+                Ok(false) => applied.missing.push(battle_id),
+                // The others are applied all the same.
+                Err(StoreError::Unavailable { reason }) => {
+                    applied.failed.push(battle_id);
+                    why = Some(reason);
+                }
+                Err(error) => {
+                    tracing::warn!(%battle_id, %error, "a board cannot be written and is made anew");
+                    applied.missing.push(battle_id);
+                }
+            }
         }
+        if let Some(reason) = why {
+            tracing::warn!(battles = applied.failed.len(), reason, "boards cannot be written now");
+        }
+        Ok(applied)
     }
 
     async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError> {
@@ -222,7 +236,7 @@ impl Leaderboard for RedisLeaderboard {
             let lines = lines.iter().map(encoded).collect::<Result<Vec<_>, _>>()?;
             let mut args = vec![Arg::Number(STAGED_TTL_SECONDS)];
             args.extend(lines.iter().flat_map(Encoded::args));
-            self.link.call(&self.stage, &staged.both(), &args, timeout).await?;
+            self.stage.call(&self.link, &staged.both(), &args, timeout).await?;
         }
         let args = [
             Arg::Number(board.revision),
@@ -232,7 +246,7 @@ impl Leaderboard for RedisLeaderboard {
             Arg::Number(board.lines.len() as u64),
         ];
         let all = [&*keys.board, &keys.participants, &staged.board, &staged.participants];
-        let restored = self.link.call(&self.restore, &all, &args, timeout).await?;
+        let restored = self.restore.call(&self.link, &all, &args, timeout).await?;
         match answer::yes(&restored)? {
             true => Ok(()),
             false => {

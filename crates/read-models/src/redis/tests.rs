@@ -200,7 +200,7 @@ async fn a_server_that_died_is_unavailable_and_used_again_when_it_is_back() {
 async fn says_which_urls_it_takes_and_shows_no_password() {
     for url in [
         "http://secret@a",
-        "redis+sentinel://secret@a",
+        "redis+sentinel://:secret@a",
         "secret",
         "redis://:secret@a:b:c",
         "redis+cluster://:secret@:",

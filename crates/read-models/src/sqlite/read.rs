@@ -2,30 +2,21 @@
 
 use nimaora_domain::{BattleId, ParticipantId, Phase, Question};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row, SqliteConnection, SqliteExecutor};
+use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::decode::{self, column, number};
 use super::fault::store_error;
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::as_i64;
+use crate::relational::decode::{self, BoardHead};
 use crate::relational::words::phase_word;
-use crate::relational::{CHANGES, TABLES, as_i64, misfit};
 use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints};
 
 pub(super) async fn checkpoints<'c>(reader: impl SqliteExecutor<'c>) -> Result<Checkpoints, StoreError> {
     let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(reader).await;
-    let mut found = Checkpoints::default();
-    for row in rows.map_err(store_error)? {
-        found.begun = true;
-        match column::<&str>(&row, "name")? {
-            TABLES => found.tables = number(&row, "position")?,
-            CHANGES => found.changes = number(&row, "position")?,
-            other => return Err(misfit("checkpoint", other)),
-        }
-    }
-    Ok(found)
+    decode::checkpoints(&rows.map_err(store_error)?)
 }
 
 pub(super) async fn parked(
@@ -58,7 +49,7 @@ pub(super) async fn battles(
     limit: u32,
 ) -> Result<BattlePage, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
-    let as_of = table_position(&mut snapshot).await?;
+    let as_of = checkpoints(&mut *snapshot).await?.tables;
     let before = before.map_or(i64::MAX, as_i64);
     // One more than asked tells whether there are more.
     let limit_and_one = i64::from(limit) + 1;
@@ -70,11 +61,7 @@ pub(super) async fn battles(
         None => sqlx::query(include_str!("sql/battles.sql")).bind(before).bind(limit_and_one),
     };
     let rows = query.fetch_all(&mut *snapshot).await.map_err(store_error)?;
-    let mut battles = rows.iter().map(decode::battle).collect::<Result<Vec<_>, _>>()?;
-    let more = battles.len() > limit as usize;
-    battles.truncate(limit as usize);
-    let next = battles.last().filter(|_| more).map(|last| last.battle.created_position);
-    Ok(BattlePage { battles, next, as_of })
+    decode::page(&rows, limit, as_of)
 }
 
 pub(super) async fn questions(readers: &SqlitePool, id: BattleId) -> Result<Vec<Question>, StoreError> {
@@ -100,9 +87,7 @@ pub(super) async fn usernames(
 ) -> Result<Vec<(ParticipantId, String)>, StoreError> {
     let query = sqlx::query(include_str!("sql/usernames.sql")).bind(battle_id.to_string());
     let rows = query.fetch_all(readers).await.map_err(store_error)?;
-    let name =
-        |row: &SqliteRow| Ok((ParticipantId(decode::uuid(row, "participant_id")?), column(row, "username")?));
-    rows.iter().map(name).collect()
+    decode::usernames(&rows)
 }
 
 pub(super) async fn attacks_on(
@@ -123,8 +108,8 @@ pub(super) async fn attacks_on(
 
 pub(super) async fn top(readers: &SqlitePool, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
-    let head = BoardHead::of(&mut snapshot, battle_id).await?;
-    head.lines(&mut snapshot, 0, limit).await
+    let head = head_of(&mut snapshot, battle_id).await?;
+    lines(head, &mut snapshot, 0, limit).await
 }
 
 pub(super) async fn around(
@@ -134,63 +119,31 @@ pub(super) async fn around(
     range: u32,
 ) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
-    let head = BoardHead::of(&mut snapshot, battle_id).await?;
+    let head = head_of(&mut snapshot, battle_id).await?;
     let query = sqlx::query(include_str!("sql/place.sql")).bind(head.key).bind(participant_id.to_string());
     let Some(row) = one(query.fetch_optional(&mut *snapshot).await)? else {
         return Ok(head.without_lines());
     };
-    let place: u32 = number(&row, "place")?;
-    let from = place.saturating_sub(range);
-    let limit = (place - from).saturating_add(range).saturating_add(1);
-    head.lines(&mut snapshot, from, limit).await
+    let (from, limit) = decode::span_around(&row, range)?;
+    lines(head, &mut snapshot, from, limit).await
 }
 
 /// What all reads of a board begin with.
-struct BoardHead {
-    key: i64,
-    total: u32,
-    as_of: Position,
+async fn head_of(snapshot: &mut SqliteConnection, battle_id: BattleId) -> Result<BoardHead, StoreError> {
+    let query = sqlx::query(include_str!("sql/battle.sql")).bind(battle_id.to_string());
+    let row = one(query.fetch_optional(snapshot).await)?.ok_or(StoreError::NotHeld(battle_id))?;
+    BoardHead::of(&row)
 }
 
-impl BoardHead {
-    async fn of(snapshot: &mut SqliteConnection, battle_id: BattleId) -> Result<Self, StoreError> {
-        let query = sqlx::query(include_str!("sql/battle.sql")).bind(battle_id.to_string());
-        let row = one(query.fetch_optional(snapshot).await)?.ok_or(StoreError::NotHeld(battle_id))?;
-        Ok(Self {
-            key: column(&row, "id")?,
-            total: number(&row, "participants")?,
-            as_of: number(&row, "position")?,
-        })
-    }
-
-    /// The lines from the place `from` (from 0) on.
-    async fn lines(
-        self,
-        snapshot: &mut SqliteConnection,
-        from: u32,
-        limit: u32,
-    ) -> Result<Board, StoreError> {
-        let query = sqlx::query(include_str!("sql/board.sql")).bind(self.key).bind(limit).bind(from);
-        let rows = query.fetch_all(snapshot).await.map_err(store_error)?;
-        let ranks = from.saturating_add(1)..;
-        let entries = rows.iter().zip(ranks).map(|(row, rank)| decode::board_entry(row, rank));
-        let entries = entries.collect::<Result<Vec<_>, _>>()?;
-        Ok(Board { entries, ..self.without_lines() })
-    }
-
-    fn without_lines(&self) -> Board {
-        Board { entries: Vec::new(), total: self.total, as_of: self.as_of }
-    }
-}
-
-async fn table_position(snapshot: &mut SqliteConnection) -> Result<Position, StoreError> {
-    let rows = sqlx::query(include_str!("sql/checkpoints.sql")).fetch_all(snapshot).await;
-    for row in rows.map_err(store_error)? {
-        if row.try_get::<&str, _>("name").map_err(store_error)? == TABLES {
-            return number(&row, "position");
-        }
-    }
-    Ok(0)
+/// The lines from the place `from` (from 0) on.
+async fn lines(
+    head: BoardHead,
+    snapshot: &mut SqliteConnection,
+    from: u32,
+    limit: u32,
+) -> Result<Board, StoreError> {
+    let query = sqlx::query(include_str!("sql/board.sql")).bind(head.key).bind(limit).bind(from);
+    head.board(&query.fetch_all(snapshot).await.map_err(store_error)?, from)
 }
 
 fn one(row: Result<Option<SqliteRow>, sqlx::Error>) -> Result<Option<SqliteRow>, StoreError> {

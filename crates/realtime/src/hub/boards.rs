@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nimaora_change_bus::Change;
+use nimaora_read_models::Position;
 use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
@@ -29,6 +30,8 @@ pub(super) async fn follow(hub: Arc<Hub>, room: Arc<Room>, mut feed: Feed, mut i
     let poll = Duration::from_millis(hub.config.board_poll_ms);
     let mut next_at = Instant::now();
     let mut poll_at = next_at + poll;
+    // The position of the last change that was heard of.
+    let mut heard = 0;
     loop {
         tokio::select! {
             biased;
@@ -36,7 +39,7 @@ pub(super) async fn follow(hub: Arc<Hub>, room: Arc<Room>, mut feed: Feed, mut i
             () = tokio::time::sleep_until(if is_stale { next_at } else { poll_at }) => {
                 next_at = Instant::now() + tick;
                 poll_at = Instant::now() + poll;
-                is_stale = match refresh(&hub, &room).await {
+                is_stale = match refresh(&hub, &room, heard).await {
                     Ok(is_newer) => {
                         if is_newer {
                             hub.boards.push(Arc::clone(&room));
@@ -49,14 +52,19 @@ pub(super) async fn follow(hub: Arc<Hub>, room: Arc<Room>, mut feed: Feed, mut i
                     }
                 };
             }
-            message = feed.next() => is_stale |= moves_board(&message),
+            message = feed.next() => {
+                if let FeedMessage::Changes(batch) = &message {
+                    heard = heard.max(batch.position);
+                }
+                is_stale |= moves_board(&message);
+            }
         }
     }
 }
 
 /// Reads the board and keeps it; answers whether it is newer than the one that was kept.
-pub(super) async fn refresh(hub: &Hub, room: &Room) -> Result<bool, Refusal> {
-    let board = hub.top(room.battle_id).await?;
+pub(super) async fn refresh(hub: &Hub, room: &Room, at_least: Position) -> Result<bool, Refusal> {
+    let board = hub.top(room.battle_id, at_least).await?;
     Ok(room.keep_board(&board))
 }
 

@@ -205,7 +205,7 @@ impl Follower {
 
     /// The final standings go with the news; without them when they cannot be read, because a board follows anyway.
     pub(super) async fn finish(&self, source: Source, position: Position, finished_at: Option<Timestamp>) {
-        let standings = self.hub.top(self.room.battle_id).await.ok();
+        let standings = self.hub.top(self.room.battle_id, position).await.ok();
         let news = News::Finished { finished_at, position, standings: standings.as_ref() };
         self.announce(source, Phase::Finished, position, &news).await;
     }

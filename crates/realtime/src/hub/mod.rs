@@ -72,12 +72,14 @@ impl Hub {
         }
     }
 
-    /// The first lines of a board, from the tables when the leaderboard cannot tell.
-    pub(crate) async fn top(&self, battle_id: BattleId) -> Result<Board, Refusal> {
+    /// The first lines of a board, from the tables when the leaderboard cannot tell, or has not reached `at_least`: it may have lost
+    /// what they hold.
+    pub(crate) async fn top(&self, battle_id: BattleId, at_least: Position) -> Result<Board, Refusal> {
         let limit = self.config.board_top_n;
-        match self.ask(self.leaderboard.top(battle_id, limit)).await {
-            Ok(board) => Ok(board),
-            Err(_) => self.ask(self.read_models.top(battle_id, limit)).await,
+        let board = self.ask(self.leaderboard.top(battle_id, limit)).await;
+        match board {
+            Ok(board) if board.as_of >= at_least => Ok(board),
+            _ => self.ask(self.read_models.top(battle_id, limit)).await.or(board),
         }
     }
 

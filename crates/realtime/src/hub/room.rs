@@ -111,7 +111,7 @@ impl Room {
             return Err(Refusal::Unavailable);
         };
         let battle = hub.battle(self.battle_id).await?;
-        let is_fresh = boards::refresh(hub, self).await.is_ok();
+        let is_fresh = boards::refresh(hub, self, battle.as_of).await.is_ok();
         let follower = Follower::new(Arc::clone(hub), Arc::clone(self), battle.phase);
         hub.shutdown.spawn(follower.run(news));
         hub.shutdown.spawn(boards::follow(Arc::clone(hub), Arc::clone(self), boards, !is_fresh));

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use nimaora_redis_link::LinkConfig;
+
 /// Settings of presence in Redis.
 #[derive(Clone)]
 pub struct RedisPresenceConfig {
-    /// `redis://[user:password@]host:port[/db]`, `rediss://` for TLS, `redis+cluster://[user:password@]a:1,b:2` for a cluster and
-    /// `rediss+cluster://` for one with TLS.
+    /// As [`nimaora_redis_link::LinkConfig::url`] says.
     pub url: String,
     /// The certificates (PEM) of who may sign the server's, for TLS; those of the system when there are none.
     pub root_certificates: Option<Vec<u8>>,
@@ -31,27 +32,20 @@ impl RedisPresenceConfig {
     }
 }
 
+impl RedisPresenceConfig {
+    pub(super) fn link(&self) -> LinkConfig<'_> {
+        LinkConfig {
+            url: &self.url,
+            root_certificates: self.root_certificates.as_deref(),
+            connect_timeout: self.connect_timeout,
+            response_timeout: self.timeout,
+        }
+    }
+}
+
 impl std::fmt::Debug for RedisPresenceConfig {
     /// Without the URL, which may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisPresenceConfig").field("timeout", &self.timeout).finish_non_exhaustive()
     }
-}
-
-/// Why a URL is not one of a Redis that can be used. Never shows the URL.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RedisPresenceConfigError {
-    /// It begins otherwise.
-    #[error(
-        "the URL begins with none of redis://, rediss://, redis+cluster:// and rediss+cluster:// (Sentinel is not supported)"
-    )]
-    Scheme,
-    /// The rest is not what it should be.
-    #[error(
-        "the URL is not of the form SCHEME://[user:password@]host:port[,host:port for a cluster][/db]: {reason}"
-    )]
-    Form {
-        /// What the client says.
-        reason: String,
-    },
 }

@@ -4,17 +4,17 @@
 //! milliseconds since the Unix epoch.
 
 mod config;
-mod link;
 #[cfg(test)]
 mod tests;
 
 use async_trait::async_trait;
 use nimaora_domain::{BattleId, ParticipantId};
+use nimaora_redis_link::Link;
+pub use nimaora_redis_link::UrlError;
 use redis::{FromRedisValue, Pipeline};
 use uuid::Uuid;
 
-pub use self::config::{RedisPresenceConfig, RedisPresenceConfigError};
-use self::link::Link;
+pub use self::config::RedisPresenceConfig;
 use crate::presence::{Presence, PresenceError};
 
 /// Presence kept in Redis. What Redis loses was never the truth: everybody counts as not heard of yet, and nobody as silent.
@@ -27,9 +27,9 @@ impl RedisPresence {
     /// Does not connect yet: Redis may be down when the server starts.
     ///
     /// # Errors
-    /// [`RedisPresenceConfigError`] for a URL that cannot be used.
-    pub fn connect(config: RedisPresenceConfig) -> Result<Self, RedisPresenceConfigError> {
-        Ok(Self { link: Link::new(&config)?, config })
+    /// [`UrlError`] for a URL that cannot be used.
+    pub fn connect(config: RedisPresenceConfig) -> Result<Self, UrlError> {
+        Ok(Self { link: Link::new(&config.link())?, config })
     }
 
     async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, PresenceError> {

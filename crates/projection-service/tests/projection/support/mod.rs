@@ -4,12 +4,14 @@
 mod arena;
 mod bus;
 mod forgetful;
+mod healed;
 mod log;
 mod server;
 
 pub use arena::Arena;
 pub use bus::RecordingBus;
 pub use forgetful::Forgetful;
+pub use healed::Healed;
 pub use log::DeadlyLog;
 pub use server::{Server, World};
 

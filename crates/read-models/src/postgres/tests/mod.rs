@@ -64,3 +64,4 @@ mod contract_pooled {
 mod outages;
 mod rivals;
 mod server;
+mod standby;

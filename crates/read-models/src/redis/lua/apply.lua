@@ -5,8 +5,11 @@
 local board, people = KEYS[1], KEYS[2]
 local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ended = ARGV[4]
-local seal = redis.call('HGET', people, '#')
-local mark = redis.call('ZSCORE', board, '#')
+local seal = redis.pcall('HGET', people, '#')
+local mark = redis.pcall('ZSCORE', board, '#')
+-- A key that holds something else is no board.
+if type(seal) == 'table' then seal = false end
+if type(mark) == 'table' then mark = false end
 local held = -1
 if seal and mark and redis.call('HLEN', people) == redis.call('ZCARD', board) then
   local revision, was_ended = string.match(seal, '^(%d+) %d+ (%d)$')

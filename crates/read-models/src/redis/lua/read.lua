@@ -3,8 +3,11 @@
 -- Answers nil when the board is not held whole; else the position, the number of lines, the place (from 0) of the first line that
 -- follows, and the lines as members and scores.
 local board, people = KEYS[1], KEYS[2]
-local seal = redis.call('HGET', people, '#')
-local mark = redis.call('ZSCORE', board, '#')
+local seal = redis.pcall('HGET', people, '#')
+local mark = redis.pcall('ZSCORE', board, '#')
+-- A key that holds something else is no board.
+if type(seal) == 'table' then seal = false end
+if type(mark) == 'table' then mark = false end
 if not seal or not mark then return false end
 local revision, position = string.match(seal, '^(%d+) (%d+) %d$')
 local size = redis.call('ZCARD', board)

@@ -2,8 +2,11 @@
 -- KEYS: the board, its participants, the new board, its participants. ARGV: revision, position, ended (0 or 1), seconds to live
 -- after the end, number of lines.
 -- Answers 1, also when the one in use is as new and stays; 0 when the new one is no longer all there.
-local seal = redis.call('HGET', KEYS[2], '#')
-local mark = redis.call('ZSCORE', KEYS[1], '#')
+local seal = redis.pcall('HGET', KEYS[2], '#')
+local mark = redis.pcall('ZSCORE', KEYS[1], '#')
+-- A key that holds something else is no board.
+if type(seal) == 'table' then seal = false end
+if type(mark) == 'table' then mark = false end
 if seal and mark and redis.call('HLEN', KEYS[2]) == redis.call('ZCARD', KEYS[1]) then
   local revision = string.match(seal, '^(%d+) %d+ %d$')
   if revision and tonumber(mark) == -tonumber(revision) - 1 and tonumber(revision) >= tonumber(ARGV[1]) then
