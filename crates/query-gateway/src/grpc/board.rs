@@ -27,7 +27,6 @@ pub(super) async fn top(
     let limit = fields.bounded("limit", request.limit, BOARD_LINES);
     let wanted = fields.wanted(request.min_position, request.wait_ms, caller);
     fields.done()?;
-<<<<<<< HEAD
     let top = read_top(core, battle_id, limit, wanted).await?;
     Ok(v1::GetLeaderboardResponse { entries: top.first(limit).to_vec(), total: top.total, as_of: top.as_of })
 }
@@ -39,12 +38,8 @@ pub(super) async fn read_top(
     limit: u32,
     wanted: Wanted,
 ) -> Result<Arc<Top>, QueryError> {
-    let read = || async move {
-        let top = core.boards.top(battle_id, limit).await?;
-=======
     let read = |ask| async move {
         let top = core.boards.top(battle_id, limit, ask).await?;
->>>>>>> wt/stores
         Ok(Seen { as_of: top.as_of, value: top })
     };
     Ok(core.read(Some(battle_id), wanted, read).await?.value)
