@@ -10,7 +10,8 @@
 //! | `inbox` | gathers what has arrived into batches |
 //! | `fold` | what a run of events does to boards, tables and followers |
 //! | `names` | who is called what, for alerts |
-//! | `applying` | writes what was folded to the tables, parks what cannot be projected |
+//! | `applying` | takes batches, and hands on what followers are told |
+//! | `writing` | writes what was folded to the tables, parks what cannot be projected |
 //! | `backlog` | what is on its way to the boards, bounded |
 //! | `boards` | writes boards, and holds up nothing when the leaderboard cannot be used |
 //! | `healing` | makes boards that the leaderboard has lost anew from the log |
@@ -40,6 +41,7 @@ mod source;
 pub mod status;
 mod stores;
 mod sweep;
+mod writing;
 
 pub use config::Config;
 pub use projection::{Deps, Projection};
