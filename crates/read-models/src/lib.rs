@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
+//! | [`rebuild`] | the [`Rebuildable`] port: tables built anew beside those in use |
 //! | [`rows`] | what the tables hold |
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
@@ -24,6 +25,7 @@ pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
 pub mod postgres;
+pub mod rebuild;
 pub mod redis;
 mod relational;
 pub mod replica;
@@ -37,10 +39,11 @@ pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
     WholeBoard,
 };
+pub use rebuild::{Comparison, Difference, HeldTables, NextTables, Rebuildable, TableRows};
 pub use replica::ReplicaFirst;
 pub use rows::{
-    AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
-    ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
+    AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, Discarded,
+    NewParticipant, ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
 };
 pub use tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 pub use wholeness::Wholeness;

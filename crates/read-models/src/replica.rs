@@ -13,7 +13,7 @@ use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::metrics::{self, Answered};
-use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 
 /// How long the replica may take; then the tables themselves are asked.
@@ -105,6 +105,10 @@ impl ReadModels for ReplicaFirst {
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
         self.tables.parked(after, limit).await
+    }
+
+    async fn discard_parked(&self, position: Position, why: &Discarded) -> Result<bool, StoreError> {
+        self.tables.discard_parked(position, why).await
     }
 
     async fn battle(&self, id: BattleId) -> Result<Option<BattleView>, StoreError> {

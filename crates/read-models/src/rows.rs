@@ -232,4 +232,15 @@ pub struct ParkedEvent {
     pub reason: String,
     /// When it was parked.
     pub parked_at: Timestamp,
+    /// That an operator looked at it and wants to hear of it no more.
+    pub discarded: Option<Discarded>,
+}
+
+/// Why a parked event is nobody's concern any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    /// Since when.
+    pub at: Timestamp,
+    /// What the operator said.
+    pub reason: String,
 }

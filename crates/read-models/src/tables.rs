@@ -7,8 +7,8 @@ use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::rows::{
-    AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, NewParticipant,
-    ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
+    AnswerRow, AnswerVerdict, AttackRow, AttackView, BattleRow, BattleUpdate, BattleView, Discarded,
+    NewParticipant, ParkedEvent, ParticipantUpdate, ParticipantView, QuestionRow,
 };
 
 /// All that a batch of events does to the tables. The lists are applied in the order of the fields.
@@ -94,6 +94,9 @@ pub trait ReadModels: Send + Sync + 'static {
 
     /// Up to `limit` parked events after a position, oldest first.
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError>;
+
+    /// Keeps why a parked event is nobody's concern any more. Answers whether there is such an event that was not discarded before.
+    async fn discard_parked(&self, position: Position, why: &Discarded) -> Result<bool, StoreError>;
 
     /// One battle.
     async fn battle(&self, id: BattleId) -> Result<Option<BattleView>, StoreError>;

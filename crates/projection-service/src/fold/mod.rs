@@ -163,6 +163,7 @@ impl<'a> Fold<'a> {
             event_type: event.event_type.to_string(),
             reason: reason.to_owned(),
             parked_at: self.now,
+            discarded: None,
         });
     }
 

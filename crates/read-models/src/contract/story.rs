@@ -119,6 +119,7 @@ pub fn parked(position: Position) -> ParkedEvent {
         event_type: "BattleTurnedInsideOut".to_owned(),
         reason: "there is no such type".to_owned(),
         parked_at: second(300),
+        discarded: None,
     }
 }
 

@@ -18,6 +18,8 @@ use crate::rows::{AnswerRow, AnswerVerdict, BattleUpdate, NewParticipant, Partic
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
 use crate::wholeness::Wholeness;
 
+pub use super::rebuild::*;
+
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
 #[macro_export]
 macro_rules! read_models_contract {
@@ -40,6 +42,12 @@ macro_rules! read_models_contract {
             lists_attacks_on_somebody_after_a_position,
             names_everybody_in_a_battle,
             keeps_parked_events,
+            discards_a_parked_event_once,
+            builds_tables_beside_those_in_use_and_puts_them_in_their_place,
+            names_what_differs_between_both,
+            replaces_nothing_that_is_not_as_far,
+            tells_a_builder_that_another_began,
+            writes_on_after_tables_with_other_keys_took_their_place,
             knows_nothing_of_what_was_not_written,
             ranks_as_the_leaderboard_does
         );

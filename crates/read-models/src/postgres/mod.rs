@@ -9,6 +9,7 @@ mod fault;
 mod keys;
 mod migrations;
 mod read;
+mod rebuild;
 mod session;
 mod values;
 mod write;
@@ -26,15 +27,17 @@ use self::session::{Connections, Session, within};
 use self::values::Whole;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
+use crate::relational::decode::StoredRow;
 use crate::relational::keys::{Keys, NewKeys};
 use crate::relational::{CHANGES, TABLES, as_i64, misfit};
-use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
 
 /// The tables in PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresReadModels {
+    config: PostgresConfig,
     /// One connection; whoever writes holds `keys` too.
     writer: Connections,
     readers: Connections,
@@ -51,14 +54,14 @@ impl PostgresReadModels {
         let (writer, readers) = (Connections::for_writing(&config), Connections::for_reading(&config));
         let limit = config.migrate_timeout;
         within(limit, migrations::run(&readers, &writer, limit)).await?;
-        Ok(Self { writer, readers, keys: Mutex::default() })
+        Ok(Self { config, writer, readers, keys: Mutex::default() })
     }
 
     /// Tables on a server that only reads, as a standby. It is connected to when it is needed, and its tables are not looked at: it may
     /// be behind the migrations too.
     pub fn of_standby(config: &PostgresConfig) -> Self {
         let (writer, readers) = (Connections::for_writing(config), Connections::for_reading(config));
-        Self { writer, readers, keys: Mutex::default() }
+        Self { config: config.clone(), writer, readers, keys: Mutex::default() }
     }
 
     /// Waits for what is running and closes all connections.
@@ -86,6 +89,17 @@ impl PostgresReadModels {
         }
     }
 
+    async fn write_discard(&self, position: Position, why: &Discarded) -> Result<bool, StoreError> {
+        let mut session = self.writer.begin().await?;
+        let query = sqlx::query(include_str!("sql/discard_parked.sql"))
+            .bind(as_i64(position))
+            .bind(values::Time(why.at))
+            .bind(write::storable(&why.reason));
+        let found = session.execute(query).await?;
+        session.commit().await?;
+        Ok(found > 0)
+    }
+
     async fn write_changes_checkpoint(&self, position: Position) -> Result<(), StoreError> {
         let mut session = self.writer.begin().await?;
         move_checkpoint(&mut session, CHANGES, position).await?;
@@ -99,13 +113,14 @@ async fn write_batch(
     batch: &TableBatch,
     keys: &mut Keys,
 ) -> Result<Option<(usize, NewKeys)>, StoreError> {
-    let stored = lock_tables(session).await?;
+    let Locked { position: stored, tables_id } = lock_tables(session).await?;
     if batch.checkpoint <= stored {
         return Ok(None);
     }
     if batch.follows != stored {
         return Err(StoreError::Overtaken { expected: batch.follows, stored });
     }
+    keys.belong_to(tables_id);
     let batch_keys = keys.for_batch(&mut KeyRows(session), batch).await?;
     let rows = write::rows(session, batch, &batch_keys).await?;
     move_checkpoint(session, TABLES, batch.checkpoint).await?;
@@ -115,13 +130,22 @@ async fn write_batch(
     Ok(Some((rows, batch_keys.into_new())))
 }
 
-/// Waits until nobody else writes a batch. Answers where the tables are, and nobody moves them before the transaction's end.
-async fn lock_tables(session: &mut Session) -> Result<Position, StoreError> {
+/// The tables, to which nobody else writes before the transaction's end.
+struct Locked {
+    /// Where they are.
+    position: Position,
+    /// Others that were put in their place have another one.
+    tables_id: i64,
+}
+
+/// Waits until nobody else writes a batch.
+async fn lock_tables(session: &mut Session) -> Result<Locked, StoreError> {
     let query = sqlx::query(include_str!("sql/lock_checkpoint.sql")).bind(TABLES);
     let row = session.row(query).await?.ok_or_else(|| misfit("checkpoint", TABLES))?;
     let position: Option<Whole> = decode::column(&row, "position")?;
     let Whole(position) = position.unwrap_or(Whole(0));
-    Position::try_from(position).map_err(|_| misfit("position", position))
+    let position = Position::try_from(position).map_err(|_| misfit("position", position))?;
+    Ok(Locked { position, tables_id: row.number("tables_id")? })
 }
 
 /// Moves a checkpoint, unless the position is not past it.
@@ -158,6 +182,10 @@ impl ReadModels for PostgresReadModels {
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
         self.readers.in_time(read::parked(&self.readers, after, limit)).await
+    }
+
+    async fn discard_parked(&self, position: Position, why: &Discarded) -> Result<bool, StoreError> {
+        self.writer.in_time(self.write_discard(position, why)).await
     }
 
     async fn battle(&self, id: BattleId) -> Result<Option<BattleView>, StoreError> {

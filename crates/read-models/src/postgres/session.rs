@@ -17,7 +17,7 @@ use super::fault::{is_stale, store_error};
 use crate::error::StoreError;
 
 /// Some connections that are used in the same way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connections {
     pool: PgPool,
     connections_max: u32,
@@ -57,6 +57,12 @@ impl Connections {
             "{begin}; SET LOCAL statement_timeout = {ms}; SET LOCAL idle_in_transaction_session_timeout = {ms}"
         );
         Self { pool, connections_max, work_timeout, begin }
+    }
+
+    /// The same for tables in another schema.
+    pub(super) fn in_schema(mut self, identifier: &str) -> Self {
+        self.begin = format!("{}; SET LOCAL search_path TO {identifier}", self.begin);
+        self
     }
 
     /// Begins a transaction.

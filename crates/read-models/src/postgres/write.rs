@@ -225,6 +225,6 @@ fn json<T: Serialize>(value: &T) -> Result<Json, StoreError> {
 }
 
 /// PostgreSQL's texts cannot hold the character 0, which may be the very reason for which an event is parked.
-fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

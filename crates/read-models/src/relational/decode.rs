@@ -9,7 +9,7 @@ use super::{CHANGES, TABLES, misfit};
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{Board, BoardEntry};
-use crate::rows::{AttackRow, AttackView, BattleRow, BattleView, ParkedEvent, ParticipantView};
+use crate::rows::{AttackRow, AttackView, BattleRow, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints};
 
 /// A row, as its database gives it.
@@ -142,6 +142,10 @@ pub(crate) fn parked(row: &impl StoredRow) -> Result<ParkedEvent, StoreError> {
         event_type: row.text("event_type")?.to_owned(),
         reason: row.text("reason")?.to_owned(),
         parked_at: row.time("parked_at")?,
+        discarded: match row.time_or_none("discarded_at")? {
+            Some(at) => Some(Discarded { at, reason: row.text("discard_reason")?.to_owned() }),
+            None => None,
+        },
     })
 }
 

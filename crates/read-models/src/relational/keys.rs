@@ -35,6 +35,8 @@ pub(crate) struct Keys {
     last: Option<Last>,
     /// The checkpoint of the tables when all this was so. Elsewhere somebody else has written, and has given keys too.
     at: Position,
+    /// Of which tables all this was said.
+    tables_id: i64,
 }
 
 /// The keys that one batch needs. They become [`Keys`] once the batch is committed.
@@ -70,6 +72,13 @@ pub(crate) struct NewKeys {
 }
 
 impl Keys {
+    /// Forgets everything unless it is about these tables.
+    pub(crate) fn belong_to(&mut self, tables_id: i64) {
+        if self.tables_id != tables_id {
+            *self = Self { tables_id, ..Self::default() };
+        }
+    }
+
     /// Finds the keys of all rows that the batch speaks of, and gives keys to its new rows. Whoever calls holds the tables'
     /// checkpoint, where the batch goes on from, so that nobody else gives out keys meanwhile.
     pub(crate) async fn for_batch(
@@ -78,7 +87,7 @@ impl Keys {
         batch: &TableBatch,
     ) -> Result<BatchKeys<'_>, StoreError> {
         if self.at != batch.follows {
-            *self = Self::default();
+            *self = Self { tables_id: self.tables_id, ..Self::default() };
         }
         // Only a commit that was heard of puts it back: when the caller gives up, the batch may be committed all the same.
         let mut last = match self.last.take() {

@@ -1,5 +1,6 @@
 //! What the adapters on SQL databases share: the integer keys of rows, the words that stand in columns, and what rows say.
 
+pub(crate) mod comparing;
 pub(crate) mod decode;
 pub(crate) mod keys;
 pub(crate) mod words;

@@ -11,9 +11,11 @@ mod keys;
 mod look;
 mod priority;
 mod read;
+mod rebuild;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -34,17 +36,21 @@ use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::relational::keys::Keys;
 use crate::relational::{CHANGES, TABLES, as_i64};
-use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
 
 /// The tables in a SQLite file.
 #[derive(Debug)]
 pub struct SqliteReadModels {
+    path: PathBuf,
+    config: SqliteConfig,
     /// One connection; whoever writes holds `keys` too.
     writer: SqlitePool,
     readers: SqlitePool,
-    keys: Mutex<Keys>,
+    keys: Arc<Mutex<Keys>>,
+    /// What was last begun beside these.
+    next: Mutex<Option<Arc<SqliteReadModels>>>,
 }
 
 impl SqliteReadModels {
@@ -76,7 +82,14 @@ impl SqliteReadModels {
             .connect_with(reading)
             .await
             .map_err(store_error)?;
-        Ok(Self { writer, readers, keys: Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            writer,
+            readers,
+            keys: Arc::default(),
+            next: Mutex::default(),
+        })
     }
 
     /// Waits for what is running and closes the file.
@@ -210,6 +223,17 @@ impl ReadModels for SqliteReadModels {
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
         read::parked(&self.readers, after, limit).await
+    }
+
+    async fn discard_parked(&self, position: Position, why: &Discarded) -> Result<bool, StoreError> {
+        let _writing = self.keys.lock().await;
+        let mut connection = self.writing().await?;
+        let query = sqlx::query(include_str!("sql/discard_parked.sql"))
+            .bind(as_i64(position))
+            .bind(why.at.to_string())
+            .bind(&why.reason);
+        let done = query.execute(&mut *connection).await.map_err(store_error);
+        trusted(connection, done).map(|done| done.rows_affected() > 0)
     }
 
     async fn battle(&self, id: BattleId) -> Result<Option<BattleView>, StoreError> {

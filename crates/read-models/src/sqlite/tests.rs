@@ -104,6 +104,8 @@ async fn file_of_the_first_version(home: &TempDir, insert: &'static str) {
     for sql in [
         insert,
         "ALTER TABLE battle_participants DROP COLUMN has_left",
+        "ALTER TABLE parked_events DROP COLUMN discarded_at",
+        "ALTER TABLE parked_events DROP COLUMN discard_reason",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&tables.writer).await.unwrap();

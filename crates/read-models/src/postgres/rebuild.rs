@@ -1,0 +1,237 @@
+//! Tables that are built in a schema beside the one in use, and moved into it in one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::Mutex;
+
+use super::config::PostgresConfig;
+use super::fault::store_error;
+use super::session::{Connections, Session, within};
+use super::{PostgresReadModels, lock_tables, migrations};
+use crate::Position;
+use crate::error::StoreError;
+use crate::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, HeldTables, NextTables, Rebuildable};
+use crate::relational::comparing::{self, COMPARED, Compared, Missing, Sets};
+use crate::relational::decode::StoredRow;
+use crate::relational::{CHANGES, TABLES, misfit};
+use crate::tables::ReadModels;
+
+/// All that moves, in an order in which it can be dropped.
+const MOVED: [&str; 8] = [
+    "attacks",
+    "answers",
+    "battle_participants",
+    "questions",
+    "battles",
+    "parked_events",
+    "projection_checkpoints",
+    "schema_migrations",
+];
+/// How long comparing a table may take. Nobody waits for it.
+const COMPARE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long the move waits for queries that are under way. New ones wait meanwhile, so it is not long.
+const MOVE_LOCK_TIMEOUT_MS: u64 = 2_000;
+
+/// Tables that are built in a schema of their own.
+struct Next {
+    sets: Arc<Sets>,
+    config: PostgresConfig,
+    /// Of the tables in use.
+    writer: Connections,
+    readers: Connections,
+    tables: Arc<PostgresReadModels>,
+}
+
+/// A transaction that holds the row which every writer has to lock.
+struct Held {
+    sets: Arc<Sets>,
+    writer: Connections,
+    readers: Connections,
+    session: Session,
+    position: Position,
+}
+
+#[async_trait]
+impl Rebuildable for PostgresReadModels {
+    async fn begin_next(&self) -> Result<Arc<dyn NextTables>, StoreError> {
+        let mut session = self.writer.begin().await?;
+        let row = session.row(sqlx::query("SELECT current_schema()::text AS name")).await?;
+        let schema = row.as_ref().map(|row| row.text("name")).transpose()?.unwrap_or("public").to_owned();
+        let sets = Sets { in_use: identifier(&schema), next: identifier(&format!("{schema}_next")) };
+        let next = &sets.next;
+        run(&mut session, &format!("DROP SCHEMA IF EXISTS {next} CASCADE; CREATE SCHEMA {next}")).await?;
+        session.commit().await?;
+        let tables = PostgresReadModels::in_schema(&self.config, &sets.next).await?;
+        Ok(Arc::new(Next {
+            sets: Arc::new(sets),
+            config: self.config.clone(),
+            writer: self.writer.clone(),
+            readers: self.readers.clone(),
+            tables: Arc::new(tables),
+        }))
+    }
+}
+
+impl PostgresReadModels {
+    async fn in_schema(config: &PostgresConfig, schema: &str) -> Result<Self, StoreError> {
+        let (writer, readers) = (Connections::for_writing(config), Connections::for_reading(config));
+        let (writer, readers) = (writer.in_schema(schema), readers.in_schema(schema));
+        let limit = config.migrate_timeout;
+        within(limit, migrations::run(&readers, &writer, limit)).await?;
+        Ok(Self { config: config.clone(), writer, readers, keys: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl NextTables for Next {
+    fn tables(&self) -> Arc<dyn ReadModels> {
+        Arc::clone(&self.tables) as Arc<dyn ReadModels>
+    }
+
+    async fn hold(&self) -> Result<Box<dyn HeldTables>, StoreError> {
+        let held = async {
+            let mut session = self.writer.begin().await?;
+            let position = lock_tables(&mut session).await?.position;
+            Ok::<_, StoreError>((session, position))
+        };
+        let (session, position) = within(self.config.write_timeout, held).await?;
+        let (writer, readers) = (self.writer.clone(), self.readers.clone());
+        Ok(Box::new(Held { sets: Arc::clone(&self.sets), writer, readers, session, position }))
+    }
+
+    async fn discard(&self) -> Result<(), StoreError> {
+        self.tables.close().await;
+        let mut session = self.writer.begin().await?;
+        run(&mut session, &format!("DROP SCHEMA IF EXISTS {} CASCADE", self.sets.next)).await?;
+        session.commit().await
+    }
+}
+
+#[async_trait]
+impl HeldTables for Held {
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    async fn compare(self: Box<Self>) -> Result<Comparison, StoreError> {
+        let mut snapshot = self.readers.begin().await?;
+        run(&mut snapshot, &format!("SET LOCAL statement_timeout = {}", COMPARE_TIMEOUT.as_millis())).await?;
+        run(&mut snapshot, "SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+        // From the first question on, the transaction sees everything as it is at this moment.
+        snapshot.row(sqlx::query("SELECT count(*) AS n FROM projection_checkpoints")).await?;
+        self.session.roll_back().await?;
+        let mut comparison = Comparison::default();
+        for compared in &COMPARED {
+            compare_table(&mut snapshot, &self.sets, compared, &mut comparison).await?;
+        }
+        snapshot.commit().await?;
+        Ok(comparison)
+    }
+
+    async fn replace(mut self: Box<Self>) -> Result<(), StoreError> {
+        let Sets { in_use, next } = &*self.sets;
+        let built = checkpoint(&mut self.session, next).await?;
+        if built != self.position {
+            return Err(StoreError::Overtaken { expected: self.position, stored: built });
+        }
+        let before = identifier(&format!("{}_before_{built}", unquoted(in_use)));
+        let session = &mut self.session;
+        run(session, &format!("SET LOCAL lock_timeout = {MOVE_LOCK_TIMEOUT_MS}")).await?;
+        run(session, &keep(in_use, next)).await?;
+        run(session, &grants(in_use, next)).await?;
+        run(session, &format!("CREATE SCHEMA {before}")).await?;
+        for table in MOVED {
+            run(session, &format!("ALTER TABLE {in_use}.{table} SET SCHEMA {before}")).await?;
+            run(session, &format!("ALTER TABLE {next}.{table} SET SCHEMA {in_use}")).await?;
+        }
+        run(session, &format!("DROP SCHEMA {next}")).await?;
+        self.session.commit().await?;
+        drop_replaced(&self.writer, &before).await;
+        Ok(())
+    }
+}
+
+/// What is not in the log: what operators have discarded, and what was published.
+fn keep(in_use: &str, next: &str) -> String {
+    format!(
+        "UPDATE {next}.parked_events n SET discarded_at = u.discarded_at, discard_reason = u.discard_reason \
+         FROM {in_use}.parked_events u WHERE u.position = n.position AND u.discarded_at IS NOT NULL; \
+         UPDATE {next}.projection_checkpoints n SET position = u.position \
+         FROM {in_use}.projection_checkpoints u WHERE u.name = n.name AND n.name = '{CHANGES}'"
+    )
+}
+
+fn grants(in_use: &str, next: &str) -> String {
+    let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
+    include_str!("sql/keep_grants.sql")
+        .replace("{in_use}", &literal(in_use))
+        .replace("{next}", &literal(next))
+}
+
+/// Views that somebody made on the tables that were replaced keep them there; all else is gone with them.
+async fn drop_replaced(writer: &Connections, schema: &str) {
+    let dropped = async {
+        let mut session = writer.begin().await?;
+        let tables = MOVED.map(|table| format!("{schema}.{table}")).join(", ");
+        run(&mut session, &format!("DROP TABLE {tables}; DROP SCHEMA {schema}")).await?;
+        session.commit().await
+    };
+    if let Err(error) = dropped.await {
+        tracing::warn!(%error, schema, "the replaced tables are still there; drop the schema when nobody uses it");
+    }
+}
+
+async fn checkpoint(session: &mut Session, schema: &str) -> Result<Position, StoreError> {
+    let sql = format!("SELECT position FROM {schema}.projection_checkpoints WHERE name = '{TABLES}'");
+    let row =
+        session.row(sqlx::query(AssertSqlSafe(sql))).await?.ok_or_else(|| misfit("checkpoint", TABLES))?;
+    let position = row.integer("position")?.unwrap_or(0);
+    Position::try_from(position).map_err(|_| misfit("position", position))
+}
+
+async fn compare_table(
+    session: &mut Session,
+    sets: &Sets,
+    compared: &Compared,
+    comparison: &mut Comparison,
+) -> Result<(), StoreError> {
+    let counts = session.row(sqlx::query(AssertSqlSafe(compared.count(sets)))).await?;
+    let counts = counts.ok_or_else(|| misfit("count", compared.table))?;
+    let counts = (counts.number("in_use")?, counts.number("next")?);
+    let only_in_use = missing(session, compared, &sets.in_use, &sets.next).await?;
+    let only_next = missing(session, compared, &sets.next, &sets.in_use).await?;
+    comparing::add(comparison, compared, counts, only_in_use, only_next);
+    Ok(())
+}
+
+async fn missing(
+    session: &mut Session,
+    compared: &Compared,
+    of: &str,
+    in_other: &str,
+) -> Result<Missing, StoreError> {
+    let sql = compared.missing(of, in_other, DIFFERENCES_NAMED_MAX);
+    let rows = session.rows(sqlx::query(AssertSqlSafe(sql))).await?;
+    let mut missing = Missing::default();
+    for row in &rows {
+        missing.count = row.number("missing_rows")?;
+        let texts = (0..compared.width()).map(|at| row.try_get::<Option<String>, _>(at)).collect();
+        missing.rows.push(Result::map_err(texts, store_error)?);
+    }
+    Ok(missing)
+}
+
+async fn run(session: &mut Session, sql: &str) -> Result<(), StoreError> {
+    session.run(sql).await.map_err(store_error)
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn unquoted(identifier: &str) -> String {
+    identifier.trim_matches('"').replace("\"\"", "\"")
+}

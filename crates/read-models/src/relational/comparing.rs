@@ -1,0 +1,210 @@
+//! Comparing two sets of tables in one database. Rows are told by ids that are the same in both; the integer keys need not be.
+
+use std::collections::BTreeMap;
+
+use crate::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, Difference, TableRows};
+
+/// A table, and what is compared of it. In `from`, `{}` stands for the set of tables.
+pub(crate) struct Compared {
+    pub(crate) table: &'static str,
+    /// What names a row.
+    key: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+    from: &'static str,
+}
+
+/// A row as texts: its key, then its columns.
+pub(crate) type Texts = Vec<Option<String>>;
+
+/// All that is built from the log. When an event was parked is not in the log.
+pub(crate) const COMPARED: [Compared; 6] = [
+    Compared {
+        table: "battles",
+        key: "b.uuid",
+        columns: &[
+            ("join_code", "b.join_code"),
+            ("title", "b.title"),
+            ("rules", "b.rules"),
+            ("questions", "b.questions"),
+            ("phase", "b.phase"),
+            ("starts_at", "b.starts_at"),
+            ("ends_at", "b.ends_at"),
+            ("created_at", "b.created_at"),
+            ("created_position", "b.created_position"),
+            ("started_at", "b.started_at"),
+            ("ended_at", "b.ended_at"),
+            ("participants", "b.participants"),
+            ("position", "b.position"),
+        ],
+        from: "{}.battles b",
+    },
+    Compared {
+        table: "questions",
+        key: "CAST(b.uuid AS TEXT) || ' question ' || q.number",
+        columns: &[
+            ("kind", "q.kind"),
+            ("prompt", "q.prompt"),
+            ("choices", "q.choices"),
+            ("reward_points", "q.reward_points"),
+            ("reward_shields", "q.reward_shields"),
+            ("reward_arrows", "q.reward_arrows"),
+            ("attempts_max", "q.attempts_max"),
+            ("opens_after_ms", "q.opens_after_ms"),
+            ("answering_time_ms", "q.answering_time_ms"),
+        ],
+        from: "{}.questions q JOIN {}.battles b ON b.id = q.battle_id",
+    },
+    Compared {
+        table: "battle_participants",
+        key: "p.participant_id",
+        columns: &[
+            ("battle_id", "b.uuid"),
+            ("username", "p.username"),
+            ("session_id", "p.session_id"),
+            ("points", "p.points"),
+            ("shields", "p.shields"),
+            ("arrows", "p.arrows"),
+            ("is_active", "p.is_active"),
+            ("last_activity_at", "p.last_activity_at"),
+            ("created_at", "p.created_at"),
+            ("updated_at", "p.updated_at"),
+            ("reached_revision", "p.reached_revision"),
+            ("removed", "p.removed"),
+            ("has_left", "p.has_left"),
+        ],
+        from: "{}.battle_participants p JOIN {}.battles b ON b.id = p.battle_id",
+    },
+    Compared {
+        table: "answers",
+        key: "a.position",
+        columns: &[
+            ("participant_id", "p.participant_id"),
+            ("battle_id", "b.uuid"),
+            ("question", "a.question"),
+            ("attempt", "a.attempt"),
+            ("verdict", "a.verdict"),
+            ("points", "a.points"),
+            ("shields", "a.shields"),
+            ("arrows", "a.arrows"),
+            ("answer", "a.answer"),
+            ("submitted_at", "a.submitted_at"),
+            ("judged_at", "a.judged_at"),
+        ],
+        from: "{}.answers a LEFT JOIN {}.battles b ON b.id = a.battle_id \
+               LEFT JOIN {}.battle_participants p ON p.id = a.participant_id",
+    },
+    Compared {
+        table: "attacks",
+        key: "a.position",
+        columns: &[
+            ("event_id", "a.event_id"),
+            ("battle_id", "b.uuid"),
+            ("attacker_id", "p.participant_id"),
+            ("target_id", "t.participant_id"),
+            ("blocked", "a.blocked"),
+            ("points_deducted", "a.points_deducted"),
+            ("attacked_at", "a.attacked_at"),
+        ],
+        from: "{}.attacks a LEFT JOIN {}.battles b ON b.id = a.battle_id \
+               LEFT JOIN {}.battle_participants p ON p.id = a.attacker_id \
+               LEFT JOIN {}.battle_participants t ON t.id = a.target_id",
+    },
+    Compared {
+        table: "parked_events",
+        key: "e.position",
+        columns: &[
+            ("stream", "e.stream"),
+            ("revision", "e.revision"),
+            ("event_id", "e.event_id"),
+            ("event_type", "e.event_type"),
+            ("reason", "e.reason"),
+        ],
+        from: "{}.parked_events e",
+    },
+];
+
+/// The two sets, as they are called in SQL.
+pub(crate) struct Sets {
+    pub(crate) in_use: String,
+    pub(crate) next: String,
+}
+
+impl Compared {
+    /// Counts the rows of both.
+    pub(crate) fn count(&self, sets: &Sets) -> String {
+        let Self { table, .. } = self;
+        let Sets { in_use, next } = sets;
+        format!(
+            "SELECT (SELECT count(*) FROM {in_use}.{table}) AS in_use, (SELECT count(*) FROM {next}.{table}) AS next"
+        )
+    }
+
+    /// The rows of one that are not in the other, first by their key: the first `limit` of them, each with the number of all.
+    pub(crate) fn missing(&self, of: &str, in_other: &str, limit: usize) -> String {
+        let (of, other) = (self.rows(of), self.rows(in_other));
+        format!(
+            "WITH missing AS ({of} EXCEPT {other}) \
+             SELECT missing.*, (SELECT count(*) FROM missing) AS missing_rows FROM missing ORDER BY row_key LIMIT {limit}"
+        )
+    }
+
+    fn rows(&self, set: &str) -> String {
+        let columns: String =
+            self.columns.iter().map(|(name, value)| format!(", CAST({value} AS TEXT) AS {name}")).collect();
+        format!("SELECT CAST({} AS TEXT) AS row_key{columns} FROM {}", self.key, self.from.replace("{}", set))
+    }
+
+    /// How many texts a row has.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len() + 1
+    }
+}
+
+/// What is missing on one side: the first rows, and the number of all.
+#[derive(Default)]
+pub(crate) struct Missing {
+    pub(crate) rows: Vec<Texts>,
+    pub(crate) count: u64,
+}
+
+/// Adds what was found of a table. `only_in_use` are the rows that the next tables lack, and the other way round.
+pub(crate) fn add(
+    comparison: &mut Comparison,
+    compared: &Compared,
+    counts: (u64, u64),
+    only_in_use: Missing,
+    only_next: Missing,
+) {
+    comparison.rows.push(TableRows { table: compared.table, in_use: counts.0, next: counts.1 });
+    // A row that differs is missing on both sides.
+    comparison.differing += only_in_use.count.max(only_next.count);
+    let mut by_key: BTreeMap<String, (Option<Texts>, Option<Texts>)> = BTreeMap::new();
+    for row in only_in_use.rows {
+        let key = key(&row);
+        by_key.entry(key).or_default().0 = Some(row);
+    }
+    for row in only_next.rows {
+        let key = key(&row);
+        by_key.entry(key).or_default().1 = Some(row);
+    }
+    let room = DIFFERENCES_NAMED_MAX.saturating_sub(comparison.differences.len());
+    let named = by_key.into_iter().take(room);
+    comparison.differences.extend(named.map(|(key, (in_use, next))| difference(compared, key, in_use, next)));
+}
+
+fn key(row: &Texts) -> String {
+    row.first().cloned().flatten().unwrap_or_default()
+}
+
+fn difference(compared: &Compared, key: String, in_use: Option<Texts>, next: Option<Texts>) -> Difference {
+    let table = compared.table;
+    if let (Some(in_use), Some(next)) = (&in_use, &next)
+        && let Some(at) = (1..in_use.len().min(next.len())).find(|&at| in_use[at] != next[at])
+    {
+        let column = compared.columns.get(at - 1).map(|(name, _)| *name);
+        return Difference { table, key, column, in_use: in_use[at].clone(), next: next[at].clone() };
+    }
+    let text =
+        |row: Option<Texts>| row.map(|row| row.into_iter().skip(1).flatten().collect::<Vec<_>>().join(", "));
+    Difference { table, key, column: None, in_use: text(in_use), next: text(next) }
+}
