@@ -76,6 +76,9 @@ impl Boards {
 
     /// Hands batches over and waits until they are applied, at most `patience`, and not at all while the boards are behind.
     pub(crate) async fn write(&mut self, job: BoardJob, patience: Duration) -> Result<(), End> {
+        if self.task.is_finished() {
+            return Err(without_task());
+        }
         let upto = job.upto;
         self.backlog.push(job);
         if self.is_replayed {
@@ -93,10 +96,9 @@ impl Boards {
 
     async fn applied(&mut self, upto: Position) -> Result<(), End> {
         tokio::select! {
-            applied = self.progress.wait_for(|progress| progress.upto >= upto) => match applied {
-                Ok(_) => Ok(()),
-                Err(_) => Err(End::Failed("the task that writes boards has ended".to_owned())),
-            },
+            applied = self.progress.wait_for(|progress| progress.upto >= upto) => {
+                applied.map(drop).map_err(|_| without_task())
+            }
             () = self.shutdown.requested() => Err(End::Stopping),
         }
     }
@@ -112,6 +114,11 @@ impl Boards {
             task.abort();
         }
     }
+}
+
+/// The task ends when the projection does, and never before.
+fn without_task() -> End {
+    End::Failed("the task that writes boards has ended".to_owned())
 }
 
 /// Writes boards.
@@ -168,28 +175,28 @@ impl BoardWriter {
 
     async fn apply(&mut self, batches: &[BoardBatch], upto: Position) {
         let apply = self.leaderboard.apply(batches, upto);
-        let failure = match tokio::time::timeout(self.config.store_timeout, apply).await {
+        let applied = tokio::time::timeout(self.config.store_timeout, apply).await;
+        let battles: HashSet<BattleId> = batches.iter().map(|batch| batch.battle_id).collect();
+        let failed = match applied {
             Ok(Ok(applied)) => {
                 self.healing.lost(applied.missing);
-                match applied.failed.is_empty() {
-                    true => return,
-                    false => {
-                        metrics::retried("leaderboard");
-                        let battles: HashSet<BattleId> =
-                            batches.iter().map(|batch| batch.battle_id).collect();
-                        let nothing_works = applied.failed.len() >= battles.len();
-                        self.healing.lost(applied.failed);
-                        return self.healing.set_down(nothing_works);
-                    }
-                }
+                applied.failed
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {:?}", self.config.store_timeout),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "boards cannot be written now; the tables go on");
+                battles.iter().copied().collect()
+            }
+            Err(_) => {
+                tracing::warn!("the leaderboard does not answer; the tables go on");
+                battles.iter().copied().collect()
+            }
         };
-        metrics::retried("leaderboard");
-        tracing::warn!(failure, "boards cannot be written now; the tables go on");
-        self.healing.lost(batches.iter().map(|batch| batch.battle_id));
-        self.healing.set_down(!batches.is_empty());
+        if !failed.is_empty() {
+            metrics::retried("leaderboard");
+            let nothing_works = failed.len() >= battles.len();
+            self.healing.lost(failed);
+            self.healing.set_down(nothing_works);
+        }
     }
 
     fn note_dropped(&mut self, dropped: Dropped) {

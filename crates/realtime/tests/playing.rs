@@ -58,6 +58,25 @@ async fn a_moving_board_arrives_as_the_newest_and_never_goes_back() {
 }
 
 #[tokio::test]
+async fn a_board_that_the_leaderboard_lacks_is_shown_from_the_tables() {
+    let arena = Arena::start(Config { board_poll_ms: 3_600_000, ..config() }).await;
+    let battle = arena.create_battle().await;
+    let ada = arena.join(battle, "ada").await;
+    let mut client = Client::connect(&arena).await;
+    client.subscribe(&format!("battle.{battle}")).await;
+    assert_eq!(client.event().await.name, "leaderboard.updated");
+
+    let position = arena.score_in_tables_only(&ada, 7).await;
+    let board = loop {
+        let board = client.event_named("leaderboard.updated").await;
+        if board.data["as_of"] == position {
+            break board;
+        }
+    };
+    assert_eq!(board.data["entries"][0]["points"], 7);
+}
+
+#[tokio::test]
 async fn a_board_that_moved_untold_is_shown_all_the_same() {
     let arena = Arena::start(Config { board_poll_ms: 20, ..config() }).await;
     let battle = arena.create_battle().await;

@@ -12,6 +12,7 @@ mod host;
 mod http1;
 mod loss;
 mod port;
+mod replica;
 mod restart;
 mod slow_body;
 mod stopping;

@@ -102,6 +102,36 @@ async fn taking_no_writes_it_holds_up_no_alert() {
 }
 
 #[tokio::test]
+async fn slow_it_holds_up_no_alert_and_is_made_to_follow() {
+    let world = World::new();
+    let mut busy = Arena::running(&world.log, 1, PLAYERS).await;
+    let mut other = Arena::running(&world.log, 2, PLAYERS).await;
+    let on = start(&world).await;
+    on.server.whole(&busy).await;
+    let stutter = async {
+        loop {
+            on.redis.process.pause();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            on.redis.process.resume();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let attacks = async {
+        on.attacks_go_on(&mut busy).await;
+        on.attacks_go_on(&mut other).await;
+        on.attacks_go_on(&mut busy).await;
+    };
+    tokio::select! {
+        () = stutter => {}
+        () = attacks => {}
+    }
+    on.redis.process.resume();
+    on.server.whole(&busy).await;
+    on.server.whole(&other).await;
+    on.server.stop().await;
+}
+
+#[tokio::test]
 async fn flushed_under_load_it_gets_its_boards_back() {
     let world = World::new();
     let mut busy = Arena::running(&world.log, 1, PLAYERS).await;

@@ -81,6 +81,27 @@ async fn a_lost_key_is_noticed_and_restored() {
 }
 
 #[tokio::test]
+async fn a_key_of_another_type_is_no_board_and_others_are_applied() {
+    let boards = on_server().await;
+    for key in keys().both() {
+        for n in 1..=2 {
+            boards.restore(&WholeBoard { battle_id: battle(n), ..whole(5, 10) }).await.unwrap();
+        }
+        let () = boards.by_hand(&[b"SET", key.as_bytes(), b"x"]).await;
+        assert!(!boards.holds().await);
+        assert_eq!(boards.held(&[battle(1), battle(2)]).await.unwrap(), vec![None, Some(11)]);
+        let next = batch(12, vec![scored(1, 8, 11)]);
+        let other = BoardBatch { battle_id: battle(2), ..next.clone() };
+        let applied = boards.apply(&[next, other.clone()], 12).await.unwrap();
+        assert_eq!(applied, Applied { missing: vec![battle(1)], failed: vec![] });
+        assert_eq!(boards.top(battle(2), 1).await.unwrap().as_of, 12);
+        boards.restore(&whole(5, 11)).await.unwrap();
+        assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 5);
+        let () = boards.by_hand(&[b"FLUSHALL"]).await;
+    }
+}
+
+#[tokio::test]
 async fn everything_flushed_with_the_scripts_too_is_noticed_and_restored() {
     let boards = on_server().await;
     boards.restore(&whole(5, 10)).await.unwrap();
@@ -184,6 +205,8 @@ async fn a_server_that_died_is_unavailable_and_used_again_when_it_is_back() {
     boards.server.process.kill().await;
     let answer = boards.top(battle(1), 1).await;
     assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    let applied = boards.apply(&[batch(12, vec![scored(1, 8, 11)])], 12).await.unwrap();
+    assert_eq!(applied, Applied { missing: vec![], failed: vec![battle(1)] });
     boards.server.start_again().await.unwrap();
     // Restarted empty.
     let noticed = async {

@@ -193,6 +193,19 @@ impl Arena {
         position
     }
 
+    /// Somebody holds so many points now, and the leaderboard has lost it.
+    pub async fn score_in_tables_only(&self, player: &Player, points: u32) -> u64 {
+        let position = self.next_position();
+        let participant = ParticipantUpdate {
+            balance: Some(Balance { points, shields: 1, arrows: 2 }),
+            reached_revision: Some(position),
+            ..participant_update(player)
+        };
+        self.write_participant(player, participant, position).await;
+        self.publish(player.battle_id, Change::Applied { board: true }, position).await;
+        position
+    }
+
     /// Somebody attacks somebody else.
     pub async fn attack(&self, attacker: &Player, target: &Player) -> u64 {
         let (change, position) = self.attack_untold(attacker, target).await;
