@@ -68,10 +68,8 @@ pub async fn run(args: ProjectionsArgs) -> Result<(), ClientError> {
     match args.call {
         Call::List => print(&table(&operator.projections().await?)),
         Call::Status { wait } => {
-            if wait {
-                operator.wait().await?;
-            }
-            print(&lines(&operator.projections().await?))
+            let found = if wait { operator.caught_up().await? } else { operator.projections().await? };
+            print(&lines(&found))
         }
         Call::Parked(Parked::List) => operator.print_parked().await,
     }
@@ -83,8 +81,8 @@ impl Operator {
         Ok(self.server.connection.projections().list_projections(request).await?.into_inner().projections)
     }
 
-    /// Shows how far the projections get, until they have reached the end of the log.
-    async fn wait(&self) -> Result<(), ClientError> {
+    /// Shows how far the projections get, until they have reached the end of the log; answers what they were then.
+    async fn caught_up(&self) -> Result<Vec<Projection>, ClientError> {
         let bar = ProgressBar::new(0).with_style(style());
         loop {
             let projections = self.projections().await?;
@@ -93,7 +91,7 @@ impl Operator {
             bar.set_message(projections.iter().map(behind).collect::<Vec<_>>().join(", "));
             if projections.iter().all(|one| one.behind_events == 0) {
                 bar.finish_and_clear();
-                return Ok(());
+                return Ok(projections);
             }
             tokio::time::sleep(ASK_INTERVAL).await;
         }
