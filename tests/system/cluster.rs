@@ -9,15 +9,17 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::server::{BINARY, PATIENCE};
 
 /// A running `nimaora dev cluster`. Dropping it kills it, and with it all that it has started.
-struct Cluster {
+pub struct Cluster {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// What `nimaora load` needs to know of it.
     load: Vec<String>,
+    /// The URLs of its projections.
+    pub projections: Vec<String>,
 }
 
 impl Cluster {
-    async fn start(dir: &Path, args: &[&str]) -> Self {
+    pub async fn start(dir: &Path, args: &[&str]) -> Self {
         let mut process = Command::new(BINARY)
             .args(["dev", "cluster", "--data-dir"])
             .arg(dir)
@@ -28,7 +30,10 @@ impl Cluster {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut cluster = Self { process, lines, load: Vec::new() };
+        let mut cluster = Self { process, lines, load: Vec::new(), projections: Vec::new() };
+        let projections = cluster.until("  projections ").await;
+        let urls = projections.split_whitespace().last().unwrap().split(',');
+        cluster.projections = urls.map(str::to_owned).collect();
         let example = cluster.until("  try ").await;
         let words = example.split_whitespace().skip(3).map(str::to_owned);
         cluster.load = words.take_while(|word| word != "--users").collect();
@@ -49,7 +54,7 @@ impl Cluster {
     }
 
     /// Plays a battle on it and answers the report.
-    async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
+    pub async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
         let load = Command::new(BINARY)
             .arg("load")
             .args(&self.load)
@@ -66,8 +71,14 @@ impl Cluster {
         serde_json::from_slice(&report).unwrap()
     }
 
+    /// What `nimaora load` is told with this flag.
+    pub fn told(&self, flag: &str) -> &str {
+        let at = self.load.iter().position(|word| word == flag).unwrap();
+        &self.load[at + 1]
+    }
+
     /// SIGTERM, and the exit code.
-    async fn terminate(mut self) -> i32 {
+    pub async fn terminate(mut self) -> i32 {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         self.until("stopped").await;

@@ -13,6 +13,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod players;
+mod projections;
 mod pusher;
 mod server;
 mod watching;

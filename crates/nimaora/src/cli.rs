@@ -13,6 +13,7 @@ use crate::demo::{self, DemoArgs, DemoError};
 use crate::dev::{self, DevArgs, DevError};
 use crate::load::{self, LoadArgs, LoadError};
 use crate::play::{self, ClientArgs, ClientError};
+use crate::projections::{self, ProjectionsArgs};
 use crate::serve::{self, ServeError};
 
 /// The exit code for arguments and settings that cannot be used (`EX_USAGE` of sysexits).
@@ -45,6 +46,8 @@ enum Command {
     Client(ClientArgs),
     /// Plays with many virtual players against a running server, measures it, and verifies the result.
     Load(Box<LoadArgs>),
+    /// Says how far the projections of a running server are, and which events they could not project.
+    Projections(ProjectionsArgs),
     /// What helps to develop against a cluster.
     Dev(DevArgs),
     /// Prints every setting with its value, as TOML. Secrets are hidden.
@@ -187,6 +190,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map_err(Failure::Demo),
         Command::Dev(args) => runtime()?.block_on(dev::run(args)).map_err(Failure::Dev),
         Command::Client(args) => runtime()?.block_on(play::run(args)).map_err(Failure::Client),
+        Command::Projections(args) => runtime()?.block_on(projections::run(args)).map_err(Failure::Client),
         Command::Load(args) => match runtime()?.block_on(load::run(*args))? {
             true => Ok(()),
             false => Err(Failure::NotVerified),

@@ -7,6 +7,7 @@
 //! | [`serve`] | a server: every role on one port |
 //! | [`demo`] | `nimaora demo`: a battle of bots in the terminal |
 //! | [`dev`] | `nimaora dev cluster`: a whole cluster on this machine |
+//! | [`projections`] | `nimaora projections`: how far the read models are, and what they lack |
 //! | [`play`] | `nimaora client`: one command of the public API each |
 //! | [`quiz`] | ten questions for the demo and for a first battle by hand |
 //! | [`load`] | `nimaora load`: virtual players that measure and prove |
@@ -21,6 +22,7 @@ pub mod demo;
 pub mod dev;
 pub mod load;
 pub mod play;
+pub mod projections;
 pub mod quiz;
 pub mod serve;
 mod signals;

@@ -32,7 +32,7 @@ pub fn describe() {
     );
     describe_gauge!(
         "nimaora_projection_parked_events",
-        "Events that could not be projected. Alert on any: the table parked_events says why."
+        "Events that could not be projected. Alert on any: 'nimaora projections parked list' says why."
     );
     describe_gauge!(
         "nimaora_projection_leads",
@@ -72,7 +72,7 @@ pub(crate) fn leads(leads: bool) {
     metrics::gauge!("nimaora_projection_leads").set(if leads { 1.0 } else { 0.0 });
 }
 
-/// How many events could not be projected. Alert on any: the table `parked_events` says why.
+/// How many events could not be projected. Alert on any: `nimaora projections parked list` says why.
 pub(crate) fn parked(events: usize) {
     metrics::gauge!("nimaora_projection_parked_events").set(events as f64);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nimaora_api::v1::command_service_client::CommandServiceClient;
+use nimaora_api::v1::projection_admin_service_client::ProjectionAdminServiceClient;
 use nimaora_api::v1::query_service_client::QueryServiceClient;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -35,6 +36,11 @@ impl Connection {
     /// The calls that ask about battles.
     pub fn queries(&self) -> QueryServiceClient<Channel> {
         QueryServiceClient::new(self.0.clone())
+    }
+
+    /// The calls of an operator that ask about projections.
+    pub fn projections(&self) -> ProjectionAdminServiceClient<Channel> {
+        ProjectionAdminServiceClient::new(self.0.clone())
     }
 }
 

@@ -8,7 +8,8 @@ use crate::client::{bearer, command_id, with_token};
 use crate::quiz::{self, INITIAL, POINTS_PER_ATTACK};
 
 impl Admin {
-    fn bearer(&self) -> Result<MetadataValue<Ascii>, ClientError> {
+    /// The token, as a header's value.
+    pub(crate) fn bearer(&self) -> Result<MetadataValue<Ascii>, ClientError> {
         let token = match &self.token {
             Some(token) => token.clone(),
             None => std::fs::read_to_string(&self.file)

@@ -108,12 +108,17 @@ enum Call {
 
 /// Where the admin token is.
 #[derive(Args, Debug)]
-struct Admin {
+pub(crate) struct Admin {
     /// The admin token itself; else it is read from the file.
-    #[arg(long = "admin-token", env = "NIMAORA_ADMIN_TOKEN", hide_env_values = true)]
+    #[arg(long = "admin-token", global = true, env = "NIMAORA_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The file that the server keeps its admin token in.
-    #[arg(long = "admin-token-file", default_value = "./data/admin-token", value_name = "FILE")]
+    #[arg(
+        long = "admin-token-file",
+        global = true,
+        default_value = "./data/admin-token",
+        value_name = "FILE"
+    )]
     file: PathBuf,
 }
 
@@ -139,7 +144,7 @@ pub async fn run(args: ClientArgs) -> Result<(), ClientError> {
     print(&text)
 }
 
-fn print(text: &str) -> Result<(), ClientError> {
+pub(crate) fn print(text: &str) -> Result<(), ClientError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(ClientError::Output)
 }
@@ -148,13 +153,14 @@ fn print(text: &str) -> Result<(), ClientError> {
 const SHOW_WAIT_MS: u32 = 5_000;
 
 /// The server that is spoken to.
-struct Server {
-    connection: Connection,
+pub(crate) struct Server {
+    pub(crate) connection: Connection,
     url: String,
 }
 
 impl Server {
-    async fn connect(url: String) -> Result<Self, ClientError> {
+    /// Connects to a server at an `http://` URL.
+    pub(crate) async fn connect(url: String) -> Result<Self, ClientError> {
         if !url.starts_with("http://") {
             return Err(ClientError::Scheme(url));
         }

@@ -13,6 +13,9 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version
 use hyper::body::Incoming;
 use nimaora_api::explained::Explained;
 use nimaora_api::v1::command_service_server::{CommandServiceServer, SERVICE_NAME as COMMANDS};
+use nimaora_api::v1::projection_admin_service_server::{
+    ProjectionAdminServiceServer, SERVICE_NAME as PROJECTIONS,
+};
 use nimaora_api::v1::query_service_server::{QueryServiceServer, SERVICE_NAME as QUERIES};
 use nimaora_command_service::grpc::Commands;
 use nimaora_query_gateway::grpc::Queries;
@@ -24,6 +27,7 @@ use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
 
 use super::body::{Fault, Intake, RequestBody};
+use super::projections::ProjectionAdmin;
 use super::refusal;
 
 /// For how long a browser may remember what it was allowed.
@@ -40,9 +44,10 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>
 /// All services of the port. A clone is made for each connection and request; all of it is shared.
 #[derive(Clone)]
 pub(super) struct Front {
-    /// Absent where the process has not the role; the same goes for queries.
+    /// Absent where the process has not the role; the same goes for the others.
     commands: Option<Explained<CommandServiceServer<Commands>>>,
     queries: Option<Explained<QueryServiceServer<Queries>>>,
+    projections: Option<Explained<ProjectionAdminServiceServer<ProjectionAdmin>>>,
     /// Health and reflection.
     other_grpc: Routes,
     /// All gRPC services for browsers, and the answers to their preflight requests.
@@ -65,11 +70,13 @@ impl Front {
     pub(super) fn new(
         commands: Option<CommandServiceServer<Commands>>,
         queries: Option<QueryServiceServer<Queries>>,
+        projections: Option<ProjectionAdminServiceServer<ProjectionAdmin>>,
         pages: Router,
         other_grpc: Routes,
         intake: Intake,
     ) -> Self {
         let (commands, queries) = (commands.map(Explained::new), queries.map(Explained::new));
+        let projections = projections.map(Explained::new);
         let mut all = other_grpc.clone();
         if let Some(commands) = &commands {
             all = all.add_service(commands.clone());
@@ -77,9 +84,13 @@ impl Front {
         if let Some(queries) = &queries {
             all = all.add_service(queries.clone());
         }
+        if let Some(projections) = &projections {
+            all = all.add_service(projections.clone());
+        }
         let web = cors().layer(GrpcWebLayer::new().layer(all.prepare()));
         let pages = cors().layer(pages);
-        Self { commands, queries, other_grpc: other_grpc.prepare(), web, pages, intake: Arc::new(intake) }
+        let (other_grpc, intake) = (other_grpc.prepare(), Arc::new(intake));
+        Self { commands, queries, projections, other_grpc, web, pages, intake }
     }
 }
 
@@ -92,6 +103,10 @@ impl Front {
             (QUERIES, _, Some(queries)) => Box::pin(queries.clone().call(bounded(request))),
             (COMMANDS, None, _) => elsewhere("takes no commands", "command"),
             (QUERIES, _, None) => elsewhere("answers no queries", "query"),
+            (PROJECTIONS, ..) => match &self.projections {
+                Some(projections) => Box::pin(projections.clone().call(bounded(request))),
+                None => elsewhere("knows nothing of projections", "projection"),
+            },
             // A stream of questions, which ends when its client has no more of them; each of them is small.
             (REFLECTION, ..) => Box::pin(self.other_grpc.clone().call(request)),
             (..) => Box::pin(self.other_grpc.clone().call(bounded(request))),

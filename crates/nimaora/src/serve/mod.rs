@@ -6,6 +6,7 @@
 //! | [`run`] | `nimaora serve`: signals, and what is printed |
 //! | `roles` | the services of this process, put together |
 //! | `stores` | the stores that they stand on, as the settings name them |
+//! | `projections` | what operators ask about the projections |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
 //! | `body` | a request's body that has to arrive in time, and of which only so much is held |
@@ -30,6 +31,7 @@ mod keys;
 mod metrics;
 mod outbox;
 mod probes;
+mod projections;
 mod refusal;
 mod roles;
 pub mod run;
@@ -49,6 +51,7 @@ pub use error::ServeError;
 
 use crate::config::Config;
 use accept::Door;
+use projections::ProjectionAdmin;
 use roles::Roles;
 
 /// Connections that wait to be accepted, kernel permitting. A crowd that comes back at once is let in from here.
@@ -109,7 +112,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     health.register(HEALTH_PART);
 
     let roles = Roles::start(&config, address, Clock::system(), &front, &health).await;
-    let roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
+    let mut roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
     let mut pages = probes::routes(health.clone(), metrics.clone());
     if let Some(realtime) = &roles.realtime {
@@ -118,6 +121,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let services = front::Front::new(
         roles.commands.as_ref().map(CommandService::grpc),
         roles.queries.as_ref().map(QueryGateway::grpc),
+        roles.projections.take().map(ProjectionAdmin::grpc),
         pages,
         reporter.grpc()?,
         body::Intake::new(&config.limits),

@@ -14,6 +14,7 @@ use nimaora_sessions::{TokenVerifier, VerifyingKey};
 
 use super::ServeError;
 use super::keys::{self, Keys};
+use super::projections::ProjectionAdmin;
 use super::stores::{self, Found, Read, Stores};
 use crate::config::{Config, Role};
 
@@ -22,6 +23,8 @@ pub(super) struct Roles {
     pub(super) commands: Option<CommandService>,
     pub(super) queries: Option<QueryGateway>,
     pub(super) realtime: Option<Realtime>,
+    /// Taken by the port.
+    pub(super) projections: Option<ProjectionAdmin>,
     pub(super) admin_token: String,
     stores: Stores,
     /// The tasks of commands and projection. They outlive the connections, so that whatever came in is finished.
@@ -60,10 +63,10 @@ impl Roles {
         let builder = Builder { config, stores: &stores, key, clock, front, tasks: tasks.clone(), health };
         let realtime = builder.realtime(&keys.app_secret)?;
         let queries = builder.queries();
-        builder.projection().await?;
+        let projections = builder.projection().await?;
         let admin_token = keys.admin_token.clone();
         let commands = builder.commands(keys, address).await?;
-        Ok(Self { commands, queries, realtime, admin_token, stores, tasks })
+        Ok(Self { commands, queries, realtime, projections, admin_token, stores, tasks })
     }
 
     /// Hands over what other processes can go on with, while requests still come in.
@@ -114,9 +117,15 @@ impl Builder<'_> {
         Ok(Some(CommandService::start(deps, self.config.command.clone(), &self.tasks, self.health)))
     }
 
-    async fn projection(&self) -> Result<(), ServeError> {
+    async fn projection(&self) -> Result<Option<ProjectionAdmin>, ServeError> {
         let (Some(log), Some(read)) = (self.log(Role::Projection), self.read(Role::Projection)) else {
-            return Ok(());
+            return Ok(None);
+        };
+        let admin = ProjectionAdmin {
+            log: Arc::clone(&log),
+            tables: Arc::clone(&read.tables),
+            verifier: self.verifier(),
+            clock: self.clock.clone(),
         };
         let deps = nimaora_projection_service::Deps {
             log,
@@ -129,7 +138,7 @@ impl Builder<'_> {
             Some(leadership) => leadership::start(deps, config, leadership, &self.tasks, self.health),
             None => drop(Projection::start(deps, config, &self.tasks, self.health)),
         }
-        Ok(())
+        Ok(Some(admin))
     }
 
     fn queries(&self) -> Option<QueryGateway> {
