@@ -9,15 +9,15 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::server::{BINARY, PATIENCE};
 
 /// A running `nimaora dev cluster`. Dropping it kills it, and with it all that it has started.
-struct Cluster {
-    process: Child,
+pub(crate) struct Cluster {
+    pub(crate) process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// What `nimaora load` needs to know of it.
     load: Vec<String>,
 }
 
 impl Cluster {
-    async fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(crate) async fn start(dir: &Path, args: &[&str]) -> Self {
         let mut process = Command::new(BINARY)
             .args(["dev", "cluster", "--data-dir"])
             .arg(dir)
@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// Reads what it says until a line that begins so.
-    async fn until(&mut self, beginning: &str) -> String {
+    pub(crate) async fn until(&mut self, beginning: &str) -> String {
         let found = async {
             loop {
                 let line = self.lines.next_line().await.unwrap().unwrap();
@@ -49,7 +49,7 @@ impl Cluster {
     }
 
     /// Plays a battle on it and answers the report.
-    async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
+    pub(crate) async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
         let load = Command::new(BINARY)
             .arg("load")
             .args(&self.load)
@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     /// SIGTERM, and the exit code.
-    async fn terminate(mut self) -> i32 {
+    pub(crate) async fn terminate(mut self) -> i32 {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         self.until("stopped").await;

@@ -14,6 +14,7 @@ mod crash;
 mod disk;
 mod players;
 mod pusher;
+mod rolling;
 mod server;
 mod watching;
 mod web;
