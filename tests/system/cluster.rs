@@ -9,8 +9,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::server::{BINARY, PATIENCE};
 
 /// A running `nimaora dev cluster`. Dropping it kills it, and with it all that it has started.
-pub struct Cluster {
-    process: Child,
+pub(crate) struct Cluster {
+    pub(crate) process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// What `nimaora load` needs to know of it.
     load: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub async fn start(dir: &Path, args: &[&str]) -> Self {
+    pub(crate) async fn start(dir: &Path, args: &[&str]) -> Self {
         let mut process = Command::new(BINARY)
             .args(["dev", "cluster", "--data-dir"])
             .arg(dir)
@@ -41,7 +41,7 @@ impl Cluster {
     }
 
     /// Reads what it says until a line that begins so.
-    async fn until(&mut self, beginning: &str) -> String {
+    pub(crate) async fn until(&mut self, beginning: &str) -> String {
         let found = async {
             loop {
                 let line = self.lines.next_line().await.unwrap().unwrap();
@@ -54,7 +54,7 @@ impl Cluster {
     }
 
     /// Plays a battle on it and answers the report.
-    pub async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
+    pub(crate) async fn play(&self, args: &[&str], report: &Path) -> serde_json::Value {
         let load = Command::new(BINARY)
             .arg("load")
             .args(&self.load)
@@ -72,13 +72,13 @@ impl Cluster {
     }
 
     /// What `nimaora load` is told with this flag.
-    pub fn told(&self, flag: &str) -> &str {
+    pub(crate) fn told(&self, flag: &str) -> &str {
         let at = self.load.iter().position(|word| word == flag).unwrap();
         &self.load[at + 1]
     }
 
     /// SIGTERM, and the exit code.
-    pub async fn terminate(mut self) -> i32 {
+    pub(crate) async fn terminate(mut self) -> i32 {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         self.until("stopped").await;

@@ -15,6 +15,7 @@ mod disk;
 mod players;
 mod projections;
 mod pusher;
+mod rolling;
 mod server;
 mod watching;
 mod web;

@@ -6,7 +6,7 @@ use nimaora_api::v1;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::api::{Reply, bearer, code_name, with_token, within_deadline};
+use super::api::{Reply, bearer, code_name, with_token};
 use super::crew::{Crew, Identity};
 use super::error::LoadError;
 use super::facts::{Deed, Fact, username};
@@ -30,9 +30,9 @@ enum Unsuccessful {
 }
 
 impl Done {
-    fn of_query<T>(answer: Result<T, Status>) -> Self {
+    fn of_query<T>(answer: Result<T, Status>, retries: u64) -> Self {
         let ending = answer.map(|_| ()).map_err(|status| Unsuccessful::Failed(code_name(&status)));
-        Self { ending, retries: 0, unresolved: false }
+        Self { ending, retries, unresolved: false }
     }
 
     /// A command's end; what it was answered goes to `learn`.
@@ -59,7 +59,7 @@ impl Crew {
             return self.count(
                 arrival.operation,
                 due_us,
-                &Done::of_query::<()>(Err(Status::aborted("not joined"))),
+                &Done::of_query::<()>(Err(Status::aborted("not joined")), 0),
             );
         };
         let done = match arrival.operation {
@@ -142,7 +142,7 @@ impl Crew {
         let (Some(identity), Some(everyone)) =
             (self.players[player as usize].identity.get(), self.everyone.get())
         else {
-            return Done::of_query::<()>(Err(Status::aborted("not joined")));
+            return Done::of_query::<()>(Err(Status::aborted("not joined")), 0);
         };
         let target_id = everyone[target as usize].clone();
         let request = v1::AttackRequest { command_id: Uuid::new_v4().to_string(), target_id };
@@ -171,26 +171,42 @@ impl Crew {
     async fn look_at_the_board(&self, identity: &Identity) -> Done {
         let battle_id = self.setup.battle_id.clone();
         let participant_id = identity.participant_id.clone();
-        let mut queries = self.api.queries();
+        let (api, mut retries) = (&self.api, 0);
         match fastrand::u8(..5) {
             0 => {
                 let request = v1::GetRankRequest { battle_id, participant_id, ..Default::default() };
-                Done::of_query(within_deadline(queries.get_rank(request)).await)
+                let attempt = || {
+                    let request = request.clone();
+                    async move { api.queries().get_rank(request).await }
+                };
+                Done::of_query(api.ask(&mut retries, attempt).await, retries)
             }
             1 => {
                 let request = v1::GetAroundRankRequest { battle_id, participant_id, ..Default::default() };
-                Done::of_query(within_deadline(queries.get_around_rank(request)).await)
+                let attempt = || {
+                    let request = request.clone();
+                    async move { api.queries().get_around_rank(request).await }
+                };
+                Done::of_query(api.ask(&mut retries, attempt).await, retries)
             }
             _ => {
                 let request = v1::GetLeaderboardRequest { battle_id, ..Default::default() };
-                Done::of_query(within_deadline(queries.get_leaderboard(request)).await)
+                let attempt = || {
+                    let request = request.clone();
+                    async move { api.queries().get_leaderboard(request).await }
+                };
+                Done::of_query(api.ask(&mut retries, attempt).await, retries)
             }
         }
     }
 
     async fn beat(&self, identity: &Identity) -> Done {
-        let request = with_token(v1::HeartbeatRequest {}, &identity.token);
-        Done::of_query(within_deadline(self.api.commands().heartbeat(request)).await)
+        let (api, mut retries) = (&self.api, 0);
+        let attempt = || {
+            let request = with_token(v1::HeartbeatRequest {}, &identity.token);
+            async move { api.commands().heartbeat(request).await }
+        };
+        Done::of_query(api.ask(&mut retries, attempt).await, retries)
     }
 
     /// A heartbeat that is not measured, from a player that waits for the start.

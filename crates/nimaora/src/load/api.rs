@@ -29,6 +29,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// Attempts at what changes no battle while servers say that they are not there: more than the servers that a rolling restart stops
+/// at a time. Then it counts as failed.
+const ATTEMPTS_MAX: u32 = 5;
+
 /// A bearer token, ready to be sent.
 pub(super) type Token = MetadataValue<Ascii>;
 /// The commands over one of the connections.
@@ -95,13 +99,37 @@ impl Api {
                 Failure::Passing(_) if Instant::now() >= give_up => return Reply::Unknown(status),
                 Failure::Passing(asked) => {
                     *retries += 1;
-                    let drawn = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-                    sleep(asked.unwrap_or_default().max(drawn)).await;
+                    sleep(asked.unwrap_or_default().max(drawn(pause))).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
     }
+
+    /// Asks or says what may be repeated freely: when a server is not there, again over another connection, as a client does that
+    /// knows several. Adds the repeats to `retries`.
+    pub(super) async fn ask<T, F>(&self, retries: &mut u64, attempt: impl Fn() -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut pause = PAUSE_MIN;
+        for _ in 1..ATTEMPTS_MAX {
+            match within_deadline(attempt()).await {
+                Err(status) if status.code() == Code::Unavailable => {
+                    *retries += 1;
+                    sleep(retry_delay(&status).unwrap_or_default().max(drawn(pause))).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                outcome => return outcome,
+            }
+        }
+        within_deadline(attempt()).await
+    }
+}
+
+/// Half of a pause, and a part of the other half.
+fn drawn(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// Connections to all of the servers, in turns.

@@ -130,7 +130,7 @@ pub(super) struct Record {
     pub(super) per_second: Vec<u64>,
     /// How late operations were sent, in microseconds after their intended time.
     pub(super) lag: Latencies,
-    /// Times that a command was sent again because its outcome was not known.
+    /// Times that a request was sent again: a command whose outcome was not known, or another one to a server that was not there.
     pub(super) retries: u64,
     /// Operations that were due and not sent before the phase was over.
     pub(super) not_sent: u64,

@@ -33,7 +33,7 @@ pub(super) struct Report {
     pub(super) success_rate: f64,
     pub(super) refused: u64,
     pub(super) errors: u64,
-    /// Times that a command was sent again, its outcome unknown.
+    /// Times that a request was sent again: a command of unknown outcome, or another one to a server that was not there.
     pub(super) retries: u64,
     /// Commands whose outcome never became known.
     pub(super) unresolved: u64,

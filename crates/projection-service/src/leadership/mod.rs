@@ -70,10 +70,12 @@ async fn run(
             reason = handle.stopped() => Some(reason),
             () = shutdown.requested() => None,
         };
-        if !working.finish(STOP_TIMEOUT).await {
-            tracing::warn!("the projection did not end in time and was left");
-        }
+        let ended = working.finish(STOP_TIMEOUT).await;
         term.resign().await;
+        if !ended {
+            tracing::warn!("the projection does not end in time; this process stands by when it has ended");
+            wait_for_the_end(&working, &shutdown).await;
+        }
         if shutdown.is_requested() {
             return;
         }
@@ -88,5 +90,15 @@ async fn run(
                 }
             }
         }
+    }
+}
+
+/// Waits for a projection that ends late. Until then it may still say that this process is not ready, and nobody would take that
+/// back; and a second one beside it would write to the same stores.
+async fn wait_for_the_end(working: &Shutdown, shutdown: &Shutdown) {
+    let ended = async { while !working.finish(STOP_TIMEOUT).await {} };
+    tokio::select! {
+        () = ended => {}
+        () = shutdown.requested() => {}
     }
 }
