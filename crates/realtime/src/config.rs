@@ -76,6 +76,11 @@ pub struct Config {
     pub appear_timeout_ms: u64,
     /// Alerts to one participant that are read at a time after changes were lost on the bus. Further ones are read after them.
     pub alerts_page_max: u32,
+    /// Alerts that a participant missed are told when it returns, if they are not older than this, in seconds. Older ones are in
+    /// `ListAttacks`.
+    pub missed_alerts_age_max_s: u64,
+    /// Missed alerts that are told when a participant returns; 0 for none. When there are more, the newest are told.
+    pub missed_alerts_max: usize,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
@@ -103,6 +108,8 @@ impl Default for Config {
             store_timeout_ms: 2_000,
             appear_timeout_ms: 1_000,
             alerts_page_max: 100,
+            missed_alerts_age_max_s: 120,
+            missed_alerts_max: 100,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
         }

@@ -5,6 +5,7 @@
 use nimaora_domain::{BattleId, SessionId};
 use serde::{Deserialize, Serialize};
 
+use crate::Position;
 use crate::error::Refusal;
 
 /// Says in which battle, and under which sign-in, a participant listens.
@@ -13,6 +14,9 @@ use crate::error::Refusal;
 pub(crate) struct Grant {
     pub(crate) battle_id: BattleId,
     pub(crate) session_id: SessionId,
+    /// The position of the last alert that the client had, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<Position>,
 }
 
 impl Grant {
@@ -23,7 +27,7 @@ impl Grant {
 
     /// The text to sign.
     pub(crate) fn write(&self) -> String {
-        // Two ids hold nothing that JSON cannot say.
+        // Ids and a number hold nothing that JSON cannot say.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -36,6 +36,11 @@ pub fn describe() {
          projection."
     );
     describe_counter!(
+        "nimaora_realtime_missed_alerts_total",
+        "Alerts that participants were told on their return. Many at once are a node that stopped or a failing network; many \
+         always are clients that do not say which alert they had last."
+    );
+    describe_counter!(
         "nimaora_realtime_catch_ups_total",
         "Times that lost changes were told from the tables. Many mean a node too busy for its battles, or a failing bus."
     );
@@ -90,6 +95,11 @@ pub(crate) fn alerted(after_ms: i64) {
     }
 }
 
+/// A participant returned and was told this many alerts.
+pub(crate) fn told_missed(alerts: usize) {
+    metrics::counter!("nimaora_realtime_missed_alerts_total").increment(alerts as u64);
+}
+
 /// A battle's follower lost changes or its bus, and has told what it read from the tables instead.
 pub(crate) fn caught_up() {
     metrics::counter!("nimaora_realtime_catch_ups_total").increment(1);
@@ -123,6 +133,7 @@ mod tests {
             misunderstood();
             sent("board", 1, 1);
             alerted(101);
+            told_missed(1);
             caught_up();
             catch_up_failed();
             board_failed();

@@ -30,6 +30,8 @@ const BOUNDS: &[(&str, i64, i64)] = &[
     ("read_models.readers_max", 1, 1_000),
     // The longest board that is sent to everybody.
     ("realtime.board_top_n", 1, 100),
+    // They are written at once to one socket, whose outbox has a bound too.
+    ("realtime.missed_alerts_max", 0, 1_000),
 ];
 
 /// One thing that is wrong with the settings.

@@ -24,6 +24,8 @@ use crate::socket::id::SocketId;
 pub(super) struct Wish {
     socket_id: String,
     channel_name: String,
+    /// The position of the last alert that the client had; without it, it is told all recent ones.
+    after: Option<u64>,
 }
 
 /// What the client library sends on to the socket.
@@ -74,7 +76,7 @@ async fn sign(hub: &Hub, claims: &Claims, wish: &Wish) -> Result<Signature, Refu
         Channel::Participant(_) | Channel::Battle(_) => return Err(Refusal::Foreign),
     }
     hub.verify_session(battle_id, participant_id, session_id).await?;
-    let channel_data = Grant { battle_id, session_id }.write();
+    let channel_data = Grant { battle_id, session_id, after: wish.after }.write();
     let auth = hub.application.sign(&wish.socket_id, &wish.channel_name, Some(&channel_data));
     Ok(Signature { auth, channel_data })
 }

@@ -1,5 +1,6 @@
 //! The private channels of a battle's participants: who listens, and up to where they were told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -12,6 +13,9 @@ use crate::error::{CloseReason, Refusal};
 use crate::pusher::events;
 use crate::socket::Socket;
 use crate::socket::outbox::Class;
+
+/// Alerts that may wait for a listener whose session is being checked. When it is reached, the oldest is dropped; the tables have it.
+const WAITING_ALERTS_MAX: usize = 100;
 
 /// The inboxes of the participants that listen on this node.
 #[derive(Debug, Default)]
@@ -42,6 +46,19 @@ struct Listener {
     socket: Arc<Socket>,
     session_id: SessionId,
     standing: Standing,
+    /// What happened up to here it was told, or is not to be told.
+    told_up_to: Position,
+    /// Alerts that came while its session was being checked.
+    waiting: VecDeque<(Position, Bytes)>,
+}
+
+/// The alerts that somebody missed while it had no socket, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    /// Each with its position.
+    pub(crate) alerts: VecDeque<(Position, Bytes)>,
+    /// The tables told all up to here, or more.
+    pub(crate) read_up_to: Position,
 }
 
 #[derive(Debug)]
@@ -77,15 +94,23 @@ impl Inboxes {
     pub(crate) fn reserve(&mut self, id: ParticipantId, socket: Arc<Socket>, session_id: SessionId) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
-        let listener = Listener { key, socket, session_id, standing: Standing::Reserved { ended_at: 0 } };
+        let standing = Standing::Reserved { ended_at: 0 };
+        let listener =
+            Listener { key, socket, session_id, standing, told_up_to: 0, waiting: VecDeque::new() };
         let inbox = self.by_participant.entry(id).or_default();
         inbox.listeners.reserve_exact(1);
         inbox.listeners.push(listener);
         key
     }
 
-    /// Confirms a listener's subscription and lets it get what comes.
-    pub(crate) fn open(&mut self, id: ParticipantId, key: u64, verified_at: Position) -> Result<(), Refusal> {
+    /// Confirms a listener's subscription, tells it what it missed, and lets it get what comes. Answers to how many alerts it was told.
+    pub(crate) fn open(
+        &mut self,
+        id: ParticipantId,
+        key: u64,
+        verified_at: Position,
+        missed: &Missed,
+    ) -> Result<usize, Refusal> {
         let inbox = self.by_participant.get_mut(&id).ok_or(Refusal::SessionEnded)?;
         let is_first = !inbox.listeners.iter().any(Listener::is_open);
         let listener =
@@ -98,10 +123,11 @@ impl Inboxes {
         listener.standing = Standing::Open { verified_at };
         // Sent here, under the lock, so that nothing overtakes the confirmation.
         listener.socket.send(Class::Answer, &events::subscribed(Channel::Participant(id)));
+        let told = listener.tell_missed(verified_at, missed);
         if is_first {
-            inbox.told_up_to = inbox.told_up_to.max(verified_at);
+            inbox.told_up_to = inbox.told_up_to.max(listener.told_up_to);
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Forgets a listener.
@@ -135,7 +161,7 @@ impl Inboxes {
         }
         inbox.last_alert_at = position;
         inbox.told_up_to = inbox.told_up_to.max(position);
-        inbox.send(Class::Attack, frame)
+        inbox.alert(position, frame)
     }
 
     /// Sends a score, unless a newer one was sent. The same as [`Inboxes::alert`] in all else.
@@ -238,6 +264,17 @@ impl Inbox {
         self.listeners.iter().any(Listener::is_open)
     }
 
+    /// Whoever is being checked gets it once it is let in.
+    fn alert(&mut self, position: Position, frame: impl FnOnce() -> Bytes) -> usize {
+        let mut listeners =
+            self.listeners.iter_mut().filter(|listener| listener.told_up_to < position).peekable();
+        if listeners.peek().is_none() {
+            return 0;
+        }
+        let frame = frame();
+        listeners.map(|listener| usize::from(listener.alert(position, &frame))).sum()
+    }
+
     fn send(&self, class: Class, frame: impl FnOnce() -> Bytes) -> usize {
         if !self.is_open() {
             return 0;
@@ -249,6 +286,33 @@ impl Inbox {
 }
 
 impl Listener {
+    /// Sends an alert, or keeps it until the listener is let in; answers whether it was sent.
+    fn alert(&mut self, position: Position, frame: &Bytes) -> bool {
+        if self.is_open() {
+            self.told_up_to = position;
+            self.socket.send(Class::Attack, frame);
+            return true;
+        }
+        if self.waiting.len() >= WAITING_ALERTS_MAX {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((position, frame.clone()));
+        false
+    }
+
+    /// Sends what the tables told, and what came since they were read.
+    fn tell_missed(&mut self, verified_at: Position, missed: &Missed) -> usize {
+        for (_, frame) in &missed.alerts {
+            self.socket.send(Class::Attack, frame);
+        }
+        let mut told = missed.alerts.len();
+        self.told_up_to = missed.read_up_to.max(verified_at);
+        for (position, frame) in std::mem::take(&mut self.waiting) {
+            told += usize::from(self.told_up_to < position && self.alert(position, &frame));
+        }
+        told
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.standing, Standing::Open { .. })
     }
@@ -276,7 +340,7 @@ mod tests {
         let key = inboxes.reserve(ID, Arc::new(socket), OLD);
         inboxes.end_sessions(ID, 5, Some(NEW), &frame());
         // The table was read before the end of the session was written to it.
-        assert_eq!(inboxes.open(ID, key, 4), Err(Refusal::SessionEnded));
+        assert_eq!(inboxes.open(ID, key, 4, &Missed::default()), Err(Refusal::SessionEnded));
         assert_eq!(inboxes.alert(ID, 6, false, frame), 0);
     }
 
@@ -286,7 +350,7 @@ mod tests {
         let mut inboxes = Inboxes::default();
         let key = inboxes.reserve(ID, Arc::new(socket), NEW);
         inboxes.end_sessions(ID, 5, Some(OLD), &frame());
-        assert_eq!(inboxes.open(ID, key, 7), Ok(()));
+        assert_eq!(inboxes.open(ID, key, 7, &Missed::default()), Ok(0));
         inboxes.end_sessions(ID, 6, Some(OLD), &frame());
         assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
     }
@@ -298,7 +362,7 @@ mod tests {
         let keys = [one, two].map(|socket| inboxes.reserve(ID, Arc::new(socket), OLD));
         assert_eq!(inboxes.alert(ID, 1, false, frame), 0, "nobody has been let in yet");
         for key in keys {
-            inboxes.open(ID, key, 1).unwrap();
+            inboxes.open(ID, key, 1, &Missed::default()).unwrap();
         }
         assert_eq!(inboxes.alert(ID, 2, false, frame), 2);
         assert_eq!(inboxes.alert(ID, 2, false, frame), 0);
@@ -313,7 +377,7 @@ mod tests {
         let (socket, _client) = socket().await;
         let mut inboxes = Inboxes::default();
         let key = inboxes.reserve(ID, Arc::new(socket), OLD);
-        inboxes.open(ID, key, 1).unwrap();
+        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
         inboxes.alert(ID, 2, false, frame);
         assert_eq!(inboxes.owed(), []);
 
@@ -331,5 +395,48 @@ mod tests {
         assert_eq!(inboxes.owed(), []);
         assert_eq!(inboxes.alert(ID, 7, false, frame), 0, "a repeat");
         assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
+    }
+
+    #[tokio::test]
+    async fn who_returns_is_told_once_what_it_missed_and_what_came_meanwhile() {
+        let ((here, _here), (returns, _returns)) = (socket().await, socket().await);
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(here), OLD);
+        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
+        assert_eq!(inboxes.alert(ID, 2, false, frame), 1);
+
+        let key = inboxes.reserve(ID, Arc::new(returns), OLD);
+        assert_eq!(inboxes.alert(ID, 3, false, frame), 1, "only who was let in");
+        assert_eq!(inboxes.alert(ID, 4, false, frame), 1);
+        // The tables were read when they had taken 3.
+        let missed = Missed { alerts: [(2, frame()), (3, frame())].into(), read_up_to: 3 };
+        assert_eq!(inboxes.open(ID, key, 1, &missed), Ok(3));
+        assert_eq!(inboxes.alert(ID, 5, false, frame), 2);
+    }
+
+    #[tokio::test]
+    async fn who_returns_while_others_are_owed_is_told_nothing_twice() {
+        let ((here, _here), (returns, _returns)) = (socket().await, socket().await);
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(here), OLD);
+        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
+        inboxes.owe_alerts();
+        let key = inboxes.reserve(ID, Arc::new(returns), OLD);
+        let missed = Missed { alerts: [(2, frame())].into(), read_up_to: 2 };
+        assert_eq!(inboxes.open(ID, key, 2, &missed), Ok(1));
+        assert_eq!(inboxes.owed_alerts(ID), Some(OwedAlerts { after: 1, up_to: 0 }));
+        assert_eq!(inboxes.alert(ID, 2, true, frame), 1, "only who was owed it");
+        assert_eq!(inboxes.alert(ID, 3, true, frame), 2);
+    }
+
+    #[tokio::test]
+    async fn alerts_that_wait_for_a_check_are_bounded() {
+        let (socket, _client) = socket().await;
+        let mut inboxes = Inboxes::default();
+        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
+        for position in 2..1_000 {
+            assert_eq!(inboxes.alert(ID, position, false, frame), 0);
+        }
+        assert_eq!(inboxes.open(ID, key, 1, &Missed::default()), Ok(WAITING_ALERTS_MAX));
     }
 }

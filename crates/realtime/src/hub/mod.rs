@@ -5,6 +5,7 @@ pub(crate) mod catch_up;
 pub(crate) mod feed;
 pub(crate) mod follower;
 pub(crate) mod inbox;
+pub(crate) mod missed;
 pub(crate) mod registry;
 pub(crate) mod room;
 pub(crate) mod rooms;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use nimaora_domain::{BattleId, ParticipantId, SessionId};
 
 use super::Hub;
+use super::inbox::Missed;
 use super::room::Room;
 use super::slots::Slot;
 use crate::Position;
 use crate::error::Refusal;
+use crate::metrics;
 use crate::socket::Socket;
 
 /// Keeps a battle followed.
@@ -81,10 +83,12 @@ impl InboxSeat {
         self.participant_id
     }
 
-    /// Confirms the subscription and sends what comes, unless the session has ended after `verified_at`, the position at which
-    /// it was the newest.
-    pub(crate) fn open(self, verified_at: Position) -> Result<Self, Refusal> {
-        self.occupancy.room.inboxes.lock().open(self.participant_id, self.key, verified_at)?;
+    /// Confirms the subscription, sends what was missed and what comes, unless the session has ended after `verified_at`, the
+    /// position at which it was the newest.
+    pub(crate) fn open(self, verified_at: Position, missed: &Missed) -> Result<Self, Refusal> {
+        let (id, key) = (self.participant_id, self.key);
+        let told = self.occupancy.room.inboxes.lock().open(id, key, verified_at, missed)?;
+        metrics::told_missed(told);
         Ok(self)
     }
 }

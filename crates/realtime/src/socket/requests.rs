@@ -207,7 +207,9 @@ async fn listen(
 ) -> Result<InboxSeat, Refusal> {
     let seat = hub.rooms.enter(hub, grant.battle_id).await?.reserve_inbox(socket, id, grant.session_id);
     let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?;
-    seat.open(verified_at)
+    // Reserved first and read then, so that no alert falls in between.
+    let missed = hub.missed_alerts(grant.battle_id, id, grant.after).await?;
+    seat.open(verified_at, &missed)
 }
 
 fn refuse(socket: &Socket, channel: &str, refusal: Refusal) {

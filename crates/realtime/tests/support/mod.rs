@@ -53,6 +53,7 @@ pub struct Arena {
     board: Arc<MemoryLeaderboard>,
     tables: Arc<SqliteReadModels>,
     signer: TokenSigner,
+    clock: Clock,
     position: AtomicU64,
     folder: TempDir,
 }
@@ -94,17 +95,18 @@ impl Arena {
         let bus = CountingBus::default();
         let signer = TokenSigner::from_seed([7; 32]);
         let shutdown = Shutdown::new();
+        let clock = Clock::manual(NOW_MS);
         let deps = Deps {
             leaderboard: Arc::clone(&board) as Arc<dyn Leaderboard>,
             read_models: Arc::clone(&tables) as Arc<dyn ReadModels>,
             bus: Arc::new(bus.clone()),
             verifier: TokenVerifier::new([signer.verifier_key()]),
-            clock: Clock::manual(NOW_MS),
+            clock: clock.clone(),
         };
         let realtime = Realtime::new(deps, config, &shutdown).unwrap();
         let address = serve(&realtime).await;
         let position = AtomicU64::new(0);
-        Self { realtime, address, shutdown, bus, board, tables, signer, position, folder }
+        Self { realtime, address, shutdown, bus, board, tables, signer, clock, position, folder }
     }
 
     /// A battle that has been created.
@@ -337,6 +339,11 @@ impl Arena {
     /// From now on the tables refuse every question.
     pub async fn close_tables(&self) {
         self.tables.close().await;
+    }
+
+    /// Lets the time of day go on.
+    pub fn pass_time_ms(&self, millis: i64) {
+        self.clock.advance(millis);
     }
 
     pub fn token(&self, player: &Player) -> String {
