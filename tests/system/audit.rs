@@ -236,6 +236,11 @@ async fn an_edited_row_is_named_with_its_column() {
             "battle_participants SET is_active = 1",
             "column is_active",
         ),
+        (
+            "questions SET prompt = 'Odd?' WHERE number = 1",
+            "questions SET prompt = 'Which one is even?' WHERE number = 1",
+            "column prompt",
+        ),
         ("battles SET title = 'Another'", "battles SET title = 'A test of courage'", "column title"),
     ];
     for (edit, undo, named) in edits {

@@ -110,6 +110,7 @@ pub(super) async fn tables(
             continue;
         }
         battle_row(&place, fold, &view)?;
+        questions(battle_id, fold, tables).await?;
         participant_rows(fold, &found)?;
         lines("the board in battle_participants", fold, &board)?;
         compared.battle_rows += 1;
@@ -195,6 +196,31 @@ fn battle_row(place: &Place<'_>, fold: &Fold, view: &BattleView) -> Result<(), A
     place.same("started_at", battle.started_at(), view.started_at)?;
     place.same("ended_at", fold.ended_at, view.ended_at)?;
     place.same("participants", battle.standings().len(), view.participants as usize)
+}
+
+/// Questions never change, so it does not matter when they are read.
+async fn questions(battle_id: BattleId, fold: &Fold, tables: &dyn ReadModels) -> Result<(), AuditError> {
+    let stored = tables.questions(battle_id).await.map_err(failed("the tables"))?;
+    for (number, question) in (1..).zip(fold.battle.questions()) {
+        let number: usize = number;
+        let place = Place {
+            table: "questions",
+            row: format!("{number} of battle {battle_id}"),
+            as_of: fold.first_position,
+        };
+        let Some(row) = stored.get(number - 1) else {
+            return Err(AuditError::Differs(format!("questions, row {}: it is missing", place.row)));
+        };
+        place.same("number", question.id, row.id)?;
+        place.same("kind", question.kind, row.kind)?;
+        place.same("prompt", &question.prompt, &row.prompt)?;
+        place.same("choices", &question.choices, &row.choices)?;
+        place.same("reward", question.reward, row.reward)?;
+        place.same("attempts_max", question.attempts_max, row.attempts_max)?;
+        place.same("opens_after_ms", question.opens_after_ms, row.opens_after_ms)?;
+        place.same("answering_time_ms", question.answering_time_ms, row.answering_time_ms)?;
+    }
+    Ok(())
 }
 
 fn participant_rows(fold: &Fold, rows: &[ParticipantView]) -> Result<(), AuditError> {

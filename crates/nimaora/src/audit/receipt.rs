@@ -104,7 +104,7 @@ pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
 /// The key that signs receipts, made at first use; the public one is put beside it.
 fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let dir = serve::secrets_dir(config);
-    std::fs::create_dir_all(&dir).map_err(file_error("create", &dir))?;
+    serve::private_dir(&dir).map_err(file_error("create", &dir))?;
     let path = dir.join(KEY_FILE);
     let text = secrets::load_or_create(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
     let mut seed = [0; KEY_BYTES];

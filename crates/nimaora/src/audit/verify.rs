@@ -25,7 +25,7 @@ const PAGES_AHEAD_MAX: usize = 4;
 
 /// What was not compared. An audit that does not say so would promise too much.
 const NOT_COMPARED: [&str; 3] =
-    ["rows of answers, attacks and questions", "boards in a server's memory", "what realtime last sent"];
+    ["rows of answers and attacks", "boards in a server's memory", "what realtime last sent"];
 
 /// What `nimaora audit verify` is asked.
 #[derive(Args, Debug)]

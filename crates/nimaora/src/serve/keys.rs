@@ -84,7 +84,7 @@ fn refuse_lost(dir: &Path) -> Result<(), ServeError> {
 }
 
 /// Makes the folder, which nobody else may enter. One that is there keeps its mode.
-pub(super) fn private_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 

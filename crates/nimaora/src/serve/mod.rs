@@ -46,6 +46,7 @@ use nimaora_runtime::{Clock, Health, Shutdown};
 use tokio::net::{TcpListener, TcpSocket};
 
 pub use error::ServeError;
+pub(crate) use keys::private_dir;
 pub(crate) use stores::TABLES_FILE;
 
 use crate::config::Config;
