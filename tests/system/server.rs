@@ -31,9 +31,19 @@ impl Server {
 
     /// The same, with its log going elsewhere.
     pub async fn start_logging_to(log: Stdio, data_dir: &Path, listen: &str) -> Self {
+        Self::spawn(log, &[], data_dir, listen).await
+    }
+
+    /// The same, with settings.
+    pub async fn start_with(settings: &[&str], data_dir: &Path, listen: &str) -> Self {
+        Self::spawn(Stdio::inherit(), settings, data_dir, listen).await
+    }
+
+    async fn spawn(log: Stdio, settings: &[&str], data_dir: &Path, listen: &str) -> Self {
         let mut process = Command::new(BINARY)
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
+            .args(settings)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

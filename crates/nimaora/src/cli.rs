@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit::{self, AuditArgs, AuditError};
 use crate::config::{Config, ConfigError, Problem, Role, Sources};
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::dev::{self, DevArgs, DevError};
@@ -18,6 +19,9 @@ use crate::serve::{self, ServeError};
 
 /// The exit code for arguments and settings that cannot be used (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
+
+/// The exit code of an audit that could not check what it was asked to.
+const EXIT_NOT_CHECKED: u8 = 2;
 
 /// How long a server that has stopped waits for threads that still read or write. Then the process ends without them, which loses
 /// no more than a crash does.
@@ -48,6 +52,8 @@ enum Command {
     Load(Box<LoadArgs>),
     /// Says how far the projections of a running server are, and which events they could not project.
     Projections(ProjectionsArgs),
+    /// Proves what is in the log and in the read models, and shows any point of the past.
+    Audit(AuditArgs),
     /// What helps to develop against a cluster.
     Dev(DevArgs),
     /// Prints every setting with its value, as TOML. Secrets are hidden.
@@ -55,8 +61,8 @@ enum Command {
 }
 
 /// Where settings come from.
-#[derive(Args, Debug)]
-struct Settings {
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
     /// A TOML file with settings.
     #[arg(long, value_name = "FILE", env = "NIMAORA_CONFIG")]
     config: Option<PathBuf>,
@@ -85,7 +91,8 @@ fn assignment(text: &str) -> Result<(String, String), Problem> {
 }
 
 impl Settings {
-    fn resolve(self) -> Result<Config, ConfigError> {
+    /// The settings from all of their sources.
+    pub(crate) fn resolve(self) -> Result<Config, ConfigError> {
         let named = [("listen", self.listen), ("data_dir", self.data_dir)];
         let (mut flags, mut found) = (Vec::new(), Vec::new());
         for text in &self.set {
@@ -120,6 +127,8 @@ enum Failure {
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Dev(#[from] DevError),
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -138,7 +147,9 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => EXIT_USAGE,
+            Self::Config(_) | Self::Audit(AuditError::Config(_)) => EXIT_USAGE,
+            Self::Audit(error) if error.differs() => 1,
+            Self::Audit(_) => EXIT_NOT_CHECKED,
             Self::Serve(_)
             | Self::Demo(_)
             | Self::Dev(_)
@@ -153,7 +164,7 @@ impl Failure {
 }
 
 /// Reads the arguments of this process, does what they ask, and answers the exit code: 0 when it went well, 64 when arguments
-/// or settings cannot be used, 1 for anything else.
+/// or settings cannot be used, 2 for an audit that could not be made, 1 for anything else.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -188,6 +199,7 @@ fn run(command: Command) -> Result<(), Failure> {
             served.map_err(Failure::Serve)
         }
         Command::Demo(args) => runtime()?.block_on(demo::run(args)).map_err(Failure::Demo),
+        Command::Audit(args) => runtime()?.block_on(audit::run(args)).map_err(Failure::Audit),
         Command::Dev(args) => runtime()?.block_on(dev::run(args)).map_err(Failure::Dev),
         Command::Client(args) => runtime()?.block_on(play::run(args)).map_err(Failure::Client),
         Command::Projections(args) => runtime()?.block_on(projections::run(args)).map_err(Failure::Client),

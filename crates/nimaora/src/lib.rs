@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`cli`] | the command line: what can be asked, and what is answered when it fails |
+//! | [`audit`] | `nimaora audit`: what proves that log and read models say the same |
 //! | [`config`] | every setting of every role, from file, environment and flags |
 //! | [`serve`] | a server: every role on one port |
 //! | [`demo`] | `nimaora demo`: a battle of bots in the terminal |
@@ -15,6 +16,7 @@
 //!
 //! This is the composition root: the only crate that names an adapter of a port. It holds no rule of the game.
 
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -6,6 +6,7 @@
 //! | `secrets/token-signing-key` | signs all tokens; whoever has it is everybody |
 //! | `secrets/answer-key` | keys the hashes of accepted answers; without it, no answer can be judged |
 //! | `secrets/app-secret` | signs private channels, unless the configuration names a secret |
+//! | `secrets/receipt-signing-key` | signs receipts of results; made by the first `nimaora audit receipt` |
 //! | `admin-token` | the operator's token, issued again when it is about to expire or the signing key has changed |
 
 use std::fs::DirBuilder;
@@ -20,7 +21,7 @@ use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
 
 use super::ServeError;
 
-const SECRETS_DIR: &str = "secrets";
+pub(super) const SECRETS_DIR: &str = "secrets";
 const SIGNING_KEY_FILE: &str = "token-signing-key";
 const ANSWER_KEY_FILE: &str = "answer-key";
 const APP_SECRET_FILE: &str = "app-secret";
@@ -83,7 +84,7 @@ fn refuse_lost(dir: &Path) -> Result<(), ServeError> {
 }
 
 /// Makes the folder, which nobody else may enter. One that is there keeps its mode.
-pub(super) fn private_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 

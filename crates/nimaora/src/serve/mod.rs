@@ -18,7 +18,7 @@
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
 //!
-//! This is the only place that names an adapter of a port.
+//! This and the audit's `stores` are the only places that name an adapter of a port.
 
 mod accept;
 mod answer;
@@ -48,11 +48,18 @@ use nimaora_runtime::{Clock, Health, Shutdown};
 use tokio::net::{TcpListener, TcpSocket};
 
 pub use error::ServeError;
+pub(crate) use keys::private_dir;
+pub(crate) use stores::TABLES_FILE;
 
 use crate::config::Config;
 use accept::Door;
 use projections::ProjectionAdmin;
 use roles::Roles;
+
+/// The folder of the keys that the settings name.
+pub(crate) fn secrets_dir(config: &Config) -> PathBuf {
+    config.secrets_dir.clone().unwrap_or_else(|| config.data_dir.join(keys::SECRETS_DIR))
+}
 
 /// Connections that wait to be accepted, kernel permitting. A crowd that comes back at once is let in from here.
 const BACKLOG: u32 = 4_096;

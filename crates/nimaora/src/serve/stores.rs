@@ -1,4 +1,4 @@
-//! The stores that the roles of this process stand on, opened as the settings name them. This file and `roles` name the adapters.
+//! The stores that the roles of this process stand on, opened as the settings name them. This file, `roles` and the audit's stores name the adapters.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use super::ServeError;
 use crate::config::{Config, Role, SNAPSHOT_DIR, StoreUrl};
 
 /// The tables' file in the data folder.
-const TABLES_FILE: &str = "read-models.sqlite";
+pub(crate) const TABLES_FILE: &str = "read-models.sqlite";
 /// The bucket in which nodes agree who writes which battle.
 const OWNERSHIP_BUCKET: &str = "nimaora-owners";
 

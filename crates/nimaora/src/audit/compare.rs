@@ -1,0 +1,261 @@
+//! One battle's fold against its rows in the tables and its board in the leaderboard, as of the position that these say.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Debug;
+
+use nimaora_domain::{BattleId, Participant, Status};
+use nimaora_event_log::Position;
+use nimaora_event_log::log::SharedLog;
+use nimaora_read_models::{BattleView, Board, Leaderboard, ParticipantView, ReadModels, StoreError};
+
+use super::error::AuditError;
+use super::walk::{Fold, fold_to};
+
+/// How often a battle that moves on meanwhile is compared again. Then it could not be checked.
+const TRIES_MAX: usize = 10;
+/// Battles in one page of the tables.
+const PAGE_BATTLES: u32 = 500;
+
+/// How much was compared.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    pub(super) battle_rows: usize,
+    pub(super) participant_rows: usize,
+    pub(super) table_lines: usize,
+    pub(super) leaderboard_lines: usize,
+}
+
+/// Where a value was found.
+struct Place<'a> {
+    table: &'a str,
+    row: String,
+    as_of: Position,
+}
+
+impl Place<'_> {
+    /// Compares one column.
+    fn same<T: PartialEq + Debug>(&self, column: &str, log: T, stored: T) -> Result<(), AuditError> {
+        match log == stored {
+            true => Ok(()),
+            false => Err(AuditError::Differs(format!(
+                "{}, row {}, column {column}: the log says {log:?}, stored is {stored:?} (as of position {})",
+                self.table, self.row, self.as_of
+            ))),
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(StoreError) -> AuditError {
+    move |source| AuditError::Store { what, source }
+}
+
+/// Finds battles in the tables that the log does not hold.
+pub(super) async fn strangers(
+    tables: &dyn ReadModels,
+    folds: &HashMap<BattleId, Fold>,
+) -> Result<(), AuditError> {
+    // What was created since the log was read is no stranger.
+    let head = folds.values().map(|fold| fold.position).max().unwrap_or(0);
+    let mut before = None;
+    loop {
+        let page = tables.battles(None, before, PAGE_BATTLES).await.map_err(failed("the tables"))?;
+        for view in &page.battles {
+            if !folds.contains_key(&view.battle.id) && view.battle.created_position <= head {
+                return Err(AuditError::Differs(format!(
+                    "battles, row {}: it is in the tables, but the log holds no such battle",
+                    view.battle.id
+                )));
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Compares the battle's rows, and its board as the tables tell it. `seen` is how far the tables have looked at the log.
+pub(super) async fn tables(
+    log: &SharedLog,
+    battle_id: BattleId,
+    fold: &Fold,
+    tables: &dyn ReadModels,
+    seen: Position,
+    compared: &mut Compared,
+) -> Result<(), AuditError> {
+    for _ in 0..TRIES_MAX {
+        let view = tables.battle(battle_id).await.map_err(failed("the tables"))?;
+        let Some(view) = view else {
+            if fold.first_position > seen {
+                return Ok(());
+            }
+            return Err(AuditError::Differs(format!(
+                "battles, row {battle_id}: it is missing, although the tables have seen its creation at position {}",
+                fold.first_position
+            )));
+        };
+        let other;
+        let fold = match view.as_of == fold.position {
+            true => fold,
+            false => {
+                other = fold_to(&**log, battle_id, view.as_of).await?;
+                &other
+            }
+        };
+        let place = Place { table: "battles", row: battle_id.to_string(), as_of: view.as_of };
+        place.same("position", fold.position, view.as_of)?;
+        let found = rows(battle_id, fold, tables).await?;
+        let board = tables.top(battle_id, u32::MAX).await.map_err(failed("the tables"))?;
+        if found.iter().any(|row| row.as_of != view.as_of) || board.as_of != view.as_of {
+            continue;
+        }
+        battle_row(&place, fold, &view)?;
+        questions(battle_id, fold, tables).await?;
+        participant_rows(fold, &found)?;
+        lines("the board in battle_participants", fold, &board)?;
+        compared.battle_rows += 1;
+        compared.participant_rows += found.len();
+        compared.table_lines += board.entries.len();
+        return Ok(());
+    }
+    Err(moving(battle_id))
+}
+
+/// Compares the battle's board.
+pub(super) async fn board(
+    log: &SharedLog,
+    battle_id: BattleId,
+    fold: &Fold,
+    leaderboard: &dyn Leaderboard,
+    compared: &mut Compared,
+) -> Result<(), AuditError> {
+    let board = match leaderboard.top(battle_id, u32::MAX).await {
+        Ok(board) => board,
+        // It is made anew when it is next asked for.
+        Err(StoreError::NotHeld(_)) => return Ok(()),
+        Err(error) => return Err(failed("the leaderboard")(error)),
+    };
+    let other;
+    let fold = match board.as_of == fold.position {
+        true => fold,
+        false => {
+            other = fold_to(&**log, battle_id, board.as_of).await?;
+            &other
+        }
+    };
+    let place = Place { table: "the leaderboard", row: battle_id.to_string(), as_of: board.as_of };
+    place.same("position", fold.position, board.as_of)?;
+    lines("the leaderboard", fold, &board)?;
+    compared.leaderboard_lines += board.entries.len();
+    Ok(())
+}
+
+fn moving(battle_id: BattleId) -> AuditError {
+    let reason =
+        format!("the battle {battle_id} moved on {TRIES_MAX} times while it was compared; try again");
+    AuditError::Store { what: "the tables", source: StoreError::Unavailable { reason } }
+}
+
+/// The rows of everybody who joined. Finds those that are missing, and those that are too many.
+async fn rows(
+    battle_id: BattleId,
+    fold: &Fold,
+    tables: &dyn ReadModels,
+) -> Result<Vec<ParticipantView>, AuditError> {
+    let mut found = Vec::with_capacity(fold.battle.participants().len());
+    for participant in fold.battle.participants() {
+        let id = participant.id();
+        let row = tables.participant(battle_id, id).await.map_err(failed("the tables"))?;
+        found.push(row.ok_or_else(|| {
+            AuditError::Differs(format!("battle_participants, row {id}: it is missing (battle {battle_id})"))
+        })?);
+    }
+    let stored = tables.usernames(battle_id).await.map_err(failed("the tables"))?;
+    let known: HashSet<_> = fold.battle.participants().iter().map(Participant::id).collect();
+    match stored.iter().find(|(id, _)| !known.contains(id)) {
+        // Somebody who joined since is no stranger.
+        Some(_) if found.iter().any(|row| row.as_of > fold.position) => Ok(found),
+        Some((id, name)) => Err(AuditError::Differs(format!(
+            "battle_participants, row {id} ('{name}'): nobody of this id joined the battle {battle_id}"
+        ))),
+        None => Ok(found),
+    }
+}
+
+fn battle_row(place: &Place<'_>, fold: &Fold, view: &BattleView) -> Result<(), AuditError> {
+    let (battle, row) = (&fold.battle, &view.battle);
+    place.same("title", battle.title(), &row.title)?;
+    place.same("join_code", battle.join_code(), &row.join_code)?;
+    place.same("rules", battle.rules(), &row.rules)?;
+    place.same("starts_at", battle.starts_at(), row.starts_at)?;
+    place.same("ends_at", battle.ends_at(), row.ends_at)?;
+    place.same("created_at", fold.created_at, Some(row.created_at))?;
+    place.same("created_position", fold.first_position, row.created_position)?;
+    place.same("questions", battle.questions().len(), row.questions as usize)?;
+    place.same("phase", battle.phase(), view.phase)?;
+    place.same("started_at", battle.started_at(), view.started_at)?;
+    place.same("ended_at", fold.ended_at, view.ended_at)?;
+    place.same("participants", battle.standings().len(), view.participants as usize)
+}
+
+/// Questions never change, so it does not matter when they are read.
+async fn questions(battle_id: BattleId, fold: &Fold, tables: &dyn ReadModels) -> Result<(), AuditError> {
+    let stored = tables.questions(battle_id).await.map_err(failed("the tables"))?;
+    for (number, question) in (1..).zip(fold.battle.questions()) {
+        let number: usize = number;
+        let place = Place {
+            table: "questions",
+            row: format!("{number} of battle {battle_id}"),
+            as_of: fold.first_position,
+        };
+        let Some(row) = stored.get(number - 1) else {
+            return Err(AuditError::Differs(format!("questions, row {}: it is missing", place.row)));
+        };
+        place.same("number", question.id, row.id)?;
+        place.same("kind", question.kind, row.kind)?;
+        place.same("prompt", &question.prompt, &row.prompt)?;
+        place.same("choices", &question.choices, &row.choices)?;
+        place.same("reward", question.reward, row.reward)?;
+        place.same("attempts_max", question.attempts_max, row.attempts_max)?;
+        place.same("opens_after_ms", question.opens_after_ms, row.opens_after_ms)?;
+        place.same("answering_time_ms", question.answering_time_ms, row.answering_time_ms)?;
+    }
+    Ok(())
+}
+
+fn participant_rows(fold: &Fold, rows: &[ParticipantView]) -> Result<(), AuditError> {
+    for (found, row) in fold.battle.participants().iter().zip(rows) {
+        let name = found.username().as_str();
+        let place = Place {
+            table: "battle_participants",
+            row: format!("{} ('{name}')", found.id()),
+            as_of: row.as_of,
+        };
+        place.same("username", name, &row.username)?;
+        place.same("session_id", found.session_id(), row.session_id)?;
+        place.same("points", found.balance().points, row.balance.points)?;
+        place.same("shields", found.balance().shields, row.balance.shields)?;
+        place.same("arrows", found.balance().arrows, row.balance.arrows)?;
+        place.same("is_active", found.status() == Status::Active, row.is_active)?;
+        place.same("removed", found.status() == Status::Removed, row.removed)?;
+        if found.status() != Status::Removed {
+            place.same("has_left", found.status() == Status::Left, row.has_left)?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(table: &str, fold: &Fold, board: &Board) -> Result<(), AuditError> {
+    let standings = fold.battle.standings();
+    let whole = Place { table, row: "all".to_owned(), as_of: board.as_of };
+    whole.same("total", standings.len(), board.total as usize)?;
+    for (rank, (found, line)) in (1..).zip(standings.into_iter().zip(&board.entries)) {
+        let place = Place { table, row: format!("rank {rank}"), as_of: board.as_of };
+        place.same("rank", rank, line.rank)?;
+        place.same("participant_id", found.id(), line.participant_id)?;
+        place.same("username", found.username().as_str(), &line.username)?;
+        place.same("points", found.balance().points, line.points)?;
+        place.same("reached_revision", found.reached_revision(), line.reached_revision)?;
+    }
+    whole.same("lines", fold.battle.standings().len(), board.entries.len())
+}

@@ -1,0 +1,138 @@
+//! `nimaora audit export`: a battle's stream in a file. Whatever a killed export left is checked, a half line is cut off, and the
+//! export goes on behind it: the file is the same as of one that ran through.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use nimaora_domain::BattleId;
+use nimaora_event_log::{Position, RecordedEvent};
+
+use super::error::AuditError;
+use super::ndjson::Line;
+use super::walk::{Fold, stream};
+use super::{BattleArgs, file_error, print, stores};
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// One JSON object on a line.
+    Ndjson,
+}
+
+/// What `nimaora audit export` is asked.
+#[derive(Args, Debug)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    battle: BattleArgs,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "ndjson")]
+    format: Format,
+    /// The file. One that is there already is gone on with.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// From this position on (inclusive).
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    from: Position,
+    /// Up to this position (inclusive) [default: the end].
+    #[arg(long, value_name = "POSITION")]
+    to: Option<Position>,
+}
+
+pub(super) async fn run(args: ExportArgs) -> Result<(), AuditError> {
+    let Format::Ndjson = args.format;
+    let battle_id = args.battle.battle;
+    let config = args.battle.settings.resolve()?;
+    let log = stores::log(&config).await?;
+    if log.read_stream(&battle_id.stream(), 0, nimaora_event_log::Direction::Forwards, 1).await?.is_empty() {
+        return Err(AuditError::NoBattle(battle_id));
+    }
+    let path = args.output.as_path();
+    let mut there = There::open(path, battle_id)?;
+    let range = args.from..=args.to.unwrap_or(Position::MAX);
+    let (mut fold, mut rows) = (Fold::default(), 0_u64);
+    stream(&*log, battle_id, 0, |event| {
+        if event.position > *range.end() {
+            return Ok(false);
+        }
+        // The chain is checked from its beginning, whatever is exported of it.
+        fold.event(event)?;
+        if event.position >= *range.start() {
+            there.take(event, path)?;
+            rows += 1;
+        }
+        Ok(true)
+    })
+    .await?;
+    there.finish(path)?;
+    let head = fold.chain;
+    print(&format!(
+        "{rows} events up to position {} in {}; head hash {head}\n",
+        fold.position,
+        path.display()
+    ))
+}
+
+/// The file, and the lines that are there from an earlier run.
+struct There {
+    earlier: std::iter::Peekable<std::vec::IntoIter<String>>,
+    out: BufWriter<File>,
+}
+
+impl There {
+    fn open(path: &Path, battle_id: BattleId) -> Result<Self, AuditError> {
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let mut file = options.map_err(file_error("open", path))?;
+        let (mut lines, mut whole_bytes) = (Vec::new(), 0_u64);
+        let mut reader = BufReader::new(&file);
+        loop {
+            let mut line = String::new();
+            let bytes = reader.read_line(&mut line).map_err(file_error("read", path))?;
+            if !line.ends_with('\n') {
+                break;
+            }
+            // A file of something else must not be cut or continued.
+            let parsed: Result<Line, _> = serde_json::from_str(&line);
+            if !parsed.is_ok_and(|parsed| parsed.stream == battle_id.stream()) {
+                return Err(content(
+                    path,
+                    "it holds something else than an export of this battle".to_owned(),
+                ));
+            }
+            whole_bytes += bytes as u64;
+            lines.push(line);
+        }
+        file.set_len(whole_bytes).map_err(file_error("cut", path))?;
+        file.seek(SeekFrom::End(0)).map_err(file_error("read", path))?;
+        Ok(Self { earlier: lines.into_iter().peekable(), out: BufWriter::new(file) })
+    }
+
+    /// Writes the event, unless it is there already.
+    fn take(&mut self, event: &RecordedEvent, path: &Path) -> Result<(), AuditError> {
+        let line = Line::of(event).map_err(|error| content(path, error.to_string()))?;
+        let text = serde_json::to_string(&line)? + "\n";
+        match self.earlier.next() {
+            Some(earlier) if earlier == text => Ok(()),
+            Some(_) => Err(AuditError::Differs(format!(
+                "{}: it does not hold the event at position {} where the log has it; was it made with another range?",
+                path.display(),
+                event.position
+            ))),
+            None => self.out.write_all(text.as_bytes()).map_err(file_error("write", path)),
+        }
+    }
+
+    fn finish(mut self, path: &Path) -> Result<(), AuditError> {
+        if self.earlier.peek().is_some() {
+            let reason = "it holds events behind the range; name another file".to_owned();
+            return Err(content(path, reason));
+        }
+        self.out.flush().map_err(file_error("write", path))?;
+        self.out.get_ref().sync_all().map_err(file_error("sync", path))
+    }
+}
+
+fn content(path: &Path, reason: String) -> AuditError {
+    AuditError::Content { path: path.to_owned(), reason }
+}

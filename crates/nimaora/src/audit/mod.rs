@@ -1,0 +1,103 @@
+//! `nimaora audit`: what an auditor asks of the log, and what proves that the read models say the same.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `stores` | the log, the tables and the leaderboard, opened as the settings name them |
+//! | `walk` | streams read in pages, each event checked against the chain and folded |
+//! | `verify` | `audit verify`: the whole log, then each battle against the read models |
+//! | `compare` | one battle's fold against its rows and its board |
+//! | `replay` | `audit replay`: standings at a point of the past, and a participant's story |
+//! | `story` | an event in words |
+//! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
+//! | `ndjson` | an event as a line of such a file, and back |
+//! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
+//! | `tail` | `audit tail`: events as they come |
+//! | `error` | [`AuditError`]: differs, or could not be checked |
+//!
+//! Nothing here writes to the log or to a read model. A local log is opened as a server opens it: alone, with a torn end cut off that
+//! was never acknowledged.
+
+mod compare;
+mod error;
+mod export;
+mod ndjson;
+mod receipt;
+mod replay;
+mod stores;
+mod story;
+mod tail;
+mod verify;
+mod walk;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use nimaora_domain::BattleId;
+
+pub use error::AuditError;
+
+use crate::cli::Settings;
+
+/// What `nimaora audit` is asked.
+#[derive(Args, Debug)]
+pub struct AuditArgs {
+    #[command(subcommand)]
+    ask: Ask,
+}
+
+#[derive(Subcommand, Debug)]
+enum Ask {
+    /// The standings at any point of the past, or the story of one participant.
+    Replay(replay::ReplayArgs),
+    /// Proves that the log is unbroken and that tables and boards say what it says. Exit code 0: clean, 1: something differs, 2: it
+    /// could not be checked.
+    Verify(verify::VerifyArgs),
+    /// Writes a battle's events to a file, one JSON object on a line. An export that was killed goes on where it was.
+    Export(export::ExportArgs),
+    /// Signs the head hash, the position and the standings of a battle.
+    Receipt(receipt::ReceiptArgs),
+    /// Checks a receipt with the public key alone, and against the events themselves where they are given.
+    CheckReceipt(receipt::CheckArgs),
+    /// Prints events as they come.
+    Tail(tail::TailArgs),
+}
+
+/// The battle whose events are asked for, and where they are.
+#[derive(Args, Debug)]
+struct BattleArgs {
+    /// The battle's id.
+    battle: BattleId,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// [`AuditError::Differs`] when something is not what the log says, any other when it could not be checked.
+pub async fn run(args: AuditArgs) -> Result<(), AuditError> {
+    match args.ask {
+        Ask::Replay(args) => replay::run(args).await,
+        Ask::Verify(args) => verify::run(args).await,
+        Ask::Export(args) => export::run(args).await,
+        Ask::Receipt(args) => receipt::run(args).await,
+        Ask::CheckReceipt(args) => receipt::check(&args),
+        Ask::Tail(args) => tail::run(args).await,
+    }
+}
+
+fn print(text: &str) -> Result<(), AuditError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(AuditError::Output)
+}
+
+fn print_json(value: &serde_json::Value) -> Result<(), AuditError> {
+    print(&format!("{value:#}\n"))
+}
+
+/// What went wrong with a file.
+fn file_error(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> AuditError {
+    let path: PathBuf = path.to_owned();
+    move |source| AuditError::File { action, path, source }
+}

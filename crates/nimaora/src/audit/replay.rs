@@ -1,0 +1,199 @@
+//! `nimaora audit replay`: the standings at a point of the past, and the story of one participant.
+
+use clap::Args;
+use comfy_table::Table;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use nimaora_domain::{Balance, ParticipantId, Timestamp};
+use nimaora_event_log::Position;
+use serde_json::{Value, json};
+
+use super::error::AuditError;
+use super::walk::{Fold, stream};
+use super::{BattleArgs, print, print_json, stores, story};
+
+/// What `nimaora audit replay` is asked.
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    battle: BattleArgs,
+    /// Replay up to here (inclusive): a position, or a time such as 2026-01-31T12:00:00Z [default: the end].
+    #[arg(long, value_name = "POSITION|TIME")]
+    at: Option<String>,
+    /// Tell the story of this participant instead of the standings.
+    #[arg(long, value_name = "ID|NAME")]
+    participant: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The point of the past.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    Position(Position),
+    Time(Timestamp),
+}
+
+impl Until {
+    fn parse(text: Option<&str>) -> Result<Self, AuditError> {
+        let Some(text) = text else { return Ok(Self::Position(Position::MAX)) };
+        if let Ok(position) = text.parse() {
+            return Ok(Self::Position(position));
+        }
+        text.parse().map(Self::Time).map_err(|_| AuditError::At(text.to_owned()))
+    }
+}
+
+/// A line of a participant's story.
+struct Moment {
+    revision: u64,
+    position: Position,
+    time: Timestamp,
+    what: String,
+    after: Balance,
+}
+
+pub(super) async fn run(args: ReplayArgs) -> Result<(), AuditError> {
+    let until = Until::parse(args.at.as_deref())?;
+    let config = args.battle.settings.resolve()?;
+    let log = stores::log(&config).await?;
+    let mut fold = Fold::default();
+    let (mut who, mut moments) = (None, Vec::new());
+    let wanted = args.participant.as_deref();
+    let battle_id = args.battle.battle;
+    let mut there = false;
+    stream(&*log, battle_id, 0, |event| {
+        there = true;
+        // The chain is checked before what an event says of itself is believed.
+        if matches!(until, Until::Position(last) if event.position > last) {
+            return Ok(false);
+        }
+        if let Until::Time(last) = until {
+            let time = nimaora_event_log::envelope::peek(event);
+            if time.is_ok_and(|envelope| envelope.time > last) {
+                return Ok(false);
+            }
+        }
+        let recorded = fold.event(event)?;
+        if let Some(wanted) = wanted {
+            who = who.or_else(|| find(&fold, wanted));
+            if let Some(who) = who.filter(|&who| story::is_about(&recorded.event, who)) {
+                moments.push(Moment {
+                    revision: recorded.revision,
+                    position: event.position,
+                    time: recorded.time,
+                    what: story::words(&recorded.event, &fold.battle),
+                    after: fold.battle.participant(who).map(|found| found.balance()).unwrap_or_default(),
+                });
+            }
+        }
+        Ok(true)
+    })
+    .await?;
+    match (there, wanted, who) {
+        (false, ..) => Err(AuditError::NoBattle(battle_id)),
+        (true, None, _) if args.json => print_json(&standings_json(&fold)),
+        (true, None, _) => print(&standings_text(&fold)),
+        (true, Some(wanted), None) => Err(AuditError::NoParticipant(wanted.to_owned())),
+        (true, Some(_), Some(who)) if args.json => print_json(&story_json(who, &moments)),
+        (true, Some(_), Some(_)) => print(&story_text(&moments)),
+    }
+}
+
+fn find(fold: &Fold, wanted: &str) -> Option<ParticipantId> {
+    let everybody = fold.battle.participants();
+    if let Ok(id) = wanted.parse() {
+        return everybody.iter().map(|found| found.id()).find(|&found| found == id);
+    }
+    everybody.iter().find(|found| found.username().as_str() == wanted).map(|found| found.id())
+}
+
+/// The standings as they stand in receipts and in JSON.
+pub(super) fn lines(fold: &Fold) -> Vec<Value> {
+    let line = |(rank, found): (usize, &nimaora_domain::Participant)| {
+        let Balance { points, shields, arrows } = found.balance();
+        json!({
+            "rank": rank,
+            "participantId": found.id(),
+            "username": found.username().as_str(),
+            "points": points,
+            "shields": shields,
+            "arrows": arrows,
+        })
+    };
+    (1..).zip(fold.battle.standings()).map(line).collect()
+}
+
+fn standings_json(fold: &Fold) -> Value {
+    json!({
+        "title": fold.battle.title(),
+        "phase": fold.battle.phase(),
+        "revision": fold.battle.revision(),
+        "position": fold.position,
+        "time": fold.time,
+        "headHash": fold.chain,
+        "standings": lines(fold),
+    })
+}
+
+fn standings_text(fold: &Fold) -> String {
+    let Some(revision) = fold.battle.revision() else {
+        return "the battle did not exist yet\n".to_owned();
+    };
+    let time = fold.time.map(|time| time.to_string()).unwrap_or_default();
+    let mut table = table(["rank", "name", "points", "shields", "arrows", "participant"]);
+    for (rank, found) in (1..).zip(fold.battle.standings()) {
+        let Balance { points, shields, arrows } = found.balance();
+        let rank: usize = rank;
+        table.add_row([
+            rank.to_string(),
+            found.username().as_str().to_owned(),
+            points.to_string(),
+            shields.to_string(),
+            arrows.to_string(),
+            found.id().to_string(),
+        ]);
+    }
+    format!(
+        "{} ({:?})\nrevision {revision}, position {}, {time}\nhead hash {}\n{table}\n",
+        fold.battle.title(),
+        fold.battle.phase(),
+        fold.position,
+        fold.chain,
+    )
+}
+
+fn story_json(who: ParticipantId, moments: &[Moment]) -> Value {
+    let moment = |moment: &Moment| {
+        json!({
+            "revision": moment.revision,
+            "position": moment.position,
+            "time": moment.time,
+            "what": moment.what,
+            "after": moment.after,
+        })
+    };
+    json!({ "participantId": who, "events": moments.iter().map(moment).collect::<Vec<_>>() })
+}
+
+fn story_text(moments: &[Moment]) -> String {
+    let mut table = table(["revision", "position", "time", "what", "points", "shields", "arrows"]);
+    for moment in moments {
+        table.add_row([
+            moment.revision.to_string(),
+            moment.position.to_string(),
+            moment.time.to_string(),
+            moment.what.clone(),
+            moment.after.points.to_string(),
+            moment.after.shields.to_string(),
+            moment.after.arrows.to_string(),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table
+}

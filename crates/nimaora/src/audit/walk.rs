@@ -1,0 +1,104 @@
+//! A battle's stream, read in pages: each event is checked against the chain and folded.
+
+use nimaora_domain::{Battle, BattleId, Event, Recorded, Timestamp};
+use nimaora_event_log::envelope::{self, ChainHead};
+use nimaora_event_log::log::EventLog;
+use nimaora_event_log::{Direction, Position, RecordedEvent, Revision};
+
+use super::error::AuditError;
+
+/// Events in one read. More would only take more memory.
+const PAGE_EVENTS: usize = 2_048;
+
+/// A battle as far as it was folded.
+#[derive(Debug, Default)]
+pub(super) struct Fold {
+    /// The state that commands are decided on.
+    pub(super) battle: Battle,
+    /// The hash of the last event.
+    pub(super) chain: ChainHead,
+    /// The revision that has to come next, and so the number of events.
+    pub(super) next_revision: Revision,
+    /// The position of the first event; 0 before it.
+    pub(super) first_position: Position,
+    /// The position of the last event; 0 before the first.
+    pub(super) position: Position,
+    /// When the last event was decided.
+    pub(super) time: Option<Timestamp>,
+    /// When it was created.
+    pub(super) created_at: Option<Timestamp>,
+    /// When it finished or was cancelled.
+    pub(super) ended_at: Option<Timestamp>,
+}
+
+impl Fold {
+    /// Checks the event and moves on by it. Answers what happened.
+    pub(super) fn event(&mut self, event: &RecordedEvent) -> Result<Recorded, AuditError> {
+        if event.revision != self.next_revision {
+            return Err(AuditError::Differs(format!(
+                "{}: revision {} is missing: revision {} (position {}) stands in its place; an event was removed",
+                event.stream, self.next_revision, event.revision, event.position
+            )));
+        }
+        let recorded = envelope::open_recorded(event, &mut self.chain).map_err(|error| {
+            // The data of an event that was sealed is told of without its position.
+            let place = format!("position {}", event.position);
+            let text = error.to_string();
+            AuditError::Differs(if text.contains(&place) { text } else { format!("{text} ({place})") })
+        })?;
+        match &recorded.event {
+            Event::BattleCreated(_) => self.created_at = Some(recorded.time),
+            Event::BattleFinished(finished) => self.ended_at = Some(finished.finished_at),
+            Event::BattleCancelled(cancelled) => self.ended_at = Some(cancelled.cancelled_at),
+            _ => {}
+        }
+        self.battle.evolve(&recorded);
+        if self.first_position == 0 {
+            self.first_position = event.position;
+        }
+        (self.position, self.time) = (event.position, Some(recorded.time));
+        self.next_revision += 1;
+        Ok(recorded)
+    }
+}
+
+/// Hands every event of a battle from `from` on to `visit`, until that says to stop.
+pub(super) async fn stream(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    from: Revision,
+    mut visit: impl FnMut(&RecordedEvent) -> Result<bool, AuditError> + Send,
+) -> Result<(), AuditError> {
+    let name = battle_id.stream();
+    let mut from = from;
+    loop {
+        let page = log.read_stream(&name, from, Direction::Forwards, PAGE_EVENTS).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        from = last.revision + 1;
+        for event in &page {
+            if !visit(event)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The battle, folded up to the position `to` (inclusive).
+pub(super) async fn fold_to(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    to: Position,
+) -> Result<Fold, AuditError> {
+    let mut fold = Fold::default();
+    stream(log, battle_id, 0, |event| {
+        if event.position > to {
+            return Ok(false);
+        }
+        fold.event(event).map(|_| true)
+    })
+    .await?;
+    match fold.next_revision {
+        0 if to == Position::MAX => Err(AuditError::NoBattle(battle_id)),
+        _ => Ok(fold),
+    }
+}
