@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("local-servers", &[]),
     ("event-log", &["domain", "runtime"]),
+    ("event-log-server", &["event-log", "domain", "api", "sessions", "runtime"]),
     ("read-models", &["domain", "runtime"]),
     ("change-bus", &["domain", "runtime"]),
     ("sessions", &["domain", "runtime"]),
