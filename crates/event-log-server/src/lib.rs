@@ -12,6 +12,7 @@
 //! | `cluster` | what this server can do, and where it is |
 //! | `convert` | from the protocol's messages to ours, and back |
 //! | `refusal` | errors, in the form that clients recognise |
+//! | `tls` | [`Tls`]: the port's certificate |
 //! | `wire` | the protocol, generated |
 //!
 //! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream.
@@ -27,6 +28,8 @@ mod reading;
 mod refusal;
 mod server;
 mod streams;
+mod tls;
 mod wire;
 
 pub use server::{Deps, EventStore};
+pub use tls::{Tls, TlsError};

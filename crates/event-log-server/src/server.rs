@@ -17,6 +17,7 @@ use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::APPEND_BYTES_MAX;
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::TokenVerifier;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -26,6 +27,7 @@ use tonic::service::Routes;
 use crate::access::Access;
 use crate::cluster::{Alone, Features};
 use crate::streams::LogStreams;
+use crate::tls::Tls;
 use crate::wire::client::gossip::gossip_server::GossipServer;
 use crate::wire::client::server_features::server_features_server::ServerFeaturesServer;
 use crate::wire::client::streams::streams_server::StreamsServer;
@@ -38,6 +40,8 @@ const CALLS_PER_CONNECTION_MAX: u32 = 1_024;
 const MESSAGE_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX;
 /// How long a client of HTTP/1.1 may take to send the head of a request. Then its connection is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to agree on TLS. Then its connection is closed.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how much silence a client is pinged, and how long it may take to answer. Then its connection is closed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// How long a stopping server waits for calls to end. Then they are cut off.
@@ -59,6 +63,8 @@ pub struct Deps {
     pub clock: Clock,
     /// How clients of a cluster reach this host; the address that is listened on when absent.
     pub advertised_host: Option<String>,
+    /// The port's certificate; without it the port speaks plainly.
+    pub tls: Option<Tls>,
 }
 
 /// The log, served over the EventStoreDB protocol.
@@ -71,14 +77,15 @@ impl EventStore {
     /// The listener has no address.
     pub fn start(deps: Deps, listener: TcpListener, shutdown: &Shutdown) -> std::io::Result<SocketAddr> {
         let address = listener.local_addr()?;
+        let tls = deps.tls.clone();
         let router = router(deps, address, shutdown);
-        shutdown.spawn(accept(listener, router, shutdown.clone()));
+        shutdown.spawn(accept(listener, tls, router, shutdown.clone()));
         Ok(address)
     }
 }
 
 fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
-    let Deps { log, verifier, clock, advertised_host } = deps;
+    let Deps { log, verifier, clock, advertised_host, tls: _ } = deps;
     let access = Access::new(verifier, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
     let streams = LogStreams { log, access, clock, shutdown: shutdown.clone() };
@@ -100,7 +107,7 @@ async fn elsewhere(uri: Uri) -> Response {
     Status::unimplemented(what).into_http::<axum::body::Body>()
 }
 
-async fn accept(listener: TcpListener, router: Router, shutdown: Shutdown) {
+async fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: Shutdown) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let builder = builder();
     loop {
@@ -112,8 +119,9 @@ async fn accept(listener: TcpListener, router: Router, shutdown: Shutdown) {
         };
         match accepted {
             Ok((stream, _)) => {
-                let serving = serve(stream, place, router.clone(), builder.clone(), shutdown.clone());
-                shutdown.spawn(serving);
+                let guest =
+                    Guest { router: router.clone(), builder: builder.clone(), shutdown: shutdown.clone() };
+                shutdown.spawn(guest.attend(stream, tls.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "the event store could not take a connection");
@@ -137,27 +145,43 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
+/// What one connection needs.
+struct Guest {
     router: Router,
     builder: Builder<TokioExecutor>,
     shutdown: Shutdown,
-) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.requested() => {
-            connection.as_mut().graceful_shutdown();
-            timeout(DRAIN_TIMEOUT, connection).await.unwrap_or(Ok(()))
+}
+
+impl Guest {
+    /// Serves the connection and keeps its place until it ends.
+    async fn attend(self, stream: TcpStream, tls: Option<Tls>, place: OwnedSemaphorePermit) {
+        if stream.set_nodelay(true).is_err() {
+            return;
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection of the event store broke");
+        match tls {
+            None => self.serve(stream).await,
+            Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.serve(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+                Err(_) => tracing::debug!("a client did not agree on TLS in time"),
+            },
+        }
+        drop(place);
     }
-    drop(place);
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { router, builder, shutdown } = self;
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.requested() => {
+                connection.as_mut().graceful_shutdown();
+                timeout(DRAIN_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection of the event store broke");
+        }
+    }
 }

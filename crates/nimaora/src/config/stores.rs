@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -194,6 +195,11 @@ pub struct EventStoreConfig {
     pub listen: Option<SocketAddr>,
     /// How clients reach this host; the address that is listened on when absent.
     pub advertised_host: Option<String>,
+    /// The file with the port's certificates, PEM; with `tls_key`. Without both the port speaks plainly, and Python clients send no
+    /// credentials.
+    pub tls_certificate: Option<PathBuf>,
+    /// The file with the certificate's key, PEM.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// How this process is known to the others of its cluster.

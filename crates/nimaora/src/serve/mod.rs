@@ -62,6 +62,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Server {
     address: SocketAddr,
     event_store: Option<SocketAddr>,
+    event_store_tls: bool,
     data_dir: PathBuf,
     health: Health,
     /// Connections and sockets: they end first, while the roles behind them still answer.
@@ -135,8 +136,9 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     health.ready(HEALTH_PART);
 
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
+    let event_store_tls = config.event_store.tls_key.is_some();
     let data_dir = config.data_dir;
-    Ok(Server { address, event_store, data_dir, health, front, roles, drain_timeout })
+    Ok(Server { address, event_store, event_store_tls, data_dir, health, front, roles, drain_timeout })
 }
 
 impl Server {
@@ -148,6 +150,11 @@ impl Server {
     /// Where the log is served over the EventStoreDB protocol, if it is.
     pub fn event_store_address(&self) -> Option<SocketAddr> {
         self.event_store
+    }
+
+    /// Whether that port speaks TLS.
+    pub fn event_store_tls(&self) -> bool {
+        self.event_store_tls
     }
 
     /// The folder with everything that is kept.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log_server::EventStore;
+use nimaora_event_log_server::{EventStore, Tls};
 use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
@@ -87,11 +87,14 @@ impl Roles {
         front: &Shutdown,
     ) -> Result<Option<SocketAddr>, ServeError> {
         let Some(log) = self.stores.log.clone() else { return Ok(None) };
+        let settings = &config.event_store;
+        let files = settings.tls_certificate.as_ref().zip(settings.tls_key.as_ref());
         let deps = nimaora_event_log_server::Deps {
+            tls: files.map(|(certificates, key)| Tls::load(certificates, key)).transpose()?,
             log,
             verifier: TokenVerifier::new([self.key]),
             clock: self.clock.clone(),
-            advertised_host: config.event_store.advertised_host.clone(),
+            advertised_host: settings.advertised_host.clone(),
         };
         Ok(Some(EventStore::start(deps, listener, front)?))
     }

@@ -65,7 +65,7 @@ fn introduce(server: &Server) {
         token.display(),
     ));
     if let Some(address) = server.event_store_address() {
-        say(&format!("  event store  kurrentdb://admin:TOKEN@{address}?tls=false\n"));
+        say(&format!("  event store  kurrentdb://admin:TOKEN@{address}?tls={}\n", server.event_store_tls()));
     }
 }
 
