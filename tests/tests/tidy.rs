@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("local-servers", &[]),
     ("redis-link", &[]),
     ("event-log", &["domain", "runtime"]),
+    ("event-log-server", &["event-log", "domain", "api", "sessions", "runtime"]),
     ("read-models", &["domain", "redis-link", "runtime"]),
     ("change-bus", &["domain", "runtime"]),
     ("sessions", &["domain", "redis-link", "runtime"]),

@@ -72,6 +72,9 @@ pub(crate) struct Settings {
     /// The folder where everything is kept; made if need be [default: ./data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
+    /// Serves the log over the EventStoreDB protocol there, as 127.0.0.1:2113 [default: not at all].
+    #[arg(long, value_name = "HOST:PORT")]
+    event_store_listen: Option<String>,
     /// What this process does; may be repeated [default: everything].
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<Role>,
@@ -93,7 +96,11 @@ fn assignment(text: &str) -> Result<(String, String), Problem> {
 impl Settings {
     /// The settings from all of their sources.
     pub(crate) fn resolve(self) -> Result<Config, ConfigError> {
-        let named = [("listen", self.listen), ("data_dir", self.data_dir)];
+        let named = [
+            ("listen", self.listen),
+            ("data_dir", self.data_dir),
+            ("event_store.listen", self.event_store_listen),
+        ];
         let (mut flags, mut found) = (Vec::new(), Vec::new());
         for text in &self.set {
             match assignment(text) {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use problems::{ConfigError, Problem};
 pub use sources::Sources;
-pub use stores::{NodeConfig, Role, StoreUrl, StoresConfig};
+pub use stores::{EventStoreConfig, NodeConfig, Role, StoreUrl, StoresConfig};
 
 /// The settings that hold a secret. They are never printed.
 pub const SECRETS: &[&str] = &["realtime.app_secret"];
@@ -38,12 +38,14 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The folder with the keys, which all processes of a cluster have the same of; `secrets` in the data folder when absent.
     pub secrets_dir: Option<PathBuf>,
-    /// What this process does: `command`, `projection`, `query`, `realtime`.
+    /// What this process does: `command`, `projection`, `query`, `realtime`, `event-store`.
     pub roles: Vec<Role>,
     /// How this process is known to the others of its cluster.
     pub node: NodeConfig,
     /// The stores that the roles stand on.
     pub stores: StoresConfig,
+    /// The log, served over the EventStoreDB protocol.
+    pub event_store: EventStoreConfig,
     /// The embedded event log.
     pub log: LogConfig,
     /// The stores that queries are answered from.
@@ -147,6 +149,8 @@ pub struct Telemetry {
     pub log_format: LogFormat,
 }
 
+/// The protocol's own port.
+const EVENT_STORE_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2113);
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 impl Default for Config {
@@ -158,6 +162,7 @@ impl Default for Config {
             roles: Role::ALL.to_vec(),
             node: NodeConfig::default(),
             stores: StoresConfig::default(),
+            event_store: EventStoreConfig::default(),
             log: LogConfig::default(),
             read_models: ReadModelsConfig::default(),
             command: nimaora_command_service::Config::default(),
@@ -255,6 +260,12 @@ impl Config {
     /// Whether this process has a role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
+    }
+
+    /// Where the log is served over the EventStoreDB protocol, if this process does that.
+    pub fn event_store_listen(&self) -> Option<SocketAddr> {
+        let by_role = self.has(Role::EventStore).then_some(EVENT_STORE_LISTEN);
+        self.event_store.listen.or(by_role)
     }
 
     /// The settings as TOML, with `<hidden>` for each secret.

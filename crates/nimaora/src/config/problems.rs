@@ -94,6 +94,10 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
         let listen = config.listen;
         problem("node.url", format!("other nodes cannot reach this one at {listen}; say where they can"));
     }
+    let event_store = &config.event_store;
+    if event_store.tls_certificate.is_some() != event_store.tls_key.is_some() {
+        problem("event_store.tls_key", "name both files, tls_certificate and tls_key, or none".to_owned());
+    }
     let app_key = &config.realtime.app_key;
     if app_key.is_empty()
         || !app_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

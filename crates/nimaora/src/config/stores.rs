@@ -1,6 +1,8 @@
 //! Which roles a process has, and which stores they stand on. A store is chosen by the scheme of its URL.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -18,10 +20,12 @@ pub enum Role {
     Query,
     /// Serves sockets.
     Realtime,
+    /// Serves the log over the EventStoreDB protocol, on a port of its own.
+    EventStore,
 }
 
 impl Role {
-    /// Every role.
+    /// Every role that a process has unless it is told. The event store is asked for by its port or by name.
     pub const ALL: [Self; 4] = [Self::Command, Self::Projection, Self::Query, Self::Realtime];
 
     /// Its name, as it is written in settings.
@@ -31,6 +35,7 @@ impl Role {
             Self::Projection => "projection",
             Self::Query => "query",
             Self::Realtime => "realtime",
+            Self::EventStore => "event-store",
         }
     }
 }
@@ -182,7 +187,7 @@ impl StoresConfig {
                 found.push((setting, format!("'{url}' begins with none of '{known}' and a colon")));
             } else if url.expose().contains(HIDDEN) {
                 found.push((setting, format!("'{HIDDEN}' stands for a password where settings are printed")));
-            } else if url.is_embedded() {
+            } else if url.is_embedded() && !(setting == "stores.log" && *roles == [Role::EventStore]) {
                 let (here, missing): (Vec<Role>, Vec<Role>) =
                     users.iter().partition(|role| roles.contains(role));
                 if let (false, Some(missing)) = (here.is_empty(), missing.first()) {
@@ -200,6 +205,21 @@ impl StoresConfig {
         }
         found
     }
+}
+
+/// The log, served over the EventStoreDB protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventStoreConfig {
+    /// The address of its port, as `127.0.0.1:2113`. When absent, only the role `event-store` opens it, there.
+    pub listen: Option<SocketAddr>,
+    /// How clients reach this host; the address that is listened on when absent.
+    pub advertised_host: Option<String>,
+    /// The file with the port's certificates, PEM; with `tls_key`. Without both the port speaks plainly, and Python clients send no
+    /// credentials.
+    pub tls_certificate: Option<PathBuf>,
+    /// The file with the certificate's key, PEM.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// How this process is known to the others of its cluster.

@@ -116,6 +116,9 @@ pub enum ServeError {
     /// Logs or metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// The certificate of the event store cannot be used.
+    #[error("event_store: {0}")]
+    EventStoreTls(#[from] nimaora_event_log_server::TlsError),
     /// The descriptors of the API do not fit together.
     #[error("the descriptors of the API cannot be served: {0}; this is a fault of the program")]
     Reflection(#[from] tonic_reflection::server::Error),

@@ -71,6 +71,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// A running server. It runs until [`Server::stop`].
 pub struct Server {
     address: SocketAddr,
+    event_store: Option<SocketAddr>,
+    event_store_tls: bool,
     data_dir: PathBuf,
     health: Health,
     /// Connections and sockets: they end first, while the roles behind them still answer.
@@ -118,6 +120,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let (front, health) = (Shutdown::new(), Health::default());
     health.register(HEALTH_PART);
 
+    let event_store = config.event_store_listen().map(bind).transpose()?;
     let roles = Roles::start(&config, address, Clock::system(), &front, &health).await;
     let mut roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
@@ -137,16 +140,32 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     front.spawn(reporter.run(health.clone(), front.clone()));
     front.spawn(upkeep(metrics, front.clone()));
     front.spawn(accept::run(listener, door, services));
+    let event_store = match event_store {
+        Some(listener) => roles.event_store(&config, listener, &front)?,
+        None => None,
+    };
     health.ready(HEALTH_PART);
 
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
-    Ok(Server { address, data_dir: config.data_dir, health, front, roles, drain_timeout })
+    let event_store_tls = config.event_store.tls_key.is_some();
+    let data_dir = config.data_dir;
+    Ok(Server { address, event_store, event_store_tls, data_dir, health, front, roles, drain_timeout })
 }
 
 impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the log is served over the EventStoreDB protocol, if it is.
+    pub fn event_store_address(&self) -> Option<SocketAddr> {
+        self.event_store
+    }
+
+    /// Whether that port speaks TLS.
+    pub fn event_store_tls(&self) -> bool {
+        self.event_store_tls
     }
 
     /// The folder with everything that is kept.

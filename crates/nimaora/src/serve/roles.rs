@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
+use nimaora_event_log_server::{EventStore, Tls};
 use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
 use nimaora_runtime::{Clock, Health, Shutdown};
 use nimaora_sessions::{TokenVerifier, VerifyingKey};
+use tokio::net::TcpListener;
 
 use super::ServeError;
 use super::keys::{self, Keys};
@@ -26,6 +28,9 @@ pub(super) struct Roles {
     /// Taken by the port.
     pub(super) projections: Option<ProjectionAdmin>,
     pub(super) admin_token: String,
+    /// Whose tokens are trusted.
+    key: VerifyingKey,
+    clock: Clock,
     stores: Stores,
     /// The tasks of commands and projection. They outlive the connections, so that whatever came in is finished.
     tasks: Shutdown,
@@ -60,13 +65,41 @@ impl Roles {
         let stores = found.open(config).await?;
         let tasks = Shutdown::new();
         let key = keys.signer.verifier_key();
-        let builder = Builder { config, stores: &stores, key, clock, front, tasks: tasks.clone(), health };
+        let builder = Builder {
+            config,
+            stores: &stores,
+            key,
+            clock: clock.clone(),
+            front,
+            tasks: tasks.clone(),
+            health,
+        };
         let realtime = builder.realtime(&keys.app_secret)?;
         let queries = builder.queries();
         let projections = builder.projection().await?;
         let admin_token = keys.admin_token.clone();
         let commands = builder.commands(keys, address).await?;
-        Ok(Self { commands, queries, realtime, projections, admin_token, stores, tasks })
+        Ok(Self { commands, queries, realtime, projections, admin_token, key, clock, stores, tasks })
+    }
+
+    /// Serves the log over the EventStoreDB protocol, and answers where.
+    pub(super) fn event_store(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+        front: &Shutdown,
+    ) -> Result<Option<SocketAddr>, ServeError> {
+        let Some(log) = self.stores.log.clone() else { return Ok(None) };
+        let settings = &config.event_store;
+        let files = settings.tls_certificate.as_ref().zip(settings.tls_key.as_ref());
+        let deps = nimaora_event_log_server::Deps {
+            tls: files.map(|(certificates, key)| Tls::load(certificates, key)).transpose()?,
+            log,
+            verifier: TokenVerifier::new([self.key]),
+            clock: self.clock.clone(),
+            advertised_host: settings.advertised_host.clone(),
+        };
+        Ok(Some(EventStore::start(deps, listener, front)?))
     }
 
     /// Hands over what other processes can go on with, while requests still come in.

@@ -64,6 +64,9 @@ fn introduce(server: &Server) {
         data_dir.display(),
         token.display(),
     ));
+    if let Some(address) = server.event_store_address() {
+        say(&format!("  event store  kurrentdb://admin:TOKEN@{address}?tls={}\n", server.event_store_tls()));
+    }
 }
 
 /// To standard output at once. A server whose output nobody reads goes on.

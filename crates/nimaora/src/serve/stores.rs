@@ -46,7 +46,7 @@ pub(super) struct Read {
 
 /// The open stores.
 pub(super) struct Stores {
-    /// Absent where no role appends or projects.
+    /// Absent where no role appends, projects or serves the log.
     pub(super) log: Option<SharedLog>,
     /// Absent where no role reads or projects.
     pub(super) read: Option<Read>,
@@ -71,7 +71,8 @@ enum Log {
 impl Found {
     /// Looks at the log and the tables, where a role of this process needs them. Refuses tables that have seen more than the log.
     pub(super) async fn look(config: &Config, clock: &Clock) -> Result<Self, ServeError> {
-        if !config.has(Role::Command) && !config.has(Role::Projection) {
+        let served = config.event_store_listen().is_some();
+        if !config.has(Role::Command) && !config.has(Role::Projection) && !served {
             return Ok(Self { log: None, head: 0 });
         }
         if !config.stores.log.is_embedded() {

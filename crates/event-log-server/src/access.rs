@@ -1,0 +1,81 @@
+//! Who may do what: admins read everything and append to every stream that is not a battle's nor the protocol's own.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use nimaora_runtime::Clock;
+use nimaora_sessions::TokenVerifier;
+use nimaora_sessions::token::{Claims, Role};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use crate::refusal;
+
+/// How the names of battles' streams begin.
+const BATTLES: &str = "battle-";
+/// How the names of the protocol's own streams begin.
+const SYSTEM: &str = "$";
+
+/// Checks credentials. Clones share what was verified before.
+#[derive(Clone)]
+pub(crate) struct Access {
+    verifier: Arc<TokenVerifier>,
+    clock: Clock,
+}
+
+impl Access {
+    pub(crate) fn new(verifier: TokenVerifier, clock: Clock) -> Self {
+        Self { verifier: Arc::new(verifier), clock }
+    }
+
+    /// Lets whoever has an admin's token read: as `Bearer TOKEN`, or `Basic` with any name and the token as password.
+    ///
+    /// # Errors
+    /// Access is denied.
+    pub(crate) fn admin(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        let Some(value) = metadata.get("authorization").and_then(|value| value.to_str().ok()) else {
+            return Err(refusal::access_denied("this needs the credentials of an admin"));
+        };
+        let token = password(value).unwrap_or_else(|| value.to_owned());
+        let claims: Claims = self
+            .verifier
+            .verify_bearer(Some(&token), self.clock.now_ms())
+            .map_err(|error| Status::unauthenticated(error.to_string()))?;
+        match claims.role {
+            Role::Admin => Ok(()),
+            _ => Err(refusal::access_denied("the token is not an admin's")),
+        }
+    }
+}
+
+/// Basic credentials as if the password had come as a bearer's token.
+fn password(value: &str) -> Option<String> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (_, password) = decoded.split_once(':')?;
+    Some(format!("Bearer {password}"))
+}
+
+/// Lets an admin append to the stream.
+///
+/// # Errors
+/// It is a battle's stream, or one of the protocol's own.
+pub(crate) fn may_append(stream: &str) -> Result<(), Status> {
+    if stream.starts_with(BATTLES) {
+        return Err(refusal::access_denied("battles are decided by commands; their streams are read-only"));
+    }
+    if stream.starts_with(SYSTEM) {
+        let reason = "metadata of streams and other streams of the protocol's own cannot be written here";
+        return Err(Status::unimplemented(reason));
+    }
+    Ok(())
+}
+
+/// Whether the stream is a battle's.
+pub(crate) fn is_battle(stream: &str) -> bool {
+    stream.starts_with(BATTLES)
+}

@@ -1,0 +1,171 @@
+//! One append for a call.
+
+use std::time::Duration;
+
+use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::types::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX};
+use nimaora_event_log::{Append, AppendError, Appended, Expected, NewEvent, Revision};
+use tokio::time::{Instant, timeout_at};
+use tonic::metadata::MetadataMap;
+use tonic::{Status, Streaming};
+
+use crate::wire::client::Empty;
+use crate::wire::client::streams::append_req::options::ExpectedStreamRevision;
+use crate::wire::client::streams::append_req::{Content, Options};
+use crate::wire::client::streams::append_resp::success::{CurrentRevisionOption, PositionOption};
+use crate::wire::client::streams::append_resp::wrong_expected_version as wrong;
+use crate::wire::client::streams::append_resp::{Position, Result as Outcome, Success, WrongExpectedVersion};
+use crate::wire::client::streams::{AppendReq, AppendResp};
+use crate::{access, convert, refusal};
+
+/// How long a client may take to send its events, whatever deadline it has.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Reads the events as they come and appends them together.
+pub(crate) async fn append(
+    log: &SharedLog,
+    metadata: &MetadataMap,
+    mut parts: Streaming<AppendReq>,
+) -> Result<AppendResp, Status> {
+    let patience = deadline(metadata).unwrap_or(ARRIVAL_TIMEOUT).min(ARRIVAL_TIMEOUT);
+    if patience.is_zero() {
+        return Err(refusal::timed_out("the deadline is now; nothing was written"));
+    }
+    let arrived = timeout_at(Instant::now() + patience, collect(&mut parts)).await;
+    let append =
+        arrived.map_err(|_| refusal::timed_out("not all events came in time; nothing was written"))??;
+    let expected = append.expected;
+    let result = match log.append(append).await {
+        Ok(appended) => Outcome::Success(success(&appended)),
+        Err(AppendError::WrongExpectedRevision { actual }) => {
+            Outcome::WrongExpectedVersion(wrong_expected_version(expected, actual))
+        }
+        Err(error) => return Err(status(&error)),
+    };
+    Ok(AppendResp { result: Some(result) })
+}
+
+async fn collect(parts: &mut Streaming<AppendReq>) -> Result<Append, Status> {
+    let Some(AppendReq { content: Some(Content::Options(options)) }) = parts.message().await? else {
+        return Err(Status::invalid_argument("an append begins with its options"));
+    };
+    let (stream, expected) = target(options)?;
+    let mut gathered = Gathered::default();
+    while let Some(part) = parts.message().await? {
+        let Some(Content::ProposedMessage(event)) = part.content else {
+            return Err(Status::invalid_argument("an append has its options once, and then events"));
+        };
+        let id = event.id.as_ref();
+        gathered.add(convert::proposed(id, &event.metadata, &event.custom_metadata, event.data)?)?;
+    }
+    Ok(Append { stream: stream.into(), expected, events: gathered.take()? })
+}
+
+fn target(options: Options) -> Result<(String, Expected), Status> {
+    let stream = convert::stream(options.stream_identifier)?;
+    access::may_append(&stream)?;
+    let expected = match options.expected_stream_revision {
+        Some(ExpectedStreamRevision::Revision(revision)) => Expected::Exact(revision),
+        Some(ExpectedStreamRevision::NoStream(_)) => Expected::NoStream,
+        Some(ExpectedStreamRevision::Any(_)) => Expected::Any,
+        Some(ExpectedStreamRevision::StreamExists(_)) => Expected::Exists,
+        None => return Err(Status::invalid_argument("an append says what it expects of its stream")),
+    };
+    Ok((stream, expected))
+}
+
+/// The events of an append so far, within the limits of one.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    events: Vec<NewEvent>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// # Errors
+    /// With this event the append is too large.
+    pub(crate) fn add(&mut self, event: NewEvent) -> Result<(), Status> {
+        self.bytes += convert::bytes_of(&event);
+        if self.bytes > APPEND_BYTES_MAX {
+            return Err(refusal::append_too_large(APPEND_BYTES_MAX));
+        }
+        if self.events.len() >= APPEND_EVENTS_MAX {
+            let reason = format!("an append has at most {APPEND_EVENTS_MAX} events");
+            return Err(Status::invalid_argument(reason));
+        }
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// # Errors
+    /// There is no event.
+    pub(crate) fn take(self) -> Result<Vec<NewEvent>, Status> {
+        match self.events.is_empty() {
+            true => Err(Status::invalid_argument("an append has at least one event")),
+            false => Ok(self.events),
+        }
+    }
+}
+
+fn success(appended: &Appended) -> Success {
+    let (commit_position, prepare_position) = (appended.last_position, appended.last_position);
+    Success {
+        current_revision_option: Some(CurrentRevisionOption::CurrentRevision(appended.last_revision)),
+        position_option: Some(PositionOption::Position(Position { commit_position, prepare_position })),
+    }
+}
+
+fn wrong_expected_version(expected: Expected, actual: Option<Revision>) -> WrongExpectedVersion {
+    use wrong::{
+        CurrentRevisionOption as Current, CurrentRevisionOption2060 as OldCurrent,
+        ExpectedRevisionOption as Wanted, ExpectedRevisionOption2060 as OldWanted,
+    };
+    let nothing = Empty {};
+    let (current, old_current) = match actual {
+        Some(revision) => (Current::CurrentRevision(revision), OldCurrent::CurrentRevision2060(revision)),
+        None => (Current::CurrentNoStream(nothing), OldCurrent::NoStream2060(nothing)),
+    };
+    let (wanted, old_wanted) = match expected {
+        Expected::Exact(revision) => {
+            (Wanted::ExpectedRevision(revision), Some(OldWanted::ExpectedRevision2060(revision)))
+        }
+        Expected::Any => (Wanted::ExpectedAny(nothing), Some(OldWanted::Any2060(nothing))),
+        Expected::Exists => {
+            (Wanted::ExpectedStreamExists(nothing), Some(OldWanted::StreamExists2060(nothing)))
+        }
+        // The older form has no word for it.
+        Expected::NoStream => (Wanted::ExpectedNoStream(nothing), None),
+    };
+    WrongExpectedVersion {
+        current_revision_option_20_6_0: Some(old_current),
+        expected_revision_option_20_6_0: old_wanted,
+        current_revision_option: Some(current),
+        expected_revision_option: Some(wanted),
+    }
+}
+
+/// What a failed append answers where it is not about the stream's revision.
+pub(crate) fn status(error: &AppendError) -> Status {
+    match error {
+        AppendError::WrongExpectedRevision { .. } => Status::failed_precondition(error.to_string()),
+        AppendError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        AppendError::Unavailable { .. } => Status::unavailable(error.to_string()),
+        AppendError::UnknownOutcome { .. } => refusal::timed_out(&error.to_string()),
+    }
+}
+
+/// The deadline that came with a call.
+fn deadline(metadata: &MetadataMap) -> Option<Duration> {
+    let value = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count.saturating_mul(3_600))),
+        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}

@@ -1,0 +1,226 @@
+//! A stream or the whole log, for as long as the client listens. A subscription ends with an error and never with success.
+
+use nimaora_event_log::log::{SUBSCRIPTION_BATCH_EVENTS_MAX, SharedLog};
+use nimaora_event_log::{
+    Direction, Position, ReadError, RecordedEvent, Revision, Subscription, SubscriptionMessage,
+};
+use nimaora_runtime::Clock;
+use uuid::Uuid;
+
+use crate::convert::{self, IdForm};
+use crate::filter::Wanted;
+use crate::reading::{Answers, Gone, send};
+use crate::refusal;
+use crate::wire::client::streams::read_resp::{
+    CaughtUp, Checkpoint, Content, FellBehind, Position as WirePosition, SubscriptionConfirmation,
+};
+
+/// How many events of a stream are taken from the log at once.
+const PAGE_EVENTS: usize = 1_024;
+
+/// What is followed, and from where.
+pub(crate) enum From {
+    /// A stream from this revision on.
+    Stream(String, Revision),
+    /// What is appended to a stream from now on.
+    StreamEnd(String),
+    /// The whole log behind this position.
+    All(Position),
+    /// What is appended to the log from now on.
+    AllEnd,
+}
+
+/// A subscription of one client.
+pub(crate) struct Listener {
+    pub(crate) log: SharedLog,
+    pub(crate) clock: Clock,
+    pub(crate) wanted: Wanted,
+    pub(crate) ids: IdForm,
+    pub(crate) answers: Answers,
+    /// The stream, if it is one.
+    stream: Option<String>,
+    revision: Option<Revision>,
+    position: Position,
+    checkpoint: Position,
+    live: bool,
+}
+
+/// Why a subscription ended.
+enum End {
+    Gone,
+    Log(ReadError),
+}
+
+impl std::convert::From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl std::convert::From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl Listener {
+    pub(crate) fn new(log: SharedLog, clock: Clock, wanted: Wanted, ids: IdForm, answers: Answers) -> Self {
+        let (stream, revision, position, checkpoint, live) = (None, None, 0, 0, false);
+        Self { log, clock, wanted, ids, answers, stream, revision, position, checkpoint, live }
+    }
+
+    /// Sends what comes until the client is gone or the log cannot be read.
+    pub(crate) async fn run(mut self, from: From) {
+        if let Err(End::Log(error)) = self.follow(from).await {
+            // Nobody is left to be told when this fails.
+            let _ = self.answers.send(Err(refusal::read(&error))).await;
+        }
+    }
+
+    async fn follow(&mut self, from: From) -> Result<(), End> {
+        let mut subscription = self.begin(from).await?;
+        self.checkpoint = self.position;
+        loop {
+            let answers = self.answers.clone();
+            let message = tokio::select! {
+                message = subscription.next() => message?,
+                () = answers.closed() => return Err(End::Gone),
+            };
+            match message {
+                SubscriptionMessage::Events(events) => self.events(events).await?,
+                SubscriptionMessage::Checkpoint(position) => {
+                    self.position = position;
+                    self.checkpoint_if_due().await?;
+                }
+                SubscriptionMessage::CaughtUp(position) => {
+                    self.position = self.position.max(position);
+                    self.caught_up().await?;
+                }
+            }
+        }
+    }
+
+    /// Confirms, sends what a stream holds already, and subscribes behind it.
+    async fn begin(&mut self, from: From) -> Result<Box<dyn Subscription>, End> {
+        let head = self.log.status().await?.head;
+        if let From::All(after) = from
+            && after > head
+        {
+            let reason = format!("position {after} is behind the log's last, {head}");
+            return Err(End::Log(ReadError::Invalid { reason }));
+        }
+        let subscription_id = Uuid::new_v4().hyphenated().to_string();
+        send(&self.answers, Content::Confirmation(SubscriptionConfirmation { subscription_id })).await?;
+        self.position = head;
+        match from {
+            From::All(after) => self.position = after,
+            From::AllEnd => {}
+            From::Stream(stream, revision) => {
+                self.revision = revision.checked_sub(1);
+                self.stream = Some(stream.clone());
+                self.stored(&stream, revision).await?;
+            }
+            From::StreamEnd(stream) => {
+                let last = self.log.read_stream(&stream, Revision::MAX, Direction::Backwards, 1).await?;
+                if let Some(last) = last.first() {
+                    (self.revision, self.position) = (Some(last.revision), head.max(last.position));
+                }
+                self.stream = Some(stream);
+            }
+        }
+        Ok(self.log.subscribe(self.position, self.wanted.in_log.clone()).await?)
+    }
+
+    /// Every event of the stream up to the log's head of a moment ago is found by reading the stream; the rest comes with the
+    /// subscription, which need not look at the others before.
+    async fn stored(&mut self, stream: &str, mut from: Revision) -> Result<(), End> {
+        loop {
+            let page = self.log.read_stream(stream, from, Direction::Forwards, PAGE_EVENTS).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            from = last.revision + 1;
+            self.position = self.position.max(last.position);
+            for event in page {
+                self.event(event).await?;
+            }
+        }
+    }
+
+    async fn events(&mut self, events: Vec<RecordedEvent>) -> Result<(), End> {
+        let full = events.len() >= SUBSCRIPTION_BATCH_EVENTS_MAX;
+        if full && self.live {
+            self.live = false;
+            self.fell_behind().await?;
+        }
+        for event in events {
+            // What the log passed over counts too.
+            self.position = self.position.max(event.position - 1);
+            self.checkpoint_if_due().await?;
+            self.position = event.position;
+            if self.wants(&event) {
+                self.event(event).await?;
+            }
+        }
+        if !self.live && !full && self.log.status().await?.head <= self.position {
+            self.caught_up().await?;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, event: &RecordedEvent) -> bool {
+        match &self.stream {
+            // The log looks for a prefix, which other streams may have too.
+            Some(stream) => {
+                *event.stream == **stream && self.revision.is_none_or(|revision| event.revision > revision)
+            }
+            None => self.wanted.lets_through(event),
+        }
+    }
+
+    async fn event(&mut self, event: RecordedEvent) -> Result<(), Gone> {
+        self.revision = Some(event.revision);
+        self.answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)
+    }
+
+    async fn checkpoint_if_due(&mut self) -> Result<(), Gone> {
+        match self.wanted.checkpoint_events {
+            Some(every) if self.position - self.checkpoint >= every => self.send_checkpoint().await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn send_checkpoint(&mut self) -> Result<(), Gone> {
+        self.checkpoint = self.position;
+        let timestamp = Some(convert::moment(self.clock.now_ms()));
+        let (commit_position, prepare_position) = (self.position, self.position);
+        let checkpoint = Checkpoint { commit_position, prepare_position, timestamp };
+        send(&self.answers, Content::Checkpoint(checkpoint)).await
+    }
+
+    async fn caught_up(&mut self) -> Result<(), Gone> {
+        if self.live {
+            return Ok(());
+        }
+        self.live = true;
+        if self.wanted.checkpoint_events.is_some() && self.position > self.checkpoint {
+            self.send_checkpoint().await?;
+        }
+        let (stream_revision, position) = self.place();
+        let timestamp = Some(convert::moment(self.clock.now_ms()));
+        send(&self.answers, Content::CaughtUp(CaughtUp { timestamp, stream_revision, position })).await
+    }
+
+    async fn fell_behind(&mut self) -> Result<(), Gone> {
+        let (stream_revision, position) = self.place();
+        let timestamp = Some(convert::moment(self.clock.now_ms()));
+        send(&self.answers, Content::FellBehind(FellBehind { timestamp, stream_revision, position })).await
+    }
+
+    /// Where the client is: in its stream, or in the whole log.
+    fn place(&self) -> (Option<i64>, Option<WirePosition>) {
+        if self.stream.is_some() {
+            return (self.revision.and_then(|revision| i64::try_from(revision).ok()), None);
+        }
+        let (commit_position, prepare_position) = (self.position, self.position);
+        (None, (self.position > 0).then_some(WirePosition { commit_position, prepare_position }))
+    }
+}

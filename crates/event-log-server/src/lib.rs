@@ -1,0 +1,35 @@
+//! The event log, served over the EventStoreDB protocol, so that auditors read history with the clients that they have.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
+//! | `access` | who may do what |
+//! | `streams` | the service `Streams`: which call goes where |
+//! | `reading` | a stream or the whole log, once |
+//! | `following` | the same, for as long as the client listens |
+//! | `filter` | which events of the whole log a client wants |
+//! | `appending`, `batching` | appends, one for a call or many |
+//! | `cluster` | what this server can do, and where it is |
+//! | `convert` | from the protocol's messages to ours, and back |
+//! | `refusal` | errors, in the form that clients recognise |
+//! | `tls` | [`Tls`]: the port's certificate |
+//! | `wire` | the protocol, generated |
+//!
+//! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream.
+
+mod access;
+mod appending;
+mod batching;
+mod cluster;
+mod convert;
+mod filter;
+mod following;
+mod reading;
+mod refusal;
+mod server;
+mod streams;
+mod tls;
+mod wire;
+
+pub use server::{Deps, EventStore};
+pub use tls::{Tls, TlsError};

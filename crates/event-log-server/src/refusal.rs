@@ -1,0 +1,64 @@
+//! Errors in the form that clients recognise: the trailer `exception` names them. Nothing here is `INTERNAL` or `UNKNOWN`, since
+//! clients answer those by giving up the connection, and every other call on it.
+
+use nimaora_event_log::ReadError;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+fn named(code: Code, message: impl Into<String>, trailers: &[(&'static str, &str)]) -> Status {
+    let mut status = Status::new(code, message);
+    for (name, value) in trailers {
+        if let Ok(value) = MetadataValue::try_from(*value) {
+            status.metadata_mut().insert(*name, value);
+        }
+    }
+    status
+}
+
+pub(crate) fn access_denied(why: &str) -> Status {
+    named(Code::PermissionDenied, format!("Access Denied: {why}"), &[("exception", "access-denied")])
+}
+
+pub(crate) fn timed_out(what: &str) -> Status {
+    Status::aborted(format!("Operation timed out: {what}"))
+}
+
+pub(crate) fn append_too_large(bytes_max: usize) -> Status {
+    let max = bytes_max.to_string();
+    let trailers = [("exception", "maximum-append-size-exceeded"), ("maximum-append-size", &*max)];
+    named(Code::InvalidArgument, format!("Maximum Append Size of {max} Exceeded."), &trailers)
+}
+
+pub(crate) fn event_too_large(id: Uuid, bytes: usize, bytes_max: usize) -> Status {
+    let (id, bytes, max) = (id.to_string(), bytes.to_string(), bytes_max.to_string());
+    let trailers = [
+        ("exception", "maximum-append-event-size-exceeded"),
+        ("event-id", &*id),
+        ("proposed-append-event-size", &*bytes),
+        ("maximum-append-event-size", &*max),
+    ];
+    named(Code::InvalidArgument, format!("Event {id} has {bytes} bytes, more than {max}."), &trailers)
+}
+
+pub(crate) fn metadata_missing(what: &str) -> Status {
+    let trailers = [
+        ("exception", "missing-required-metadata-property"),
+        ("required-metadata-properties", "type,content-type"),
+    ];
+    named(Code::InvalidArgument, format!("Required Metadata Property '{what}' is missing"), &trailers)
+}
+
+/// A client that listens does so again after `UNAVAILABLE`; a subscription never ends with success.
+pub(crate) fn stopping() -> Status {
+    Status::unavailable("the server is stopping; subscribe again after the last event seen")
+}
+
+pub(crate) fn read(error: &ReadError) -> Status {
+    let code = match error {
+        ReadError::Damaged { .. } => Code::FailedPrecondition,
+        ReadError::Unavailable { .. } => Code::Unavailable,
+        ReadError::Invalid { .. } => Code::InvalidArgument,
+    };
+    Status::new(code, error.to_string())
+}

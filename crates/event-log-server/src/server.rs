@@ -1,0 +1,187 @@
+//! The services of one port, and the loop that takes its connections: HTTP/1.1 for probes and HTTP/2 for gRPC, told apart by how a
+//! connection begins.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::types::APPEND_BYTES_MAX;
+use nimaora_runtime::{Clock, Shutdown};
+use nimaora_sessions::TokenVerifier;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tonic::Status;
+use tonic::service::Routes;
+
+use crate::access::Access;
+use crate::cluster::{Alone, Features};
+use crate::streams::LogStreams;
+use crate::tls::Tls;
+use crate::wire::client::gossip::gossip_server::GossipServer;
+use crate::wire::client::server_features::server_features_server::ServerFeaturesServer;
+use crate::wire::client::streams::streams_server::StreamsServer;
+
+/// Connections at a time. When it is reached, further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 1_024;
+/// Calls at a time on one connection. When it is reached, the client keeps further ones back.
+const CALLS_PER_CONNECTION_MAX: u32 = 1_024;
+/// The largest message that is read: an append with room for what surrounds its events.
+const MESSAGE_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX;
+/// How long a client of HTTP/1.1 may take to send the head of a request. Then its connection is closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to agree on TLS. Then its connection is closed.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how much silence a client is pinged, and how long it may take to answer. Then its connection is closed.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// How long a stopping server waits for calls to end. Then they are cut off.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to rest after the system could not hand over a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of one call, and of all calls of a connection, that may be on their way unread.
+const WINDOW_BYTES: (u32, u32) = (1024 * 1024, 8 * 1024 * 1024);
+/// What every service of the protocol is called.
+const PROTOCOL: &str = "/event_store.client.";
+
+/// What the event store stands on.
+pub struct Deps {
+    /// The log.
+    pub log: SharedLog,
+    /// Checks the tokens of admins.
+    pub verifier: TokenVerifier,
+    /// Time.
+    pub clock: Clock,
+    /// How clients of a cluster reach this host; the address that is listened on when absent.
+    pub advertised_host: Option<String>,
+    /// The port's certificate; without it the port speaks plainly.
+    pub tls: Option<Tls>,
+}
+
+/// The log, served over the EventStoreDB protocol.
+pub struct EventStore;
+
+impl EventStore {
+    /// Serves on `listener` until `shutdown`, which also waits for the connections.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn start(deps: Deps, listener: TcpListener, shutdown: &Shutdown) -> std::io::Result<SocketAddr> {
+        let address = listener.local_addr()?;
+        let tls = deps.tls.clone();
+        let router = router(deps, address, shutdown);
+        shutdown.spawn(accept(listener, tls, router, shutdown.clone()));
+        Ok(address)
+    }
+}
+
+fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
+    let Deps { log, verifier, clock, advertised_host, tls: _ } = deps;
+    let access = Access::new(verifier, clock.clone());
+    let alone = Alone::new(address, advertised_host, clock.clone());
+    let streams = LogStreams { log, access, clock, shutdown: shutdown.clone() };
+    let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    Routes::new(streams)
+        .add_service(ServerFeaturesServer::new(Features))
+        .add_service(GossipServer::new(alone))
+        .into_axum_router()
+        .route("/health/live", get(async || StatusCode::NO_CONTENT))
+        .fallback(elsewhere)
+}
+
+/// What is not here. Clients of the protocol are told so in its own terms.
+async fn elsewhere(uri: Uri) -> Response {
+    if !uri.path().starts_with(PROTOCOL) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let what = format!("this server has no '{}': it serves Streams, ServerFeatures and Gossip", uri.path());
+    Status::unimplemented(what).into_http::<axum::body::Body>()
+}
+
+async fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: Shutdown) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let builder = builder();
+    loop {
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = shutdown.requested() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let guest =
+                    Guest { router: router.clone(), builder: builder.clone(), shutdown: shutdown.clone() };
+                shutdown.spawn(guest.attend(stream, tls.clone(), place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the event store could not take a connection");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .initial_stream_window_size(WINDOW_BYTES.0)
+        .initial_connection_window_size(WINDOW_BYTES.1)
+        .keep_alive_interval(KEEP_ALIVE.0)
+        .keep_alive_timeout(KEEP_ALIVE.1);
+    builder
+}
+
+/// What one connection needs.
+struct Guest {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    shutdown: Shutdown,
+}
+
+impl Guest {
+    /// Serves the connection and keeps its place until it ends.
+    async fn attend(self, stream: TcpStream, tls: Option<Tls>, place: OwnedSemaphorePermit) {
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        match tls {
+            None => self.serve(stream).await,
+            Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.serve(stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+                Err(_) => tracing::debug!("a client did not agree on TLS in time"),
+            },
+        }
+        drop(place);
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self { router, builder, shutdown } = self;
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.requested() => {
+                connection.as_mut().graceful_shutdown();
+                timeout(DRAIN_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection of the event store broke");
+        }
+    }
+}
