@@ -52,11 +52,22 @@ async fn play(server: &Server) -> String {
     battle
 }
 
+/// Waits until the tables hold everything.
+async fn projected(server: &Server, folder: &Path) {
+    let token = folder.join("admin-token");
+    let mut wait = Command::new(BINARY);
+    wait.args(["projections", "status", "--wait", "--server", &server.url(), "--admin-token-file"])
+        .arg(token);
+    let waited = tokio::time::timeout(PATIENCE, wait.kill_on_drop(true).output()).await.unwrap().unwrap();
+    assert!(waited.status.success(), "{}", text(&waited));
+}
+
 /// A folder in which a battle was played, and the server stopped.
 async fn played() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), "127.0.0.1:0").await;
     let battle = play(&server).await;
+    projected(&server, folder.path()).await;
     assert_eq!(server.terminate().await, 0);
     (folder, battle)
 }

@@ -1,4 +1,4 @@
-//! `nimaora projections`: how far the projections of a running server are, and which events they could not project.
+//! `nimaora projections`: how far the projections of a running server are, which events they could not project, and tables built anew.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,10 @@ use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use indicatif::{ProgressBar, ProgressStyle};
-use nimaora_api::v1::{ListParkedEventsRequest, ListProjectionsRequest, ParkedEvent, Projection};
+use nimaora_api::v1::{
+    DiscardParkedEventRequest, ListParkedEventsRequest, ListProjectionsRequest, ParkedEvent, Projection,
+    RebuildRequest, RebuildResponse, RebuildResult, RebuildStage,
+};
 use nimaora_domain::Timestamp;
 use tonic::metadata::{Ascii, MetadataValue};
 
@@ -41,6 +44,16 @@ enum Call {
         #[arg(long)]
         wait: bool,
     },
+    /// Builds the tables anew beside those in use, compares both, and exchanges them when they are the same. Ctrl-C ends it and leaves
+    /// the tables in use as they are.
+    Rebuild {
+        /// The version to build [default: that of the server].
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        version: u32,
+        /// Exchanges the tables although they differ, as a new version wants, or events that can be projected now.
+        #[arg(long)]
+        accept_differences: bool,
+    },
     /// Events that could not be projected.
     #[command(subcommand)]
     Parked(Parked),
@@ -50,6 +63,17 @@ enum Call {
 enum Parked {
     /// Prints all of them with the reason, oldest first.
     List,
+    /// Tries all of them again, which is a rebuild: what came after an event in its battle has to be projected again too. The
+    /// tables are exchanged although they differ.
+    Retry,
+    /// Keeps why an event is nobody's concern any more. It is not counted and alerted on after that.
+    Discard {
+        /// Its position in the log.
+        position: u64,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// A server and the right to ask it.
@@ -71,7 +95,10 @@ pub async fn run(args: ProjectionsArgs) -> Result<(), ClientError> {
             let found = if wait { operator.caught_up().await? } else { operator.projections().await? };
             print(&lines(&found))
         }
+        Call::Rebuild { version, accept_differences } => operator.rebuild(version, accept_differences).await,
         Call::Parked(Parked::List) => operator.print_parked().await,
+        Call::Parked(Parked::Retry) => operator.rebuild(0, true).await,
+        Call::Parked(Parked::Discard { position, reason }) => operator.discard(position, reason).await,
     }
 }
 
@@ -95,6 +122,31 @@ impl Operator {
             }
             tokio::time::sleep(ASK_INTERVAL).await;
         }
+    }
+
+    async fn rebuild(&self, version: u32, accept_differences: bool) -> Result<(), ClientError> {
+        let mut request = tonic::Request::new(RebuildRequest { version, accept_differences });
+        // Without a time limit: a long log takes as long as it takes.
+        request.metadata_mut().insert("authorization", self.token.clone());
+        let mut told = self.server.connection.projections().rebuild(request).await?.into_inner();
+        let bar = ProgressBar::new(0).with_style(style());
+        while let Some(message) = told.message().await? {
+            bar.set_length(message.in_use_position);
+            bar.set_position(message.position);
+            bar.set_message(stage(&message));
+            if let Some(result) = message.result {
+                bar.finish_and_clear();
+                print(&outcome(&result, message.events))?;
+                return if result.exchanged { Ok(()) } else { Err(ClientError::TablesDiffer) };
+            }
+        }
+        Err(ClientError::Empty)
+    }
+
+    async fn discard(&self, position: u64, reason: String) -> Result<(), ClientError> {
+        let request = with_token(DiscardParkedEventRequest { position, reason }, Some(&self.token));
+        self.server.connection.projections().discard_parked_event(request).await?;
+        print(&format!("the event at position {position} is discarded\n"))
     }
 
     /// Page by page, since there may be thousands.
@@ -123,10 +175,10 @@ fn style() -> ProgressStyle {
 
 fn table(projections: &[Projection]) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["projection", "position", "log", "behind"]);
+    table.load_style(NOTHING).set_header(["projection", "version", "position", "log", "behind"]);
     for one in projections {
         let (applied, head) = (one.applied_position.to_string(), one.head_position.to_string());
-        table.add_row([one.name.clone(), applied, head, behind(one)]);
+        table.add_row([one.name.clone(), one.version.to_string(), applied, head, behind(one)]);
     }
     format!("{table}\n")
 }
@@ -140,6 +192,42 @@ fn lines(projections: &[Projection]) -> String {
     text
 }
 
+fn stage(message: &RebuildResponse) -> String {
+    match message.stage() {
+        RebuildStage::Comparing => "comparing".to_owned(),
+        RebuildStage::Exchanging => "exchanging".to_owned(),
+        RebuildStage::Building | RebuildStage::Unspecified => {
+            let behind = message.in_use_position.saturating_sub(message.position);
+            format!("{} events read, {behind} positions to go", message.events)
+        }
+    }
+}
+
+fn outcome(result: &RebuildResult, events: u64) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(["table", "rows in use", "rows anew"]);
+    for one in &result.rows {
+        table.add_row([one.table.clone(), one.in_use.to_string(), one.next.to_string()]);
+    }
+    let mut text = format!("{table}\n");
+    for one in &result.differences {
+        let column = if one.column.is_empty() { "the row" } else { &one.column };
+        let said = |side: &Option<String>| side.as_deref().map_or("nothing".to_owned(), printable);
+        let (in_use, next) = (said(&one.in_use), said(&one.next));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{} {}: {column} is {in_use} in use and {next} anew", one.table, one.key);
+    }
+    let differing = result.differing;
+    let _ = match result.exchanged {
+        true => writeln!(text, "{events} events read, {differing} rows differ; the new tables are in use"),
+        false => writeln!(
+            text,
+            "{events} events read, {differing} rows differ; the tables in use are left as they are"
+        ),
+    };
+    text
+}
+
 fn behind(one: &Projection) -> String {
     let more = if one.behind_by_more { "more than " } else { "" };
     format!("{more}{} events and {} ms behind", one.behind_events, one.behind_ms)
@@ -147,8 +235,12 @@ fn behind(one: &Projection) -> String {
 
 fn parked(event: &ParkedEvent) -> String {
     let at = event.parked_at.map_or(0, |at| at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000);
+    let discarded = match event.discarded_at {
+        Some(_) => format!("  discarded: {}\n", printable(&event.discard_reason)),
+        None => String::new(),
+    };
     format!(
-        "{} {} revision {} {} parked at {}\n  {}\n",
+        "{} {} revision {} {} parked at {}\n  {}\n{discarded}",
         event.position,
         printable(&event.stream),
         event.revision,

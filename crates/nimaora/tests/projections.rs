@@ -91,7 +91,7 @@ async fn an_operator_sees_how_far_the_projection_is() {
     let (code, told, failed) = projections(folder.path(), &url, &["list"]).await;
     assert_eq!(code, 0, "{failed}");
     let row: Vec<_> = told.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(row[..3], ["battles", "1", "1"], "{told}");
+    assert_eq!(row[..4], ["battles", "1", "1", "1"], "{told}");
     let (code, told, failed) = projections(folder.path(), &url, &["parked", "list"]).await;
     assert_eq!((code, &*told), (0, "no event is parked\n"), "{failed}");
     stop(server).await;
@@ -144,5 +144,44 @@ async fn only_an_admin_may_ask() {
     let (code, _, failed) = projections(folder.path(), "http://127.0.0.1:1", &["list"]).await;
     assert_eq!(code, 1);
     assert!(failed.contains("start a server with 'nimaora serve'"), "{failed}");
+    stop(server).await;
+}
+
+#[tokio::test]
+async fn an_operator_builds_the_tables_anew_and_discards_what_stays_parked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = serve(folder.path()).await;
+    stop(server).await;
+    let planted = NewEvent {
+        id: Uuid::from_u128(7),
+        event_type: "Strange".into(),
+        data: "{}".into(),
+        metadata: "{}".into(),
+    };
+    let log = EmbeddedLog::open(&folder.path().join("data"), EmbeddedConfig::new(Clock::system())).unwrap();
+    let append = Append { stream: "battle-royale".into(), expected: Expected::Any, events: vec![planted] };
+    log.append(append).await.unwrap();
+    log.close().await;
+    drop(log);
+
+    let (server, url) = serve(folder.path()).await;
+    participants_token(folder.path(), &url).await;
+    let discard = ["parked", "discard", "1", "--reason", "an experiment of May"];
+    let (code, told, failed) = projections(folder.path(), &url, &discard).await;
+    assert_eq!((code, &*told), (0, "the event at position 1 is discarded\n"), "{failed}");
+    let (code, _, failed) = projections(folder.path(), &url, &discard).await;
+    assert!(code == 1 && failed.contains("no event is parked at position 1"), "{failed}");
+
+    let (code, told, failed) = projections(folder.path(), &url, &["rebuild"]).await;
+    assert_eq!(code, 0, "{told}{failed}");
+    assert!(told.contains("3 events read, 0 rows differ; the new tables are in use"), "{told}");
+    let (_, told, _) = projections(folder.path(), &url, &["parked", "list"]).await;
+    assert!(told.contains("discarded: an experiment of May"), "{told}");
+    let (code, told, failed) = projections(folder.path(), &url, &["parked", "retry"]).await;
+    assert_eq!(code, 0, "{told}{failed}");
+    let (code, _, failed) = projections(folder.path(), &url, &["rebuild", "--version", "7"]).await;
+    assert!(code == 1 && failed.contains("builds version 1 and not 7"), "{failed}");
+    let (_, told, _) = projections(folder.path(), &url, &["status", "--wait"]).await;
+    assert_eq!(told, "battles: 0 events and 0 ms behind\n");
     stop(server).await;
 }

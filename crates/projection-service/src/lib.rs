@@ -15,6 +15,7 @@
 //! | `backlog` | what is on its way to the boards, bounded |
 //! | `boards` | writes boards, and holds up nothing when the leaderboard cannot be used |
 //! | `healing` | makes boards that the leaderboard has lost anew from the log |
+//! | [`rebuild`] | builds the tables anew beside those in use, and exchanges them |
 //! | `sweep` | finds those that were lost while nothing happened in their battles |
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
@@ -36,6 +37,7 @@ pub mod metrics;
 mod names;
 pub mod projection;
 mod publisher;
+pub mod rebuild;
 mod retry;
 mod source;
 pub mod status;

@@ -8,6 +8,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, TlsCertificates};
 use tokio::sync::OnceCell;
+use tokio_rustls::rustls::crypto::ring;
 
 use crate::sentinel::Master;
 use crate::url::{Target, UrlError};
@@ -73,6 +74,7 @@ impl Link {
     /// # Errors
     /// [`UrlError`] for a URL that cannot be used.
     pub fn new(config: &LinkConfig<'_>) -> Result<Self, UrlError> {
+        choose_cryptography();
         Ok(Self(match Target::parse(config.url)? {
             Target::One(url) => Kind::One(one(config, url)?),
             Target::Cluster(nodes) => Kind::Cluster(Box::new(cluster(config, nodes)?), OnceCell::new()),
@@ -119,6 +121,12 @@ fn cluster(config: &LinkConfig<'_>, nodes: Vec<String>) -> Result<ClusterClient,
         builder = builder.certs(certificates);
     }
     Ok(builder.build()?)
+}
+
+/// Says which cryptography TLS stands on. The client would have to guess where two are built in, and panics then.
+fn choose_cryptography() {
+    // Whoever was first has chosen for the process.
+    let _ = ring::default_provider().install_default();
 }
 
 pub(crate) fn certificates(config: &LinkConfig<'_>) -> Option<TlsCertificates> {

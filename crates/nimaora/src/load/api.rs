@@ -29,9 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Attempts at what changes no battle while servers say that they are not there: more than the servers that a rolling restart stops
-/// at a time. Then it counts as failed.
-const ATTEMPTS_MAX: u32 = 5;
+/// For how long what changes no battle is tried again while servers say that they are not there. Then it counts as failed.
+const ASK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A bearer token, ready to be sent.
 pub(super) type Token = MetadataValue<Ascii>;
@@ -112,10 +111,10 @@ impl Api {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let mut pause = PAUSE_MIN;
-        for _ in 1..ATTEMPTS_MAX {
+        let (mut pause, give_up) = (PAUSE_MIN, Instant::now() + ASK_PATIENCE);
+        loop {
             match within_deadline(attempt()).await {
-                Err(status) if status.code() == Code::Unavailable => {
+                Err(status) if status.code() == Code::Unavailable && Instant::now() < give_up => {
                     *retries += 1;
                     sleep(retry_delay(&status).unwrap_or_default().max(drawn(pause))).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -123,7 +122,6 @@ impl Api {
                 outcome => return outcome,
             }
         }
-        within_deadline(attempt()).await
     }
 }
 

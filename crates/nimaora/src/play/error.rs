@@ -28,6 +28,11 @@ pub enum ClientError {
     /// The server said no.
     #[error("{0}")]
     Refused(String),
+    /// Tables that were built anew are not the same.
+    #[error(
+        "the tables in use are not what the log comes to; look at the rows above, then use --accept-differences"
+    )]
+    TablesDiffer,
     /// The server's answer lacks what it must have.
     #[error("the server's answer is empty; it may be of another version")]
     Empty,

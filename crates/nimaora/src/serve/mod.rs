@@ -32,6 +32,7 @@ mod metrics;
 mod outbox;
 mod probes;
 mod projections;
+mod rebuilds;
 mod refusal;
 mod roles;
 pub mod run;

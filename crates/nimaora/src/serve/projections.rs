@@ -4,22 +4,27 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use nimaora_api::details;
 use nimaora_api::v1::projection_admin_service_server::{
     ProjectionAdminService, ProjectionAdminServiceServer,
 };
 use nimaora_api::v1::{
-    ListParkedEventsRequest, ListParkedEventsResponse, ListProjectionsRequest, ListProjectionsResponse,
-    ParkedEvent, Projection,
+    DiscardParkedEventRequest, DiscardParkedEventResponse, ListParkedEventsRequest, ListParkedEventsResponse,
+    ListProjectionsRequest, ListProjectionsResponse, ParkedEvent, Projection, RebuildRequest,
+    RebuildResponse,
 };
 use nimaora_domain::{BattleId, Timestamp};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Direction, Filter, Position, ReadError};
-use nimaora_read_models::{ReadModels, StoreError};
+use nimaora_projection_service::rebuild::PROJECTION_VERSION;
+use nimaora_read_models::{Discarded, ReadModels, StoreError};
 use nimaora_runtime::Clock;
 use nimaora_sessions::{Role, TokenVerifier};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status, async_trait};
+
+use super::rebuilds::Rebuilds;
 
 /// The name of the projection that makes boards, tables and changes.
 const BATTLES: &str = "battles";
@@ -32,6 +37,8 @@ const COUNTED_PAGE_EVENTS: usize = 1_000;
 /// Parked events in an answer when the request does not say how many, and the most that it may ask for.
 const PARKED_EVENTS_DEFAULT: u32 = 100;
 const PARKED_EVENTS_MAX: u32 = 1_000;
+/// The longest reason for discarding an event.
+const DISCARD_REASON_CHARS_MAX: usize = 500;
 /// How long log and tables together may take for one call; then they count as unavailable.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a call that failed because of a store is worth a repeat.
@@ -43,6 +50,7 @@ pub(super) struct ProjectionAdmin {
     pub(super) tables: Arc<dyn ReadModels>,
     pub(super) verifier: TokenVerifier,
     pub(super) clock: Clock,
+    pub(super) rebuilds: Rebuilds,
 }
 
 /// What waits to be applied.
@@ -88,6 +96,7 @@ impl ProjectionAdmin {
             behind_events: u32::try_from(behind.events).unwrap_or(u32::MAX),
             behind_by_more: behind.by_more,
             behind_ms: u64::try_from(waited).unwrap_or(0),
+            version: PROJECTION_VERSION,
         })
     }
 
@@ -128,8 +137,48 @@ impl ProjectionAdmin {
     }
 }
 
+impl ProjectionAdmin {
+    async fn discard(&self, asked: DiscardParkedEventRequest) -> Result<DiscardParkedEventResponse, Status> {
+        let reason = asked.reason.trim();
+        let characters = reason.chars().count();
+        if !(1..=DISCARD_REASON_CHARS_MAX).contains(&characters) || reason.chars().any(char::is_control) {
+            let wrong = format!("say why, in 1 to {DISCARD_REASON_CHARS_MAX} characters of one line");
+            return Err(details::bad_field("reason", wrong));
+        }
+        let at = Timestamp::from_millis(self.clock.now_ms());
+        let position = asked.position.min(i64::MAX as u64);
+        let why = Discarded { at, reason: reason.to_owned() };
+        match self.tables.discard_parked(position, &why).await.map_err(|error| of_tables(&error))? {
+            true => Ok(DiscardParkedEventResponse {}),
+            false => {
+                let message =
+                    format!("no event is parked at position {position}, or it was discarded before");
+                Err(details::status(Code::NotFound, "NOT_PARKED", message))
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl ProjectionAdminService for ProjectionAdmin {
+    type RebuildStream = BoxStream<'static, Result<RebuildResponse, Status>>;
+
+    async fn discard_parked_event(
+        &self,
+        request: Request<DiscardParkedEventRequest>,
+    ) -> Result<Response<DiscardParkedEventResponse>, Status> {
+        self.require_admin(request.metadata())?;
+        in_time(self.discard(request.into_inner())).await.map(Response::new)
+    }
+
+    async fn rebuild(
+        &self,
+        request: Request<RebuildRequest>,
+    ) -> Result<Response<Self::RebuildStream>, Status> {
+        self.require_admin(request.metadata())?;
+        self.rebuilds.begin(request.into_inner()).map(Response::new)
+    }
+
     async fn list_projections(
         &self,
         request: Request<ListProjectionsRequest>,
@@ -158,7 +207,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T
     }
 }
 
-fn of_tables(error: &StoreError) -> Status {
+pub(super) fn of_tables(error: &StoreError) -> Status {
     match error {
         StoreError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "TABLES_UNAVAILABLE", error.to_string(), RETRY_AFTER)
@@ -170,7 +219,7 @@ fn of_tables(error: &StoreError) -> Status {
     }
 }
 
-fn of_log(error: &ReadError) -> Status {
+pub(super) fn of_log(error: &ReadError) -> Status {
     match error {
         ReadError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "LOG_UNAVAILABLE", error.to_string(), RETRY_AFTER)
@@ -189,6 +238,8 @@ fn told(event: nimaora_read_models::ParkedEvent) -> ParkedEvent {
         event_type: event.event_type,
         reason: event.reason,
         parked_at: Some(timestamp(event.parked_at)),
+        discarded_at: event.discarded.as_ref().map(|why| timestamp(why.at)),
+        discard_reason: event.discarded.map(|why| why.reason).unwrap_or_default(),
     }
 }
 

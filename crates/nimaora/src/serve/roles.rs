@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use super::ServeError;
 use super::keys::{self, Keys};
 use super::projections::ProjectionAdmin;
+use super::rebuilds::Rebuilds;
 use super::stores::{self, Found, Read, Stores};
 use crate::config::{Config, Role};
 
@@ -154,11 +155,14 @@ impl Builder<'_> {
         let (Some(log), Some(read)) = (self.log(Role::Projection), self.read(Role::Projection)) else {
             return Ok(None);
         };
+        let config = self.config.projection.projection(self.clock.clone());
+        let rebuilds = Rebuilds::new(Arc::clone(&log), read.rebuildable, config.clone(), self.tasks.clone());
         let admin = ProjectionAdmin {
             log: Arc::clone(&log),
             tables: Arc::clone(&read.tables),
             verifier: self.verifier(),
             clock: self.clock.clone(),
+            rebuilds,
         };
         let deps = nimaora_projection_service::Deps {
             log,
@@ -166,7 +170,6 @@ impl Builder<'_> {
             read_models: read.tables,
             bus: read.bus,
         };
-        let config = self.config.projection.projection(self.clock.clone());
         match stores::leadership(self.config).await? {
             Some(leadership) => leadership::start(deps, config, leadership, &self.tasks, self.health),
             None => drop(Projection::start(deps, config, &self.tasks, self.health)),

@@ -18,7 +18,7 @@ use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{self, SqliteReadModels};
-use nimaora_read_models::{Leaderboard, ReadModels, ReplicaFirst};
+use nimaora_read_models::{Leaderboard, ReadModels, Rebuildable, ReplicaFirst};
 use nimaora_runtime::Clock;
 use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
@@ -34,11 +34,16 @@ const OWNERSHIP_BUCKET: &str = "nimaora-owners";
 /// Ends a store. Whatever was under way is finished first.
 type Closing = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// The tables, for those who read and write them and for those who build them anew.
+type Tables = (Arc<dyn ReadModels>, Arc<dyn Rebuildable>);
+
 /// What queries and sockets are answered from, and the projection writes.
 #[derive(Clone)]
 pub(super) struct Read {
     pub(super) leaderboard: Arc<dyn Leaderboard>,
     pub(super) tables: Arc<dyn ReadModels>,
+    /// The same, to be built anew.
+    pub(super) rebuildable: Arc<dyn Rebuildable>,
     /// The same with a replica before it, for queries, where the settings name one.
     pub(super) replica: Option<Arc<dyn ReadModels>>,
     pub(super) bus: Arc<dyn ChangeBus>,
@@ -144,7 +149,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) -> Result<Read, ServeError> {
-    let tables = match config.stores.tables.is_embedded() {
+    let (tables, rebuildable) = match config.stores.tables.is_embedded() {
         true => open_sqlite(config, closing).await?,
         false => connect_postgres(config, closing).await?,
     };
@@ -153,7 +158,7 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
         Some(url) if config.has(Role::Query) => Some(replica(config, url, Arc::clone(&tables), closing)?),
         _ => None,
     };
-    Ok(Read { leaderboard, tables, replica, bus })
+    Ok(Read { leaderboard, tables, rebuildable, replica, bus })
 }
 
 async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
@@ -189,10 +194,7 @@ fn postgres(config: &Config, setting: &'static str, url: &StoreUrl) -> Result<Po
     Ok(settings)
 }
 
-async fn connect_postgres(
-    config: &Config,
-    closing: &mut Vec<Closing>,
-) -> Result<Arc<dyn ReadModels>, ServeError> {
+async fn connect_postgres(config: &Config, closing: &mut Vec<Closing>) -> Result<Tables, ServeError> {
     let url = &config.stores.tables;
     let settings = postgres(config, "tables", url)?;
     let tables =
@@ -200,7 +202,7 @@ async fn connect_postgres(
     let tables = Arc::new(tables);
     let closed = Arc::clone(&tables);
     closing.push(Box::new(move || async move { closed.close().await }.boxed()));
-    Ok(tables)
+    Ok((Arc::clone(&tables) as Arc<dyn ReadModels>, tables))
 }
 
 fn leaderboard(config: &Config, head: Position) -> Result<Arc<dyn Leaderboard>, ServeError> {
@@ -281,13 +283,13 @@ fn refused(setting: &'static str, url: &StoreUrl, error: &dyn std::error::Error)
     ServeError::Store { setting, url: url.to_string(), reason: error.to_string() }
 }
 
-async fn open_sqlite(config: &Config, closing: &mut Vec<Closing>) -> Result<Arc<dyn ReadModels>, ServeError> {
+async fn open_sqlite(config: &Config, closing: &mut Vec<Closing>) -> Result<Tables, ServeError> {
     let file = config.data_dir.join(TABLES_FILE);
     let opened = SqliteReadModels::open(&file, config.read_models.sqlite()).await;
     let tables = Arc::new(opened.map_err(|source| ServeError::Tables { path: file, source })?);
     let closed = Arc::clone(&tables);
     closing.push(Box::new(move || async move { closed.close().await }.boxed()));
-    Ok(tables)
+    Ok((Arc::clone(&tables) as Arc<dyn ReadModels>, tables))
 }
 
 /// Refuses tables that have seen more than the log, which ends at `head`: what is acknowledged then would never be seen in them.
