@@ -59,17 +59,19 @@ pub async fn builds_tables_beside_those_in_use_and_puts_them_in_their_place(tabl
     written(&*next.tables(), TableBatch { participants: holds(2, 99), ..batch(at + 2) }).await;
     assert_ne!(tables.participant(battle(1), participant(2)).await.unwrap().unwrap().balance, balance(99));
 
-    written(tables, batch(at + 2)).await;
+    written(tables, batch(at + 3)).await;
     let held = next.hold().await.unwrap();
-    assert_eq!(held.position(), at + 2);
+    assert_eq!(held.position(), at + 3);
+    // The last step is made while nobody writes to the others.
+    written(&*next.tables(), batch(at + 3)).await;
     held.replace().await.unwrap();
     next.discard().await.unwrap();
     let shown = tables.participant(battle(1), participant(2)).await.unwrap().unwrap();
     assert_eq!(shown.balance, balance(99));
     let checkpoints = tables.checkpoints().await.unwrap();
-    assert_eq!((checkpoints.tables, checkpoints.changes), (at + 2, at));
+    assert_eq!((checkpoints.tables, checkpoints.changes), (at + 3, at));
     assert_eq!(tables.parked(0, 10).await.unwrap()[0].discarded, Some(why("known")));
-    written(tables, attacked(at + 3)).await;
+    written(tables, attacked(at + 4)).await;
     assert_eq!(tables.attacks_on(battle(1), participant(2), 0, 10).await.unwrap().len(), 1);
 }
 

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::Mutex;
 
 use super::config::PostgresConfig;
 use super::fault::store_error;
 use super::session::{Connections, Session, within};
-use super::{PostgresReadModels, lock_tables, migrations};
+use super::{Locked, PostgresReadModels, lock_tables, migrations};
 use crate::Position;
 use crate::error::StoreError;
-use crate::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, HeldTables, NextTables, Rebuildable};
-use crate::relational::comparing::{self, COMPARED, Compared, Missing, Sets};
+use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable, TableRows};
+use crate::relational::comparing::{self, COMPARED, Compared, Found, Sets, Side, Texts};
 use crate::relational::decode::StoredRow;
 use crate::relational::{CHANGES, TABLES, misfit};
 use crate::tables::ReadModels;
@@ -30,6 +31,8 @@ const MOVED: [&str; 8] = [
     "projection_checkpoints",
     "schema_migrations",
 ];
+/// PostgreSQL cuts names off after 63 bytes, and what is derived from the schema's must be another one.
+const SCHEMA_BYTES_MAX: usize = 30;
 /// How long comparing a table may take. Nobody waits for it.
 const COMPARE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// How long the move waits for queries that are under way. New ones wait meanwhile, so it is not long.
@@ -51,7 +54,7 @@ struct Held {
     writer: Connections,
     readers: Connections,
     session: Session,
-    position: Position,
+    locked: Locked,
 }
 
 #[async_trait]
@@ -60,6 +63,10 @@ impl Rebuildable for PostgresReadModels {
         let mut session = self.writer.begin().await?;
         let row = session.row(sqlx::query("SELECT current_schema()::text AS name")).await?;
         let schema = row.as_ref().map(|row| row.text("name")).transpose()?.unwrap_or("public").to_owned();
+        if schema.len() > SCHEMA_BYTES_MAX {
+            let reason = format!("the schema's name '{schema}' is longer than {SCHEMA_BYTES_MAX} bytes");
+            return Err(StoreError::Constraint { reason });
+        }
         let sets = Sets { in_use: identifier(&schema), next: identifier(&format!("{schema}_next")) };
         let next = &sets.next;
         run(&mut session, &format!("DROP SCHEMA IF EXISTS {next} CASCADE; CREATE SCHEMA {next}")).await?;
@@ -94,12 +101,14 @@ impl NextTables for Next {
     async fn hold(&self) -> Result<Box<dyn HeldTables>, StoreError> {
         let held = async {
             let mut session = self.writer.begin().await?;
-            let position = lock_tables(&mut session).await?.position;
-            Ok::<_, StoreError>((session, position))
+            // Other processes wait for the table then, and not for its row with a lock on the table that the exchange needs.
+            run(&mut session, "LOCK TABLE projection_checkpoints IN EXCLUSIVE MODE").await?;
+            let locked = lock_tables(&mut session).await?;
+            Ok::<_, StoreError>((session, locked))
         };
-        let (session, position) = within(self.config.write_timeout, held).await?;
+        let (session, locked) = within(self.config.write_timeout, held).await?;
         let (writer, readers) = (self.writer.clone(), self.readers.clone());
-        Ok(Box::new(Held { sets: Arc::clone(&self.sets), writer, readers, session, position }))
+        Ok(Box::new(Held { sets: Arc::clone(&self.sets), writer, readers, session, locked }))
     }
 
     async fn discard(&self) -> Result<(), StoreError> {
@@ -113,7 +122,7 @@ impl NextTables for Next {
 #[async_trait]
 impl HeldTables for Held {
     fn position(&self) -> Position {
-        self.position
+        self.locked.position
     }
 
     async fn compare(self: Box<Self>) -> Result<Comparison, StoreError> {
@@ -134,10 +143,10 @@ impl HeldTables for Held {
     async fn replace(mut self: Box<Self>) -> Result<(), StoreError> {
         let Sets { in_use, next } = &*self.sets;
         let built = checkpoint(&mut self.session, next).await?;
-        if built != self.position {
-            return Err(StoreError::Overtaken { expected: self.position, stored: built });
+        if built != self.locked.position {
+            return Err(StoreError::Overtaken { expected: self.locked.position, stored: built });
         }
-        let before = identifier(&format!("{}_before_{built}", unquoted(in_use)));
+        let before = identifier(&format!("{}_before_{}", unquoted(in_use), self.locked.tables_id));
         let session = &mut self.session;
         run(session, &format!("SET LOCAL lock_timeout = {MOVE_LOCK_TIMEOUT_MS}")).await?;
         run(session, &keep(in_use, next)).await?;
@@ -198,30 +207,27 @@ async fn compare_table(
     compared: &Compared,
     comparison: &mut Comparison,
 ) -> Result<(), StoreError> {
-    let counts = session.row(sqlx::query(AssertSqlSafe(compared.count(sets)))).await?;
-    let counts = counts.ok_or_else(|| misfit("count", compared.table))?;
-    let counts = (counts.number("in_use")?, counts.number("next")?);
-    let only_in_use = missing(session, compared, &sets.in_use, &sets.next).await?;
-    let only_next = missing(session, compared, &sets.next, &sets.in_use).await?;
-    comparing::add(comparison, compared, counts, only_in_use, only_next);
+    let counts = one(session, compared.count(sets)).await?;
+    let rows =
+        TableRows { table: compared.table, in_use: counts.number("in_use")?, next: counts.number("next")? };
+    let differing = one(session, compared.differing(sets)).await?.number("differing")?;
+    let mut found = Found { rows, differing, in_use: Vec::new(), next: Vec::new() };
+    if differing > 0 {
+        found.in_use = texts(session, compared, compared.first(sets, Side::InUse)).await?;
+        found.next = texts(session, compared, compared.first(sets, Side::Next)).await?;
+    }
+    comparing::add(comparison, compared, found);
     Ok(())
 }
 
-async fn missing(
-    session: &mut Session,
-    compared: &Compared,
-    of: &str,
-    in_other: &str,
-) -> Result<Missing, StoreError> {
-    let sql = compared.missing(of, in_other, DIFFERENCES_NAMED_MAX);
+async fn one(session: &mut Session, sql: String) -> Result<PgRow, StoreError> {
+    session.row(sqlx::query(AssertSqlSafe(sql))).await?.ok_or_else(|| misfit("count", "nothing"))
+}
+
+async fn texts(session: &mut Session, compared: &Compared, sql: String) -> Result<Vec<Texts>, StoreError> {
     let rows = session.rows(sqlx::query(AssertSqlSafe(sql))).await?;
-    let mut missing = Missing::default();
-    for row in &rows {
-        missing.count = row.number("missing_rows")?;
-        let texts = (0..compared.width()).map(|at| row.try_get::<Option<String>, _>(at)).collect();
-        missing.rows.push(Result::map_err(texts, store_error)?);
-    }
-    Ok(missing)
+    let row = |row: &PgRow| (0..compared.width()).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
+    rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
 }
 
 async fn run(session: &mut Session, sql: &str) -> Result<(), StoreError> {

@@ -139,13 +139,32 @@ impl Compared {
         )
     }
 
-    /// The rows of one that are not in the other, first by their key: the first `limit` of them, each with the number of all.
-    pub(crate) fn missing(&self, of: &str, in_other: &str, limit: usize) -> String {
-        let (of, other) = (self.rows(of), self.rows(in_other));
+    /// Counts the keys of rows that differ or are in one only.
+    pub(crate) fn differing(&self, sets: &Sets) -> String {
+        let both = self.only(sets);
         format!(
-            "WITH missing AS ({of} EXCEPT {other}) \
-             SELECT missing.*, (SELECT count(*) FROM missing) AS missing_rows FROM missing ORDER BY row_key LIMIT {limit}"
+            "{both} SELECT count(*) AS differing FROM (SELECT row_key FROM a UNION SELECT row_key FROM b) k"
         )
+    }
+
+    /// Of the first rows that differ or are in one only: what the tables in use hold, or the next ones.
+    pub(crate) fn first(&self, sets: &Sets, side: Side) -> String {
+        let both = self.only(sets);
+        let side = match side {
+            Side::InUse => "a",
+            Side::Next => "b",
+        };
+        format!(
+            "{both}, k AS (SELECT row_key FROM a UNION SELECT row_key FROM b ORDER BY row_key \
+             LIMIT {DIFFERENCES_NAMED_MAX}) \
+             SELECT {side}.* FROM {side} WHERE row_key IN (SELECT row_key FROM k)"
+        )
+    }
+
+    /// `a` and `b`: the rows that are in the tables in use only, and those that are in the next ones only.
+    fn only(&self, sets: &Sets) -> String {
+        let (in_use, next) = (self.rows(&sets.in_use), self.rows(&sets.next));
+        format!("WITH a AS ({in_use} EXCEPT {next}), b AS ({next} EXCEPT {in_use})")
     }
 
     fn rows(&self, set: &str) -> String {
@@ -160,30 +179,33 @@ impl Compared {
     }
 }
 
-/// What is missing on one side: the first rows, and the number of all.
-#[derive(Default)]
-pub(crate) struct Missing {
-    pub(crate) rows: Vec<Texts>,
-    pub(crate) count: u64,
+/// The tables in use, or the next ones.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    InUse,
+    Next,
 }
 
-/// Adds what was found of a table. `only_in_use` are the rows that the next tables lack, and the other way round.
-pub(crate) fn add(
-    comparison: &mut Comparison,
-    compared: &Compared,
-    counts: (u64, u64),
-    only_in_use: Missing,
-    only_next: Missing,
-) {
-    comparison.rows.push(TableRows { table: compared.table, in_use: counts.0, next: counts.1 });
-    // A row that differs is missing on both sides.
-    comparison.differing += only_in_use.count.max(only_next.count);
+/// What was found of a table.
+pub(crate) struct Found {
+    pub(crate) rows: TableRows,
+    pub(crate) differing: u64,
+    /// The first rows that differ, as the tables in use hold them.
+    pub(crate) in_use: Vec<Texts>,
+    /// The same rows, as the next tables hold them.
+    pub(crate) next: Vec<Texts>,
+}
+
+/// Adds what was found of a table.
+pub(crate) fn add(comparison: &mut Comparison, compared: &Compared, found: Found) {
+    comparison.rows.push(found.rows);
+    comparison.differing += found.differing;
     let mut by_key: BTreeMap<String, (Option<Texts>, Option<Texts>)> = BTreeMap::new();
-    for row in only_in_use.rows {
+    for row in found.in_use {
         let key = key(&row);
         by_key.entry(key).or_default().0 = Some(row);
     }
-    for row in only_next.rows {
+    for row in found.next {
         let key = key(&row);
         by_key.entry(key).or_default().1 = Some(row);
     }

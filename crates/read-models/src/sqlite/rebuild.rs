@@ -13,8 +13,8 @@ use super::fault::store_error;
 use super::{SqliteReadModels, options, read};
 use crate::Position;
 use crate::error::StoreError;
-use crate::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, HeldTables, NextTables, Rebuildable};
-use crate::relational::comparing::{self, COMPARED, Compared, Missing, Sets};
+use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable, TableRows};
+use crate::relational::comparing::{self, COMPARED, Compared, Found, Sets, Side, Texts};
 use crate::relational::decode::StoredRow;
 use crate::relational::keys::Keys;
 use crate::tables::ReadModels;
@@ -97,7 +97,9 @@ impl NextTables for Next {
         let mut connection = self.writer.acquire().await.map_err(store_error)?;
         connection.close_on_drop();
         attach(&mut connection, &self.path).await?;
-        run(&mut connection, "BEGIN IMMEDIATE").await?;
+        // An immediate transaction would lock both files, and the next tables are still written to.
+        run(&mut connection, "BEGIN; UPDATE main.projection_checkpoints SET position = position WHERE FALSE")
+            .await?;
         let position = read::checkpoints(&mut *connection).await?.tables;
         let (path, in_use) = (self.path.clone(), self.in_use.clone());
         Ok(Box::new(Held { path, in_use, connection, keys, position }))
@@ -153,7 +155,9 @@ impl HeldTables for Held {
         }
         run(connection, "COMMIT").await?;
         *self.keys = Keys::default();
-        self.connection.close().await.map_err(store_error)
+        // They are exchanged whatever becomes of the connection.
+        let _ = self.connection.close().await;
+        Ok(())
     }
 }
 
@@ -180,29 +184,29 @@ async fn compare_table(
     compared: &Compared,
     comparison: &mut Comparison,
 ) -> Result<(), StoreError> {
-    let counts = sqlx::query(AssertSqlSafe(compared.count(sets))).fetch_one(&mut *connection).await;
-    let counts = counts.map_err(store_error)?;
-    let counts = (counts.number("in_use")?, counts.number("next")?);
-    let only_in_use = missing(connection, compared, &sets.in_use, &sets.next).await?;
-    let only_next = missing(connection, compared, &sets.next, &sets.in_use).await?;
-    comparing::add(comparison, compared, counts, only_in_use, only_next);
+    let counts = one(connection, compared.count(sets)).await?;
+    let rows =
+        TableRows { table: compared.table, in_use: counts.number("in_use")?, next: counts.number("next")? };
+    let differing = one(connection, compared.differing(sets)).await?.number("differing")?;
+    let mut found = Found { rows, differing, in_use: Vec::new(), next: Vec::new() };
+    if differing > 0 {
+        found.in_use = texts(connection, compared, compared.first(sets, Side::InUse)).await?;
+        found.next = texts(connection, compared, compared.first(sets, Side::Next)).await?;
+    }
+    comparing::add(comparison, compared, found);
     Ok(())
 }
 
-async fn missing(
+async fn one(connection: &mut SqliteConnection, sql: String) -> Result<SqliteRow, StoreError> {
+    sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(store_error)
+}
+
+async fn texts(
     connection: &mut SqliteConnection,
     compared: &Compared,
-    of: &str,
-    in_other: &str,
-) -> Result<Missing, StoreError> {
-    let sql = compared.missing(of, in_other, DIFFERENCES_NAMED_MAX);
-    let rows: Vec<SqliteRow> =
-        sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.map_err(store_error)?;
-    let mut missing = Missing::default();
-    for row in &rows {
-        missing.count = row.number("missing_rows")?;
-        let texts = (0..compared.width()).map(|at| row.try_get::<Option<String>, _>(at)).collect();
-        missing.rows.push(Result::map_err(texts, store_error)?);
-    }
-    Ok(missing)
+    sql: String,
+) -> Result<Vec<Texts>, StoreError> {
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.map_err(store_error)?;
+    let row = |row: &SqliteRow| (0..compared.width()).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
+    rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
 }
