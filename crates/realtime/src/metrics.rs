@@ -41,6 +41,10 @@ pub fn describe() {
          always are clients that do not say which alert they had last."
     );
     describe_counter!(
+        "nimaora_realtime_missed_unread_total",
+        "Returns of participants for whom what they missed could not be read in time. Many: the tables are slow."
+    );
+    describe_counter!(
         "nimaora_realtime_catch_ups_total",
         "Times that lost changes were told from the tables. Many mean a node too busy for its battles, or a failing bus."
     );
@@ -98,6 +102,11 @@ pub(crate) fn alerted(after_ms: i64) {
 /// A participant returned and was told this many alerts.
 pub(crate) fn told_missed(alerts: usize) {
     metrics::counter!("nimaora_realtime_missed_alerts_total").increment(alerts as u64);
+}
+
+/// A participant returned, and what it missed could not be read in time.
+pub(crate) fn missed_unread() {
+    metrics::counter!("nimaora_realtime_missed_unread_total").increment(1);
 }
 
 /// A battle's follower lost changes or its bus, and has told what it read from the tables instead.

@@ -7,17 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_domain::{BattleId, ParticipantId};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Class, Socket};
 use crate::channel::Channel;
 use crate::error::Refusal;
 use crate::grant::Grant;
 use crate::hub::Hub;
+use crate::hub::inbox::Missed;
 use crate::hub::seat::{BoardSeat, InboxSeat};
 use crate::metrics;
 use crate::pusher::events;
 use crate::pusher::requests::{self, Request, Subscribe, Unsubscribe};
+
+/// How long reading what a participant missed may take; then it is let in without.
+const MISSED_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The channels of one socket, and those that it has asked for. Dropping it leaves them all.
 #[derive(Default)]
@@ -208,7 +212,15 @@ async fn listen(
     let seat = hub.rooms.enter(hub, grant.battle_id).await?.reserve_inbox(socket, id, grant.session_id);
     let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?;
     // Reserved first and read then, so that no alert falls in between.
-    let missed = hub.missed_alerts(grant.battle_id, id, grant.after).await?;
+    let missed = hub.missed_alerts(grant.battle_id, id, grant.after);
+    // Who has a long past, or tables that are slow, is let in all the same: what comes now matters more.
+    let missed = match timeout(MISSED_TIMEOUT, missed).await {
+        Ok(Ok(missed)) => missed,
+        Ok(Err(_)) | Err(_) => {
+            metrics::missed_unread();
+            Missed::default()
+        }
+    };
     seat.open(verified_at, &missed)
 }
 

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::contract::story::opening;
+use crate::rebuild::Rebuildable;
 
 /// How many participants join while all goes on.
 const JOINS: u32 = 300;
@@ -22,6 +23,34 @@ async fn a_writer_goes_on_after_another_gave_out_keys() {
     let overtaken = first.apply(&TableBatch { follows: 13, ..batch(20) }).await;
     assert!(matches!(overtaken, Err(StoreError::Overtaken { expected: 13, stored: 14 })), "{overtaken:?}");
     assert_eq!(first.usernames(battle(1)).await.unwrap().len(), 4);
+}
+
+/// A rebuild may run in one process while another one is at work.
+#[tokio::test]
+async fn who_writes_in_another_process_waits_for_an_exchange_and_goes_on_in_the_new_tables() {
+    let (tables, home) = straight().await;
+    let rival = connected(&home.0.url("postgres")).await;
+    rival.apply(&opening(0)).await.unwrap();
+    rival.apply(&join(1)).await.unwrap();
+    let next = tables.begin_next().await.unwrap();
+    next.tables().apply(&opening(0)).await.unwrap();
+    next.tables().apply(&join(1)).await.unwrap();
+    let held = next.hold().await.unwrap();
+    let writing = tokio::spawn(async move {
+        rival.apply(&join(2)).await.unwrap();
+        rival.apply(&join(3)).await.unwrap();
+    });
+    let mut other = other(&home).await;
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    while count(&mut other, waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    held.replace().await.unwrap();
+    writing.await.unwrap();
+    assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), 3);
+    assert_eq!(count(&mut other, "SELECT count(*) FROM battle_participants").await, 3);
+    let left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'public_%'";
+    assert_eq!(count(&mut other, left).await, 0);
 }
 
 /// Each of two processes takes itself for the only one that writes, many ask, PgBouncer has two connections and is killed again
