@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
+//! | `opening` | how a connection begins, within a deadline |
 //! | `access` | who may do what |
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
@@ -24,6 +25,7 @@ mod cluster;
 mod convert;
 mod filter;
 mod following;
+mod opening;
 mod reading;
 mod refusal;
 mod server;
@@ -31,5 +33,5 @@ mod streams;
 mod tls;
 mod wire;
 
-pub use server::{Deps, EventStore};
+pub use server::{Deps, EventStore, OPENING_TIMEOUT};
 pub use tls::{Tls, TlsError};

@@ -13,10 +13,11 @@ use kurrentdb::{
 use nimaora_domain::Timestamp;
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::{Append, EventLog, Expected, NewEvent};
-use nimaora_event_log_server::{Deps, EventStore};
+use nimaora_event_log_server::{Deps, EventStore, OPENING_TIMEOUT};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -35,6 +36,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with_opening_timeout(OPENING_TIMEOUT).await
+    }
+
+    async fn with_opening_timeout(opening_timeout: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let log = EmbeddedLog::open(dir.path(), EmbeddedConfig::new(clock.clone())).unwrap();
@@ -42,7 +47,8 @@ impl Stage {
         let expires_at = Timestamp::from_millis(clock.now_ms() + 3_600_000);
         let token = signer.issue(&Claims { role: Role::Admin, expires_at });
         let verifier = TokenVerifier::new([signer.verifier_key()]);
-        let deps = Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None };
+        let deps =
+            Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None, opening_timeout };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = Shutdown::new();
         let address = EventStore::start(deps, listener, &shutdown).unwrap();
@@ -289,4 +295,15 @@ async fn a_server_that_stops_ends_its_subscriptions() {
     let mut listener = stage.client().subscribe_to_all(&SubscribeToAllOptions::default()).await;
     soon(listener.next_subscription_event()).await.unwrap();
     assert!(stage.shutdown.finish(PATIENCE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_or_too_little_is_not_kept() {
+    let stage = Stage::with_opening_timeout(Duration::from_millis(50)).await;
+    for said in [b"".as_slice(), b"PRI * HT"] {
+        let mut connection = TcpStream::connect(stage.address).await.unwrap();
+        connection.write_all(said).await.unwrap();
+        // The server may close with what was said unread.
+        assert!(matches!(soon(connection.read(&mut [0])).await, Ok(0) | Err(_)));
+    }
 }
