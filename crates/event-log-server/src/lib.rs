@@ -5,6 +5,7 @@
 //! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
 //! | `opening` | how a connection begins, within a deadline |
 //! | `access` | who may do what |
+//! | `bounds` | what calls may take before it is known who calls, and while they send |
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
 //! | `following` | the same, for as long as the client listens |
@@ -21,6 +22,7 @@
 mod access;
 mod appending;
 mod batching;
+mod bounds;
 mod cluster;
 mod convert;
 mod filter;

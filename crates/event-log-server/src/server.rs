@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,8 +25,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 
 use crate::access::Access;
+use crate::bounds::{self, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
 use crate::cluster::{Alone, Features};
 use crate::opening::opened;
 use crate::streams::LogStreams;
@@ -37,7 +40,7 @@ use crate::wire::client::streams::streams_server::StreamsServer;
 /// Connections at a time. When it is reached, further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Calls at a time on one connection. When it is reached, the client keeps further ones back.
-const CALLS_PER_CONNECTION_MAX: u32 = 1_024;
+const CALLS_PER_CONNECTION_MAX: u32 = 256;
 /// The largest message that is read: an append with room for what surrounds its events.
 const MESSAGE_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX;
 /// How long a client of HTTP/1.1 may take to send the head of a request. Then its connection is closed.
@@ -52,8 +55,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of one call, and of all calls of a connection, that may be on their way unread.
 const WINDOW_BYTES: (u32, u32) = (1024 * 1024, 8 * 1024 * 1024);
-/// What every service of the protocol is called.
-const PROTOCOL: &str = "/event_store.client.";
 
 /// What the event store stands on.
 pub struct Deps {
@@ -93,14 +94,17 @@ fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
     let Deps { log, verifier, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
     let access = Access::new(verifier, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
-    let streams = LogStreams { log, access, clock, shutdown: shutdown.clone() };
+    let streams = LogStreams { log, clock, shutdown: shutdown.clone(), writing: WritingCalls::new() };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Routes::new(streams)
-        .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(alone))
+    let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    let gossip = GossipServer::new(alone).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    Routes::new(InterceptedService::new(streams, access))
+        .add_service(features)
+        .add_service(gossip)
         .into_axum_router()
         .route("/health/live", get(async || StatusCode::NO_CONTENT))
         .fallback(elsewhere)
+        .layer(from_fn_with_state(Arriving::new(), bounds::hold))
 }
 
 /// What is not here. Clients of the protocol are told so in its own terms.

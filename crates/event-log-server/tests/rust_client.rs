@@ -1,10 +1,14 @@
 //! What the official Rust client gets from this server, over a real port and a real log.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http;
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use kurrentdb::{
     AppendToStreamOptions, BatchAppendOptions, Client, Error, EventData, Position, ReadAllOptions,
     ReadStreamOptions, StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions,
@@ -19,6 +23,9 @@ use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tonic::codegen::Service;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 /// Longer than anything here takes, also on a machine under load.
@@ -305,5 +312,46 @@ async fn who_says_nothing_or_too_little_is_not_kept() {
         connection.write_all(said).await.unwrap();
         // The server may close with what was said unread.
         assert!(matches!(soon(connection.read(&mut [0])).await, Ok(0) | Err(_)));
+    }
+}
+
+/// Announces a message of 15 MiB, sends a little of it, and never ends. Answers the status of the call.
+async fn begin_large(stage: &Stage, method: &str, token: Option<&str>) -> Code {
+    let mut channel =
+        Channel::from_shared(format!("http://{}", stage.address)).unwrap().connect().await.unwrap();
+    let head = Bytes::from_static(&[0, 0, 0xf0, 0, 0]);
+    let pieces = vec![head, Bytes::from(vec![0; 128 * 1024])];
+    let pieces = stream::iter(pieces).map(Ok::<_, Infallible>).chain(stream::pending());
+    let mut request = http::Request::post(format!("http://{}/event_store.client.{method}", stage.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(tonic::body::Body::new(axum::body::Body::from_stream(pieces))).unwrap();
+    soon(poll_fn(|context| channel.poll_ready(context))).await.unwrap();
+    let answer = soon(channel.call(request)).await.unwrap();
+    Status::from_header_map(answer.headers()).unwrap().code()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_a_token_is_refused_before_it_is_read() {
+    let stage = Stage::new().await;
+    for method in ["Read", "Append", "BatchAppend", "Delete", "Tombstone"] {
+        let method = format!("streams.Streams/{method}");
+        assert_eq!(begin_large(&stage, &method, None).await, Code::PermissionDenied, "{method}");
+        assert_eq!(begin_large(&stage, &method, Some("a.b")).await, Code::Unauthenticated, "{method}");
+    }
+    for method in ["gossip.Gossip/Read", "server_features.ServerFeatures/GetSupportedMethods"] {
+        assert_eq!(begin_large(&stage, method, None).await, Code::OutOfRange, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_only_asks_is_not_read_beyond_what_asking_takes() {
+    let stage = Stage::new().await;
+    for method in ["Read", "Delete", "Tombstone"] {
+        let code = begin_large(&stage, &format!("streams.Streams/{method}"), Some(&stage.token)).await;
+        assert_eq!(code, Code::ResourceExhausted, "{method}");
     }
 }
