@@ -160,6 +160,30 @@ async fn the_whole_log_is_filtered_by_prefix_and_by_expression() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_answered_than_was_asked_for_however_far_apart_it_is() {
+    let stage = Stage::new().await;
+    for _ in 0..3 {
+        stage.play("other", "Happened", 1_500).await;
+        stage.play("battle-1", "AnswerAccepted", 3).await;
+    }
+    let filter = SubscriptionFilter::on_stream_name().regex("^battle-1$");
+    let all = ReadAllOptions::default().filter(filter).max_count(4);
+    let cases = [
+        (all.clone().forwards().position(StreamPosition::Start), [1_501, 1_502, 1_503, 3_004]),
+        (all.backwards().position(StreamPosition::End), [4_509, 4_508, 4_507, 3_006]),
+    ];
+    let client = stage.client();
+    for (options, expected) in cases {
+        let mut read = client.read_all(&options).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(event) = soon(read.next()).await.unwrap() {
+            found.push(event.get_original_event().position.commit);
+        }
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_appended_is_there_once_and_as_it_was() {
     let stage = Stage::new().await;
     let client = stage.client();
