@@ -7,8 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use nimaora_runtime::Clock;
 use nimaora_sessions::TokenVerifier;
 use nimaora_sessions::token::{Claims, Role};
-use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
 
 use crate::refusal;
 
@@ -33,7 +34,7 @@ impl Access {
     ///
     /// # Errors
     /// Access is denied.
-    pub(crate) fn admin(&self, metadata: &MetadataMap) -> Result<(), Status> {
+    fn admin(&self, metadata: &MetadataMap) -> Result<(), Status> {
         let Some(value) = metadata.get("authorization").and_then(|value| value.to_str().ok()) else {
             return Err(refusal::access_denied("this needs the credentials of an admin"));
         };
@@ -46,6 +47,14 @@ impl Access {
             Role::Admin => Ok(()),
             _ => Err(refusal::access_denied("the token is not an admin's")),
         }
+    }
+}
+
+/// Nothing of a request's body is read before its token has been checked.
+impl Interceptor for Access {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        self.admin(request.metadata())?;
+        Ok(request)
     }
 }
 

@@ -67,6 +67,11 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// Whether the log's own filter may let through what is not wanted.
+    pub(crate) fn has_expression(&self) -> bool {
+        self.regex.is_some()
+    }
+
     /// Whether an event that the log's own filter let through is wanted.
     pub(crate) fn lets_through(&self, event: &RecordedEvent) -> bool {
         let Some((field, regex)) = &self.regex else { return true };

@@ -3,7 +3,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
+//! | `opening` | how a connection begins, within a deadline |
 //! | `access` | who may do what |
+//! | `bounds` | what calls may take before it is known who calls, and while they send |
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
 //! | `following` | the same, for as long as the client listens |
@@ -20,10 +22,12 @@
 mod access;
 mod appending;
 mod batching;
+mod bounds;
 mod cluster;
 mod convert;
 mod filter;
 mod following;
+mod opening;
 mod reading;
 mod refusal;
 mod server;
@@ -31,5 +35,5 @@ mod streams;
 mod tls;
 mod wire;
 
-pub use server::{Deps, EventStore};
+pub use server::{Deps, EventStore, OPENING_TIMEOUT};
 pub use tls::{Tls, TlsError};

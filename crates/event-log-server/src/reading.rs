@@ -97,12 +97,16 @@ impl AllRead {
         let mut left = self.limit;
         let mut next = Some(self.from);
         while let (Some(from), 1..) = (next, left) {
-            let limit = usize::try_from(left.min(PAGE_EVENTS)).unwrap_or(usize::MAX);
+            // An expression may pass over most of a page, so a small limit would make for many small pages.
+            let wished = if self.wanted.has_expression() { PAGE_EVENTS } else { left.min(PAGE_EVENTS) };
+            let limit = usize::try_from(wished).unwrap_or(usize::MAX);
             let page = match log.read_all(from, self.direction, limit, &self.wanted.in_log).await {
                 Ok(page) => page,
                 Err(error) => return fail(&answers, refusal::read(&error)).await,
             };
-            for event in page.events.into_iter().filter(|event| self.wanted.lets_through(event)) {
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let found = page.events.into_iter().filter(|event| self.wanted.lets_through(event));
+            for event in found.take(most) {
                 answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
                 left -= 1;
             }

@@ -1,6 +1,7 @@
 //! The services of one port, and the loop that takes its connections: HTTP/1.1 for probes and HTTP/2 for gRPC, told apart by how a
 //! connection begins.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,9 +25,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 
 use crate::access::Access;
+use crate::bounds::{self, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
 use crate::cluster::{Alone, Features};
+use crate::opening::opened;
 use crate::streams::LogStreams;
 use crate::tls::Tls;
 use crate::wire::client::gossip::gossip_server::GossipServer;
@@ -35,13 +40,13 @@ use crate::wire::client::streams::streams_server::StreamsServer;
 /// Connections at a time. When it is reached, further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Calls at a time on one connection. When it is reached, the client keeps further ones back.
-const CALLS_PER_CONNECTION_MAX: u32 = 1_024;
+const CALLS_PER_CONNECTION_MAX: u32 = 256;
 /// The largest message that is read: an append with room for what surrounds its events.
 const MESSAGE_BYTES_MAX: usize = 2 * APPEND_BYTES_MAX;
 /// How long a client of HTTP/1.1 may take to send the head of a request. Then its connection is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take to agree on TLS. Then its connection is closed.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take, unless told otherwise, to agree on TLS and to begin to speak. Then its connection is closed.
+pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// After how much silence a client is pinged, and how long it may take to answer. Then its connection is closed.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// How long a stopping server waits for calls to end. Then they are cut off.
@@ -50,8 +55,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of one call, and of all calls of a connection, that may be on their way unread.
 const WINDOW_BYTES: (u32, u32) = (1024 * 1024, 8 * 1024 * 1024);
-/// What every service of the protocol is called.
-const PROTOCOL: &str = "/event_store.client.";
 
 /// What the event store stands on.
 pub struct Deps {
@@ -65,6 +68,8 @@ pub struct Deps {
     pub advertised_host: Option<String>,
     /// The port's certificate; without it the port speaks plainly.
     pub tls: Option<Tls>,
+    /// How long a client may take to agree on TLS and to begin to speak; [`OPENING_TIMEOUT`] for everybody but tests.
+    pub opening_timeout: Duration,
 }
 
 /// The log, served over the EventStoreDB protocol.
@@ -75,27 +80,31 @@ impl EventStore {
     ///
     /// # Errors
     /// The listener has no address.
-    pub fn start(deps: Deps, listener: TcpListener, shutdown: &Shutdown) -> std::io::Result<SocketAddr> {
+    pub fn start(deps: Deps, listener: TcpListener, shutdown: &Shutdown) -> io::Result<SocketAddr> {
         let address = listener.local_addr()?;
-        let tls = deps.tls.clone();
+        let (tls, opening_timeout) = (deps.tls.clone(), deps.opening_timeout);
         let router = router(deps, address, shutdown);
-        shutdown.spawn(accept(listener, tls, router, shutdown.clone()));
+        let guest = Guest { router, builder: builder(), tls, opening_timeout, shutdown: shutdown.clone() };
+        shutdown.spawn(accept(listener, guest));
         Ok(address)
     }
 }
 
 fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
-    let Deps { log, verifier, clock, advertised_host, tls: _ } = deps;
+    let Deps { log, verifier, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
     let access = Access::new(verifier, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
-    let streams = LogStreams { log, access, clock, shutdown: shutdown.clone() };
+    let streams = LogStreams { log, clock, shutdown: shutdown.clone(), writing: WritingCalls::new() };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Routes::new(streams)
-        .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(alone))
+    let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    let gossip = GossipServer::new(alone).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
+    Routes::new(InterceptedService::new(streams, access))
+        .add_service(features)
+        .add_service(gossip)
         .into_axum_router()
         .route("/health/live", get(async || StatusCode::NO_CONTENT))
         .fallback(elsewhere)
+        .layer(from_fn_with_state(Arriving::new(), bounds::hold))
 }
 
 /// What is not here. Clients of the protocol are told so in its own terms.
@@ -107,9 +116,9 @@ async fn elsewhere(uri: Uri) -> Response {
     Status::unimplemented(what).into_http::<axum::body::Body>()
 }
 
-async fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: Shutdown) {
+async fn accept(listener: TcpListener, guest: Guest) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let builder = builder();
+    let shutdown = guest.shutdown.clone();
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -119,9 +128,7 @@ async fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, shutdow
         };
         match accepted {
             Ok((stream, _)) => {
-                let guest =
-                    Guest { router: router.clone(), builder: builder.clone(), shutdown: shutdown.clone() };
-                shutdown.spawn(guest.attend(stream, tls.clone(), place));
+                shutdown.spawn(guest.clone().attend(stream, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "the event store could not take a connection");
@@ -146,31 +153,46 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 /// What one connection needs.
+#[derive(Clone)]
 struct Guest {
     router: Router,
     builder: Builder<TokioExecutor>,
+    tls: Option<Tls>,
+    opening_timeout: Duration,
     shutdown: Shutdown,
 }
 
 impl Guest {
     /// Serves the connection and keeps its place until it ends.
-    async fn attend(self, stream: TcpStream, tls: Option<Tls>, place: OwnedSemaphorePermit) {
+    async fn attend(mut self, stream: TcpStream, place: OwnedSemaphorePermit) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        match tls {
-            None => self.serve(stream).await,
-            Some(tls) => match timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.serve(stream).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
-                Err(_) => tracing::debug!("a client did not agree on TLS in time"),
-            },
+        match self.tls.take() {
+            None => self.open(opened(stream)).await,
+            Some(tls) => self.open(async { opened(tls.acceptor.accept(stream).await?).await }).await,
         }
         drop(place);
     }
 
+    /// Serves the connection if it opens in time.
+    async fn open<S>(self, opening: impl Future<Output = io::Result<S>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let opened = tokio::select! {
+            () = self.shutdown.requested() => return,
+            opened = timeout(self.opening_timeout, opening) => opened,
+        };
+        match opened {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS, or left at once"),
+            Err(_) => tracing::debug!("a client did not begin in time"),
+        }
+    }
+
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Self { router, builder, shutdown } = self;
+        let Self { router, builder, shutdown, .. } = self;
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         let mut connection = pin!(connection);
         let ended = tokio::select! {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::access::Access;
+use crate::bounds::WritingCalls;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
 use crate::following::{From, Listener};
@@ -31,13 +31,13 @@ use crate::{appending, batching, refusal};
 /// Events of one answer that wait for the client. When it is reached, the log is not read on.
 const ANSWERS_MAX: usize = 128;
 
-/// Streams of the log.
+/// Streams of the log, for those whom [`Access`](crate::access::Access) let in.
 #[derive(Clone)]
 pub(crate) struct LogStreams {
     pub(crate) log: SharedLog,
-    pub(crate) access: Access,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
+    pub(crate) writing: WritingCalls,
 }
 
 type Reading = ReceiverStream<Result<ReadResp, Status>>;
@@ -55,7 +55,6 @@ impl Streams for LogStreams {
     type BatchAppendStream = ReceiverStream<Result<BatchAppendResp, Status>>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Reading>, Status> {
-        self.access.admin(request.metadata())?;
         let missing = || Status::invalid_argument("a read says what to read");
         let plan = plan(request.into_inner().options.ok_or_else(missing)?)?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
@@ -79,7 +78,7 @@ impl Streams for LogStreams {
     }
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
-        self.access.admin(request.metadata())?;
+        let _place = self.writing.single().await?;
         let (metadata, _, parts) = request.into_parts();
         Ok(Response::new(appending::append(&self.log, &metadata, parts).await?))
     }
@@ -88,11 +87,14 @@ impl Streams for LogStreams {
         &self,
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
-        self.access.admin(request.metadata())?;
+        let place = self.writing.batches().await?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
         let told = answers.clone();
         let batches = batching::run(self.log.clone(), self.clock.clone(), request.into_inner(), answers);
-        self.run(told, batches);
+        self.run(told, async move {
+            batches.await;
+            drop(place);
+        });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

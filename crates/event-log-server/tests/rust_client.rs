@@ -1,10 +1,14 @@
 //! What the official Rust client gets from this server, over a real port and a real log.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http;
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use kurrentdb::{
     AppendToStreamOptions, BatchAppendOptions, Client, Error, EventData, Position, ReadAllOptions,
     ReadStreamOptions, StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions,
@@ -13,11 +17,15 @@ use kurrentdb::{
 use nimaora_domain::Timestamp;
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::{Append, EventLog, Expected, NewEvent};
-use nimaora_event_log_server::{Deps, EventStore};
+use nimaora_event_log_server::{Deps, EventStore, OPENING_TIMEOUT};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tonic::codegen::Service;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 /// Longer than anything here takes, also on a machine under load.
@@ -35,6 +43,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with_opening_timeout(OPENING_TIMEOUT).await
+    }
+
+    async fn with_opening_timeout(opening_timeout: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let log = EmbeddedLog::open(dir.path(), EmbeddedConfig::new(clock.clone())).unwrap();
@@ -42,7 +54,8 @@ impl Stage {
         let expires_at = Timestamp::from_millis(clock.now_ms() + 3_600_000);
         let token = signer.issue(&Claims { role: Role::Admin, expires_at });
         let verifier = TokenVerifier::new([signer.verifier_key()]);
-        let deps = Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None };
+        let deps =
+            Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None, opening_timeout };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = Shutdown::new();
         let address = EventStore::start(deps, listener, &shutdown).unwrap();
@@ -144,6 +157,30 @@ async fn the_whole_log_is_filtered_by_prefix_and_by_expression() {
     let malformed = SubscriptionFilter::on_event_type().regex("(");
     let refused = client.read_all(&ReadAllOptions::default().filter(malformed)).await;
     assert!(matches!(refused, Err(Error::Grpc { code, .. }) if code as i32 == 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_answered_than_was_asked_for_however_far_apart_it_is() {
+    let stage = Stage::new().await;
+    for _ in 0..3 {
+        stage.play("other", "Happened", 1_500).await;
+        stage.play("battle-1", "AnswerAccepted", 3).await;
+    }
+    let filter = SubscriptionFilter::on_stream_name().regex("^battle-1$");
+    let all = ReadAllOptions::default().filter(filter).max_count(4);
+    let cases = [
+        (all.clone().forwards().position(StreamPosition::Start), [1_501, 1_502, 1_503, 3_004]),
+        (all.backwards().position(StreamPosition::End), [4_509, 4_508, 4_507, 3_006]),
+    ];
+    let client = stage.client();
+    for (options, expected) in cases {
+        let mut read = client.read_all(&options).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(event) = soon(read.next()).await.unwrap() {
+            found.push(event.get_original_event().position.commit);
+        }
+        assert_eq!(found, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -289,4 +326,56 @@ async fn a_server_that_stops_ends_its_subscriptions() {
     let mut listener = stage.client().subscribe_to_all(&SubscribeToAllOptions::default()).await;
     soon(listener.next_subscription_event()).await.unwrap();
     assert!(stage.shutdown.finish(PATIENCE).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_nothing_or_too_little_is_not_kept() {
+    let stage = Stage::with_opening_timeout(Duration::from_millis(50)).await;
+    for said in [b"".as_slice(), b"PRI * HT"] {
+        let mut connection = TcpStream::connect(stage.address).await.unwrap();
+        connection.write_all(said).await.unwrap();
+        // The server may close with what was said unread.
+        assert!(matches!(soon(connection.read(&mut [0])).await, Ok(0) | Err(_)));
+    }
+}
+
+/// Announces a message of 15 MiB, sends a little of it, and never ends. Answers the status of the call.
+async fn begin_large(stage: &Stage, method: &str, token: Option<&str>) -> Code {
+    let mut channel =
+        Channel::from_shared(format!("http://{}", stage.address)).unwrap().connect().await.unwrap();
+    let head = Bytes::from_static(&[0, 0, 0xf0, 0, 0]);
+    let pieces = vec![head, Bytes::from(vec![0; 128 * 1024])];
+    let pieces = stream::iter(pieces).map(Ok::<_, Infallible>).chain(stream::pending());
+    let mut request = http::Request::post(format!("http://{}/event_store.client.{method}", stage.address))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(tonic::body::Body::new(axum::body::Body::from_stream(pieces))).unwrap();
+    soon(poll_fn(|context| channel.poll_ready(context))).await.unwrap();
+    let answer = soon(channel.call(request)).await.unwrap();
+    Status::from_header_map(answer.headers()).unwrap().code()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_a_token_is_refused_before_it_is_read() {
+    let stage = Stage::new().await;
+    for method in ["Read", "Append", "BatchAppend", "Delete", "Tombstone"] {
+        let method = format!("streams.Streams/{method}");
+        assert_eq!(begin_large(&stage, &method, None).await, Code::PermissionDenied, "{method}");
+        assert_eq!(begin_large(&stage, &method, Some("a.b")).await, Code::Unauthenticated, "{method}");
+    }
+    for method in ["gossip.Gossip/Read", "server_features.ServerFeatures/GetSupportedMethods"] {
+        assert_eq!(begin_large(&stage, method, None).await, Code::OutOfRange, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_only_asks_is_not_read_beyond_what_asking_takes() {
+    let stage = Stage::new().await;
+    for method in ["Read", "Delete", "Tombstone"] {
+        let code = begin_large(&stage, &format!("streams.Streams/{method}"), Some(&stage.token)).await;
+        assert_eq!(code, Code::ResourceExhausted, "{method}");
+    }
 }
