@@ -286,11 +286,16 @@ async fn an_export_that_was_cut_off_goes_on_to_the_same_file() {
     ends_with(0, &range, &dir(&folder)).await;
     let lines: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
     assert_eq!(std::fs::read(&part).unwrap(), lines[2..5].concat());
-    // Somebody else's file stays as it is.
+    // Somebody else's file stays as it is, also one without a newline, and one whose end alone is foreign.
     let other = path(&folder, "other.txt");
-    std::fs::write(&other, "no export\nat all").unwrap();
-    ends_with(2, &["export", &battle, "--output", &other], &dir(&folder)).await;
-    assert_eq!(std::fs::read(&other).unwrap(), b"no export\nat all");
+    let foreign_end = [lines[..3].concat().as_slice(), b"{\"position\":4,\"mine\":1}"].concat();
+    let behind = [bytes.as_slice(), b"mine"].concat();
+    let whole_file = b"{\"settings\":{\"keep\":true}}".as_slice();
+    for content in [b"no export\nat all".as_slice(), whole_file, b"\xff\xfe", &foreign_end, &behind] {
+        std::fs::write(&other, content).unwrap();
+        ends_with(2, &["export", &battle, "--output", &other], &dir(&folder)).await;
+        assert_eq!(std::fs::read(&other).unwrap(), content);
+    }
 }
 
 #[tokio::test]
