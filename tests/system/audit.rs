@@ -208,6 +208,22 @@ async fn an_event_that_was_edited_with_all_checksums_made_right_is_named() {
 }
 
 #[tokio::test]
+async fn a_time_that_was_edited_does_not_end_a_replay() {
+    let (folder, battle) = played().await;
+    let forged = forge(folder.path(), |events| {
+        let metadata = String::from_utf8(events[7].metadata.to_vec()).unwrap();
+        let edited = metadata.replacen("\"time\":\"20", "\"time\":\"29", 1);
+        assert_ne!(metadata, edited);
+        events[7].metadata = edited.into_bytes().into();
+    })
+    .await;
+    let replay = ["replay", &battle, "--at", "2500-01-01T00:00:00Z"];
+    ends_with(0, &replay, &dir(&folder)).await;
+    let said = ends_with(1, &replay, &dir(&forged)).await;
+    assert!(said.contains("revision 7 (position 8)"), "{said}");
+}
+
+#[tokio::test]
 async fn an_event_that_was_removed_is_named() {
     let (folder, battle) = played().await;
     let forged = forge(folder.path(), |events| {
