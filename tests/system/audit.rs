@@ -285,6 +285,60 @@ async fn an_edited_row_is_named_with_its_column() {
 }
 
 #[tokio::test]
+async fn rows_that_were_put_back_to_an_earlier_state_are_named() {
+    let (folder, battle) = played().await;
+    // The same log without its last event, and tables that a server made of it.
+    let earlier = forge(folder.path(), |events| drop(events.pop())).await;
+    std::fs::rename(folder.path().join("secrets"), earlier.path().join("secrets")).unwrap();
+    let server = Server::start(earlier.path(), "127.0.0.1:0").await;
+    projected(&server, earlier.path()).await;
+    assert_eq!(server.terminate().await, 0);
+    for file in ["read-models.sqlite-wal", "read-models.sqlite-shm"] {
+        assert!(!earlier.path().join(file).exists());
+        let _absent = std::fs::remove_file(folder.path().join(file));
+    }
+    let file = folder.path().join("read-models.sqlite");
+    std::fs::copy(earlier.path().join("read-models.sqlite"), &file).unwrap();
+    // Tables that are behind and say so are in order.
+    let said = ends_with(0, &["verify"], &dir(&folder)).await;
+    assert!(said.contains("the tables stand at position 11, 1 behind the log"), "{said}");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let newer = "UPDATE projection_checkpoints SET position = 12 WHERE name = 'tables'";
+    sqlx::query(newer).execute(&mut tables).await.unwrap();
+    let said = ends_with(1, &["verify"], &dir(&folder)).await;
+    let named = format!("battles, row {battle}, column position: the log says 12, stored is 11");
+    assert!(said.contains(&named), "{said}");
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_without_a_parked_event_are_excused_with_a_note() {
+    let (folder, battle) = played().await;
+    let log = EmbeddedLog::open(folder.path(), EmbeddedConfig::new(Clock::system())).unwrap();
+    let last = log.read_all(12, Direction::Forwards, 1, &Filter::default()).await.unwrap().events.remove(0);
+    log.close().await;
+    let file = folder.path().join("read-models.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let edit = "UPDATE battle_participants SET points = points + 1 WHERE username = 'bob'";
+    sqlx::query(edit).execute(&mut tables).await.unwrap();
+    ends_with(1, &["verify"], &dir(&folder)).await;
+    let park = "INSERT INTO parked_events (position, stream, revision, event_id, event_type, reason, parked_at) \
+                VALUES (12, $1, $2, $3, $4, 'a reason', '2026-01-31T12:00:00Z')";
+    let park =
+        sqlx::query(park).bind(&*last.stream).bind(last.revision.cast_signed()).bind(last.id.to_string());
+    park.bind(&*last.event_type).execute(&mut tables).await.unwrap();
+    let said = ends_with(0, &["verify"], &dir(&folder)).await;
+    assert!(said.contains(&format!("parked events at the positions [12] of the battle {battle}")), "{said}");
+    assert!(said.contains("0 rows of battles"), "{said}");
+    // What the log does not hold excuses nothing.
+    sqlx::query("UPDATE parked_events SET revision = 3").execute(&mut tables).await.unwrap();
+    assert!(ends_with(1, &["verify"], &dir(&folder)).await.contains("parked_events, row 12"));
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_export_that_was_cut_off_goes_on_to_the_same_file() {
     let (folder, battle) = played().await;
     let (whole, cut) = (path(&folder, "whole.ndjson"), path(&folder, "cut.ndjson"));
