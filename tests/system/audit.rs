@@ -285,6 +285,36 @@ async fn an_edited_row_is_named_with_its_column() {
 }
 
 #[tokio::test]
+async fn rows_that_the_log_knows_nothing_of_are_named() {
+    let (folder, _) = played().await;
+    let file = folder.path().join("read-models.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let question = "INSERT INTO questions (battle_id, number, kind, prompt, choices, reward_points, reward_shields, \
+                    reward_arrows, attempts_max, opens_after_ms, answering_time_ms) \
+                    SELECT battle_id, 99, kind, prompt, choices, reward_points, reward_shields, reward_arrows, \
+                    attempts_max, opens_after_ms, answering_time_ms FROM questions WHERE number = 1";
+    // It says of itself that it is newer than the log.
+    let stranger = "00000000-0000-4000-8000-000000000000";
+    let battle = format!(
+        "INSERT INTO battles (uuid, join_code, title, rules, questions, phase, created_at, created_position, position) \
+         SELECT '{stranger}', 'ABCDEF', title, rules, 0, phase, created_at, 1000, 1000 FROM battles"
+    );
+    let forgeries = [
+        (question, "DELETE FROM questions WHERE number = 99", "column count: the log says 3, stored is 4"),
+        (&battle, "DELETE FROM battles WHERE created_position = 1000", "the log holds no such battle"),
+    ];
+    for (forgery, undo, named) in forgeries {
+        sqlx::query(AssertSqlSafe(forgery.to_owned())).execute(&mut tables).await.unwrap();
+        let said = ends_with(1, &["verify"], &dir(&folder)).await;
+        assert!(said.contains(named), "{said}");
+        sqlx::query(undo).execute(&mut tables).await.unwrap();
+        ends_with(0, &["verify"], &dir(&folder)).await;
+    }
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn rows_that_were_put_back_to_an_earlier_state_are_named() {
     let (folder, battle) = played().await;
     // The same log without its last event, and tables that a server made of it.

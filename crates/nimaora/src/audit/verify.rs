@@ -159,7 +159,7 @@ async fn read_models(
         ));
     }
     if whole {
-        compare::strangers(tables, &folds).await?;
+        compare::strangers(log, tables, &folds).await?;
     }
     let mut folds: Vec<_> = folds.into_iter().collect();
     // In the order of the log, so that the first difference is the same each time.
