@@ -208,6 +208,22 @@ async fn an_event_that_was_edited_with_all_checksums_made_right_is_named() {
 }
 
 #[tokio::test]
+async fn a_time_that_was_edited_does_not_end_a_replay() {
+    let (folder, battle) = played().await;
+    let forged = forge(folder.path(), |events| {
+        let metadata = String::from_utf8(events[7].metadata.to_vec()).unwrap();
+        let edited = metadata.replacen("\"time\":\"20", "\"time\":\"29", 1);
+        assert_ne!(metadata, edited);
+        events[7].metadata = edited.into_bytes().into();
+    })
+    .await;
+    let replay = ["replay", &battle, "--at", "2500-01-01T00:00:00Z"];
+    ends_with(0, &replay, &dir(&folder)).await;
+    let said = ends_with(1, &replay, &dir(&forged)).await;
+    assert!(said.contains("revision 7 (position 8)"), "{said}");
+}
+
+#[tokio::test]
 async fn an_event_that_was_removed_is_named() {
     let (folder, battle) = played().await;
     let forged = forge(folder.path(), |events| {
@@ -269,6 +285,90 @@ async fn an_edited_row_is_named_with_its_column() {
 }
 
 #[tokio::test]
+async fn rows_that_the_log_knows_nothing_of_are_named() {
+    let (folder, _) = played().await;
+    let file = folder.path().join("read-models.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let question = "INSERT INTO questions (battle_id, number, kind, prompt, choices, reward_points, reward_shields, \
+                    reward_arrows, attempts_max, opens_after_ms, answering_time_ms) \
+                    SELECT battle_id, 99, kind, prompt, choices, reward_points, reward_shields, reward_arrows, \
+                    attempts_max, opens_after_ms, answering_time_ms FROM questions WHERE number = 1";
+    // It says of itself that it is newer than the log.
+    let stranger = "00000000-0000-4000-8000-000000000000";
+    let battle = format!(
+        "INSERT INTO battles (uuid, join_code, title, rules, questions, phase, created_at, created_position, position) \
+         SELECT '{stranger}', 'ABCDEF', title, rules, 0, phase, created_at, 1000, 1000 FROM battles"
+    );
+    let forgeries = [
+        (question, "DELETE FROM questions WHERE number = 99", "column count: the log says 3, stored is 4"),
+        (&battle, "DELETE FROM battles WHERE created_position = 1000", "the log holds no such battle"),
+    ];
+    for (forgery, undo, named) in forgeries {
+        sqlx::query(AssertSqlSafe(forgery.to_owned())).execute(&mut tables).await.unwrap();
+        let said = ends_with(1, &["verify"], &dir(&folder)).await;
+        assert!(said.contains(named), "{said}");
+        sqlx::query(undo).execute(&mut tables).await.unwrap();
+        ends_with(0, &["verify"], &dir(&folder)).await;
+    }
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_were_put_back_to_an_earlier_state_are_named() {
+    let (folder, battle) = played().await;
+    // The same log without its last event, and tables that a server made of it.
+    let earlier = forge(folder.path(), |events| drop(events.pop())).await;
+    std::fs::rename(folder.path().join("secrets"), earlier.path().join("secrets")).unwrap();
+    let server = Server::start(earlier.path(), "127.0.0.1:0").await;
+    projected(&server, earlier.path()).await;
+    assert_eq!(server.terminate().await, 0);
+    for file in ["read-models.sqlite-wal", "read-models.sqlite-shm"] {
+        assert!(!earlier.path().join(file).exists());
+        let _absent = std::fs::remove_file(folder.path().join(file));
+    }
+    let file = folder.path().join("read-models.sqlite");
+    std::fs::copy(earlier.path().join("read-models.sqlite"), &file).unwrap();
+    // Tables that are behind and say so are in order.
+    let said = ends_with(0, &["verify"], &dir(&folder)).await;
+    assert!(said.contains("the tables stand at position 11, 1 behind the log"), "{said}");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let newer = "UPDATE projection_checkpoints SET position = 12 WHERE name = 'tables'";
+    sqlx::query(newer).execute(&mut tables).await.unwrap();
+    let said = ends_with(1, &["verify"], &dir(&folder)).await;
+    let named = format!("battles, row {battle}, column position: the log says 12, stored is 11");
+    assert!(said.contains(&named), "{said}");
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_without_a_parked_event_are_excused_with_a_note() {
+    let (folder, battle) = played().await;
+    let log = EmbeddedLog::open(folder.path(), EmbeddedConfig::new(Clock::system())).unwrap();
+    let last = log.read_all(12, Direction::Forwards, 1, &Filter::default()).await.unwrap().events.remove(0);
+    log.close().await;
+    let file = folder.path().join("read-models.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut tables = SqliteConnection::connect_with(&options).await.unwrap();
+    let edit = "UPDATE battle_participants SET points = points + 1 WHERE username = 'bob'";
+    sqlx::query(edit).execute(&mut tables).await.unwrap();
+    ends_with(1, &["verify"], &dir(&folder)).await;
+    let park = "INSERT INTO parked_events (position, stream, revision, event_id, event_type, reason, parked_at) \
+                VALUES (12, $1, $2, $3, $4, 'a reason', '2026-01-31T12:00:00Z')";
+    let park =
+        sqlx::query(park).bind(&*last.stream).bind(last.revision.cast_signed()).bind(last.id.to_string());
+    park.bind(&*last.event_type).execute(&mut tables).await.unwrap();
+    let said = ends_with(0, &["verify"], &dir(&folder)).await;
+    assert!(said.contains(&format!("parked events at the positions [12] of the battle {battle}")), "{said}");
+    assert!(said.contains("0 rows of battles"), "{said}");
+    // What the log does not hold excuses nothing.
+    sqlx::query("UPDATE parked_events SET revision = 3").execute(&mut tables).await.unwrap();
+    assert!(ends_with(1, &["verify"], &dir(&folder)).await.contains("parked_events, row 12"));
+    tables.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_export_that_was_cut_off_goes_on_to_the_same_file() {
     let (folder, battle) = played().await;
     let (whole, cut) = (path(&folder, "whole.ndjson"), path(&folder, "cut.ndjson"));
@@ -286,11 +386,16 @@ async fn an_export_that_was_cut_off_goes_on_to_the_same_file() {
     ends_with(0, &range, &dir(&folder)).await;
     let lines: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
     assert_eq!(std::fs::read(&part).unwrap(), lines[2..5].concat());
-    // Somebody else's file stays as it is.
+    // Somebody else's file stays as it is, also one without a newline, and one whose end alone is foreign.
     let other = path(&folder, "other.txt");
-    std::fs::write(&other, "no export\nat all").unwrap();
-    ends_with(2, &["export", &battle, "--output", &other], &dir(&folder)).await;
-    assert_eq!(std::fs::read(&other).unwrap(), b"no export\nat all");
+    let foreign_end = [lines[..3].concat().as_slice(), b"{\"position\":4,\"mine\":1}"].concat();
+    let behind = [bytes.as_slice(), b"mine"].concat();
+    let whole_file = b"{\"settings\":{\"keep\":true}}".as_slice();
+    for content in [b"no export\nat all".as_slice(), whole_file, b"\xff\xfe", &foreign_end, &behind] {
+        std::fs::write(&other, content).unwrap();
+        ends_with(2, &["export", &battle, "--output", &other], &dir(&folder)).await;
+        assert_eq!(std::fs::read(&other).unwrap(), content);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! `nimaora audit export`: a battle's stream in a file. Whatever a killed export left is checked, a half line is cut off, and the
-//! export goes on behind it: the file is the same as of one that ran through.
+//! `nimaora audit export`: a battle's stream in a file. Whatever a killed export left is checked, a half line that the
+//! log would write there is cut off, and the export goes on behind it: the file is the same as of one that ran through.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
@@ -74,38 +74,33 @@ pub(super) async fn run(args: ExportArgs) -> Result<(), AuditError> {
     ))
 }
 
-/// The file, and the lines that are there from an earlier run.
+/// The file, and what is there from an earlier run.
 struct There {
     earlier: std::iter::Peekable<std::vec::IntoIter<String>>,
+    /// What follows the last whole line.
+    half: Vec<u8>,
+    whole_bytes: u64,
     out: BufWriter<File>,
 }
 
 impl There {
+    /// Changes nothing yet: whether the half line is of this export is known only when the log says what belongs there.
     fn open(path: &Path, battle_id: BattleId) -> Result<Self, AuditError> {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = options.map_err(file_error("open", path))?;
+        let file = options.map_err(file_error("open", path))?;
         let (mut lines, mut whole_bytes) = (Vec::new(), 0_u64);
         let mut reader = BufReader::new(&file);
-        loop {
-            let mut line = String::new();
-            let bytes = reader.read_line(&mut line).map_err(file_error("read", path))?;
-            if !line.ends_with('\n') {
-                break;
+        let half = loop {
+            // Bytes, because a kill may leave half a character.
+            let mut line = Vec::new();
+            reader.read_until(b'\n', &mut line).map_err(file_error("read", path))?;
+            if !line.ends_with(b"\n") {
+                break line;
             }
-            // A file of something else must not be cut or continued.
-            let parsed: Result<Line, _> = serde_json::from_str(&line);
-            if !parsed.is_ok_and(|parsed| parsed.stream == battle_id.stream()) {
-                return Err(content(
-                    path,
-                    "it holds something else than an export of this battle".to_owned(),
-                ));
-            }
-            whole_bytes += bytes as u64;
-            lines.push(line);
-        }
-        file.set_len(whole_bytes).map_err(file_error("cut", path))?;
-        file.seek(SeekFrom::End(0)).map_err(file_error("read", path))?;
-        Ok(Self { earlier: lines.into_iter().peekable(), out: BufWriter::new(file) })
+            whole_bytes += line.len() as u64;
+            lines.push(line_of(line, battle_id).ok_or_else(|| foreign(path))?);
+        };
+        Ok(Self { earlier: lines.into_iter().peekable(), half, whole_bytes, out: BufWriter::new(file) })
     }
 
     /// Writes the event, unless it is there already.
@@ -119,14 +114,34 @@ impl There {
                 path.display(),
                 event.position
             ))),
-            None => self.out.write_all(text.as_bytes()).map_err(file_error("write", path)),
+            None => {
+                self.cut(&text, path)?;
+                self.out.write_all(text.as_bytes()).map_err(file_error("write", path))
+            }
         }
+    }
+
+    /// Cuts off the half line, if there is one and it is the beginning of `text`.
+    fn cut(&mut self, text: &str, path: &Path) -> Result<(), AuditError> {
+        if self.half.is_empty() {
+            return Ok(());
+        }
+        if !text.as_bytes().starts_with(&self.half) {
+            return Err(foreign(path));
+        }
+        self.half.clear();
+        let file = self.out.get_mut();
+        file.set_len(self.whole_bytes).map_err(file_error("cut", path))?;
+        file.seek(SeekFrom::Start(self.whole_bytes)).map(drop).map_err(file_error("cut", path))
     }
 
     fn finish(mut self, path: &Path) -> Result<(), AuditError> {
         if self.earlier.peek().is_some() {
             let reason = "it holds events behind the range; name another file".to_owned();
             return Err(content(path, reason));
+        }
+        if !self.half.is_empty() {
+            return Err(foreign(path));
         }
         self.out.flush().map_err(file_error("write", path))?;
         self.out.get_ref().sync_all().map_err(file_error("sync", path))
@@ -135,4 +150,16 @@ impl There {
 
 fn content(path: &Path, reason: String) -> AuditError {
     AuditError::Content { path: path.to_owned(), reason }
+}
+
+/// A whole line of an export of this battle.
+fn line_of(line: Vec<u8>, battle_id: BattleId) -> Option<String> {
+    let text = String::from_utf8(line).ok()?;
+    let parsed: Line = serde_json::from_str(&text).ok()?;
+    (parsed.stream == battle_id.stream()).then_some(text)
+}
+
+/// A file of something else must not be cut or continued.
+fn foreign(path: &Path) -> AuditError {
+    content(path, "it holds something else than an export of this battle in this range".to_owned())
 }

@@ -64,17 +64,15 @@ pub(super) async fn run(args: ReplayArgs) -> Result<(), AuditError> {
     let mut there = false;
     stream(&*log, battle_id, 0, |event| {
         there = true;
-        // The chain is checked before what an event says of itself is believed.
         if matches!(until, Until::Position(last) if event.position > last) {
             return Ok(false);
         }
-        if let Until::Time(last) = until {
-            let time = nimaora_event_log::envelope::peek(event);
-            if time.is_ok_and(|envelope| envelope.time > last) {
-                return Ok(false);
-            }
+        // The chain is checked before what an event says of its time is believed.
+        let (recorded, chain) = fold.check(event)?;
+        if matches!(until, Until::Time(last) if recorded.time > last) {
+            return Ok(false);
         }
-        let recorded = fold.event(event)?;
+        fold.apply(event, &recorded, chain);
         if let Some(wanted) = wanted {
             who = who.or_else(|| find(&fold, wanted));
             if let Some(who) = who.filter(|&who| story::is_about(&recorded.event, who)) {

@@ -159,17 +159,20 @@ async fn read_models(
         ));
     }
     if whole {
-        compare::strangers(tables, &folds).await?;
+        compare::strangers(log, tables, &folds).await?;
     }
     let mut folds: Vec<_> = folds.into_iter().collect();
     // In the order of the log, so that the first difference is the same each time.
     folds.sort_unstable_by_key(|(_, fold)| fold.first_position);
+    // Tables of a running server may be ahead of the folds, and these are what they are compared with.
+    let seen = seen.min(report.head);
     for (battle_id, fold) in folds {
         compare::tables(log, battle_id, &fold, tables, seen, &mut report.compared).await?;
         if let Some(leaderboard) = leaderboard {
             compare::board(log, battle_id, &fold, leaderboard, &mut report.compared).await?;
         }
     }
+    report.notes.append(&mut report.compared.notes);
     Ok(())
 }
 

@@ -34,31 +34,43 @@ pub(super) struct Fold {
 impl Fold {
     /// Checks the event and moves on by it. Answers what happened.
     pub(super) fn event(&mut self, event: &RecordedEvent) -> Result<Recorded, AuditError> {
+        let (recorded, chain) = self.check(event)?;
+        self.apply(event, &recorded, chain);
+        Ok(recorded)
+    }
+
+    /// Checks the event against the chain. Answers what happened and the hash behind it, and stays where it is.
+    pub(super) fn check(&self, event: &RecordedEvent) -> Result<(Recorded, ChainHead), AuditError> {
         if event.revision != self.next_revision {
             return Err(AuditError::Differs(format!(
                 "{}: revision {} is missing: revision {} (position {}) stands in its place; an event was removed",
                 event.stream, self.next_revision, event.revision, event.position
             )));
         }
-        let recorded = envelope::open_recorded(event, &mut self.chain).map_err(|error| {
+        let mut chain = self.chain;
+        let recorded = envelope::open_recorded(event, &mut chain).map_err(|error| {
             // The data of an event that was sealed is told of without its position.
             let place = format!("position {}", event.position);
             let text = error.to_string();
             AuditError::Differs(if text.contains(&place) { text } else { format!("{text} ({place})") })
         })?;
+        Ok((recorded, chain))
+    }
+
+    /// Moves on by an event that was checked.
+    pub(super) fn apply(&mut self, event: &RecordedEvent, recorded: &Recorded, chain: ChainHead) {
         match &recorded.event {
             Event::BattleCreated(_) => self.created_at = Some(recorded.time),
             Event::BattleFinished(finished) => self.ended_at = Some(finished.finished_at),
             Event::BattleCancelled(cancelled) => self.ended_at = Some(cancelled.cancelled_at),
             _ => {}
         }
-        self.battle.evolve(&recorded);
+        self.battle.evolve(recorded);
         if self.first_position == 0 {
             self.first_position = event.position;
         }
-        (self.position, self.time) = (event.position, Some(recorded.time));
+        (self.position, self.time, self.chain) = (event.position, Some(recorded.time), chain);
         self.next_revision += 1;
-        Ok(recorded)
     }
 }
 
