@@ -55,6 +55,8 @@ pub(crate) const FAILED_PAUSE: Duration = Duration::from_secs(20);
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is measured how far behind the projection is.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Parked events are counted once in so many reports: operators discard some now and then.
+pub(crate) const PARKED_COUNT_TICKS: u32 = 10;
 /// Messages of the log that are decoded ahead of the writer, up to 2,048 events or some megabytes each. When it is reached, the
 /// log is not read further.
 pub(crate) const DECODED_MESSAGES_MAX: usize = 16;

@@ -32,7 +32,7 @@ pub fn describe() {
     );
     describe_gauge!(
         "nimaora_projection_parked_events",
-        "Events that could not be projected. Alert on any: 'nimaora projections parked list' says why."
+        "Events that could not be projected and were not discarded. Alert on any: 'nimaora projections parked list' says why."
     );
     describe_gauge!(
         "nimaora_projection_leads",

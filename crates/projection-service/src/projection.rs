@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use nimaora_change_bus::ChangeBus;
 use nimaora_event_log::log::SharedLog;
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_read_models::{Leaderboard, ReadModels, StoreError};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::applying::Applying;
-use crate::config::{Config, REPORT_INTERVAL};
+use crate::config::{Config, PARKED_COUNT_TICKS, PARKED_PAGE_EVENTS, REPORT_INTERVAL};
 use crate::metrics;
 use crate::status::{Handle, Status};
 
@@ -48,15 +48,17 @@ impl Projection {
         let status = watch::Sender::new(Status::default());
         let handle =
             Handle { status: status.subscribe(), log: Arc::clone(&deps.log), clock: config.clock.clone() };
+        let tables = Arc::clone(&deps.read_models);
         let applying = Applying::new(deps, config, shutdown.clone(), health.clone(), status);
         shutdown.spawn(applying.run());
-        shutdown.spawn(report(handle.clone(), shutdown.clone()));
+        shutdown.spawn(report(handle.clone(), tables, shutdown.clone()));
         handle
     }
 }
 
 /// Measures how far behind it is, all the while and not only when something was applied.
-async fn report(handle: Handle, shutdown: Shutdown) {
+async fn report(handle: Handle, tables: Arc<dyn ReadModels>, shutdown: Shutdown) {
+    let mut until_parked_are_counted = 0;
     let mut ticks = tokio::time::interval(REPORT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -68,5 +70,23 @@ async fn report(handle: Handle, shutdown: Shutdown) {
         if let Ok(Ok(lag)) = timeout(REPORT_INTERVAL, handle.lag()).await {
             metrics::behind(lag);
         }
+        if until_parked_are_counted == 0
+            && let Ok(Ok(parked)) = timeout(REPORT_INTERVAL, parked(&*tables)).await
+        {
+            metrics::parked(parked);
+            until_parked_are_counted = PARKED_COUNT_TICKS;
+        }
+        until_parked_are_counted = u32::saturating_sub(until_parked_are_counted, 1);
+    }
+}
+
+/// How many events are parked and not discarded.
+async fn parked(tables: &dyn ReadModels) -> Result<usize, StoreError> {
+    let (mut after, mut parked) = (0, 0);
+    loop {
+        let page = tables.parked(after, PARKED_PAGE_EVENTS).await?;
+        let Some(last) = page.last() else { return Ok(parked) };
+        after = last.position;
+        parked += page.iter().filter(|event| event.discarded.is_none()).count();
     }
 }

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 
 use crate::config::{Config, PARKED_EVENTS_MAX, PARKED_PAGE_EVENTS};
 use crate::fold::{Fold, Folded, Marks};
-use crate::metrics;
 use crate::names::Names;
 use crate::source::{Content, Decoded};
 use crate::status::Status;
@@ -208,7 +207,6 @@ impl TableWriter {
     fn note_parked(&mut self, positions: impl Iterator<Item = Position>) -> Result<(), End> {
         self.parked.extend(positions);
         let parked = self.parked.len();
-        metrics::parked(parked);
         self.status.send_modify(|status| status.parked = parked);
         match parked > PARKED_EVENTS_MAX {
             true => Err(End::Failed(format!(
