@@ -114,7 +114,7 @@ impl Api {
         let (mut pause, give_up) = (PAUSE_MIN, Instant::now() + ASK_PATIENCE);
         loop {
             match within_deadline(attempt()).await {
-                Err(status) if status.code() == Code::Unavailable && Instant::now() < give_up => {
+                Err(status) if is_gone(&status) && Instant::now() < give_up => {
                     *retries += 1;
                     sleep(retry_delay(&status).unwrap_or_default().max(drawn(pause))).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -123,6 +123,12 @@ impl Api {
             }
         }
     }
+}
+
+/// Whether a server said that it is not there for now, or was gone before it could answer: the client library tells a connection
+/// that broke in the middle of a call as cancelled or unknown.
+fn is_gone(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown)
 }
 
 /// Half of a pause, and a part of the other half.
