@@ -61,6 +61,24 @@ async fn stop(mut server: Child) {
     assert_eq!(ended.code(), Some(0));
 }
 
+/// The same with an event at position 1 that cannot be projected.
+async fn serve_with_parked(folder: &Path, event_type: &str) -> (Child, String) {
+    let (server, _) = serve(folder).await;
+    stop(server).await;
+    let planted = NewEvent {
+        id: Uuid::from_u128(7),
+        event_type: event_type.into(),
+        data: "{}".into(),
+        metadata: "{}".into(),
+    };
+    let log = EmbeddedLog::open(&folder.join("data"), EmbeddedConfig::new(Clock::system())).unwrap();
+    let append = Append { stream: "battle-royale".into(), expected: Expected::Any, events: vec![planted] };
+    log.append(append).await.unwrap();
+    log.close().await;
+    drop(log);
+    serve(folder).await
+}
+
 /// The token of somebody who joined a battle.
 async fn participants_token(folder: &Path, url: &str) -> String {
     let call = async |words: &[&str]| {
@@ -100,21 +118,7 @@ async fn an_operator_sees_how_far_the_projection_is() {
 #[tokio::test]
 async fn an_operator_sees_why_an_event_is_parked() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, _) = serve(folder.path()).await;
-    stop(server).await;
-    let planted = NewEvent {
-        id: Uuid::from_u128(7),
-        event_type: "Turned\u{1b}[31mRed".into(),
-        data: "{}".into(),
-        metadata: "{}".into(),
-    };
-    let log = EmbeddedLog::open(&folder.path().join("data"), EmbeddedConfig::new(Clock::system())).unwrap();
-    let append = Append { stream: "battle-royale".into(), expected: Expected::Any, events: vec![planted] };
-    log.append(append).await.unwrap();
-    log.close().await;
-    drop(log);
-
-    let (server, url) = serve(folder.path()).await;
+    let (server, url) = serve_with_parked(folder.path(), "Turned\u{1b}[31mRed").await;
     let (code, told, failed) = projections(folder.path(), &url, &["parked", "list"]).await;
     assert_eq!(code, 0, "{failed}");
     assert!(told.starts_with("1 battle-royale revision 0 Turned\u{fffd}[31mRed parked at "), "{told}");
@@ -150,21 +154,7 @@ async fn only_an_admin_may_ask() {
 #[tokio::test]
 async fn an_operator_builds_the_tables_anew_and_discards_what_stays_parked() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, _) = serve(folder.path()).await;
-    stop(server).await;
-    let planted = NewEvent {
-        id: Uuid::from_u128(7),
-        event_type: "Strange".into(),
-        data: "{}".into(),
-        metadata: "{}".into(),
-    };
-    let log = EmbeddedLog::open(&folder.path().join("data"), EmbeddedConfig::new(Clock::system())).unwrap();
-    let append = Append { stream: "battle-royale".into(), expected: Expected::Any, events: vec![planted] };
-    log.append(append).await.unwrap();
-    log.close().await;
-    drop(log);
-
-    let (server, url) = serve(folder.path()).await;
+    let (server, url) = serve_with_parked(folder.path(), "Strange").await;
     participants_token(folder.path(), &url).await;
     let discard = ["parked", "discard", "1", "--reason", "an experiment of May"];
     let (code, told, failed) = projections(folder.path(), &url, &discard).await;

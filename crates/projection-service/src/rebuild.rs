@@ -1,7 +1,6 @@
 //! Builds the tables anew beside those in use, compares both, and puts the new ones in their place. It publishes nothing and touches
 //! no board.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,11 +200,12 @@ impl<'a> Builder<'a> {
     /// Writes what is in the log up to this position. The next page is read while one is written.
     async fn build_up_to(&mut self, target: Position) -> Result<(), RebuildError> {
         self.tell(Stage::Building, target);
-        let mut from = self.writer.marks.tables + 1;
+        let from = self.writer.marks.tables + 1;
         if from > target {
             return Ok(());
         }
-        let mut page = self.read(from).await?;
+        let Rebuild { log, config, .. } = self.rebuild;
+        let mut page = read_page(log, from, config.store_timeout).await?;
         loop {
             let events: Vec<_> =
                 page.events.iter().take_while(|event| event.position <= target).map(decode).collect();
@@ -214,10 +214,8 @@ impl<'a> Builder<'a> {
             match next {
                 None => return self.write(&events, checkpoint, target).await,
                 Some(next) => {
-                    from = next;
-                    let (log, limit) = (Arc::clone(&self.rebuild.log), self.rebuild.config.store_timeout);
-                    let (written, read) =
-                        tokio::join!(self.write(&events, checkpoint, target), read_page(log, from, limit));
+                    let reading = read_page(log, next, config.store_timeout);
+                    let (written, read) = tokio::join!(self.write(&events, checkpoint, target), reading);
                     written?;
                     page = read?;
                 }
@@ -238,10 +236,6 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn read(&self, from: Position) -> impl Future<Output = Result<AllPage, ReadError>> + use<> {
-        read_page(Arc::clone(&self.rebuild.log), from, self.rebuild.config.store_timeout)
-    }
-
     fn tell(&self, stage: Stage, in_use: Position) {
         let position = self.writer.marks.tables;
         self.rebuild.progress.send_modify(|progress| {
@@ -250,7 +244,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-async fn read_page(log: SharedLog, from: Position, limit: Duration) -> Result<AllPage, ReadError> {
+async fn read_page(log: &SharedLog, from: Position, limit: Duration) -> Result<AllPage, ReadError> {
     let filter = Filter::stream_prefix(BattleId::STREAM_PREFIX);
     let page = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &filter);
     timeout(limit, page).await.unwrap_or_else(|_| {

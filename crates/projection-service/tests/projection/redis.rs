@@ -108,6 +108,7 @@ async fn slow_it_holds_up_no_alert_and_is_made_to_follow() {
     let mut other = Arena::running(&world.log, 2, PLAYERS).await;
     let on = start(&world).await;
     on.server.whole(&busy).await;
+    // These pauses are the slowness itself; nothing is awaited with them.
     let stutter = async {
         loop {
             on.redis.process.pause();

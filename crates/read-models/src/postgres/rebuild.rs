@@ -14,8 +14,8 @@ use super::session::{Connections, Session, within};
 use super::{Locked, PostgresReadModels, lock_tables, migrations};
 use crate::Position;
 use crate::error::StoreError;
-use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable, TableRows};
-use crate::relational::comparing::{self, COMPARED, Compared, Found, Sets, Side, Texts};
+use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
+use crate::relational::comparing::{self, Sets, Snapshot, Texts};
 use crate::relational::decode::StoredRow;
 use crate::relational::{CHANGES, TABLES, misfit};
 use crate::tables::ReadModels;
@@ -132,10 +132,7 @@ impl HeldTables for Held {
         // From the first question on, the transaction sees everything as it is at this moment.
         snapshot.row(sqlx::query("SELECT count(*) AS n FROM projection_checkpoints")).await?;
         self.session.roll_back().await?;
-        let mut comparison = Comparison::default();
-        for compared in &COMPARED {
-            compare_table(&mut snapshot, &self.sets, compared, &mut comparison).await?;
-        }
+        let comparison = comparing::compare(&mut snapshot, &self.sets).await?;
         snapshot.commit().await?;
         Ok(comparison)
     }
@@ -201,33 +198,20 @@ async fn checkpoint(session: &mut Session, schema: &str) -> Result<Position, Sto
     Position::try_from(position).map_err(|_| misfit("position", position))
 }
 
-async fn compare_table(
-    session: &mut Session,
-    sets: &Sets,
-    compared: &Compared,
-    comparison: &mut Comparison,
-) -> Result<(), StoreError> {
-    let counts = one(session, compared.count(sets)).await?;
-    let rows =
-        TableRows { table: compared.table, in_use: counts.number("in_use")?, next: counts.number("next")? };
-    let differing = one(session, compared.differing(sets)).await?.number("differing")?;
-    let mut found = Found { rows, differing, in_use: Vec::new(), next: Vec::new() };
-    if differing > 0 {
-        found.in_use = texts(session, compared, compared.first(sets, Side::InUse)).await?;
-        found.next = texts(session, compared, compared.first(sets, Side::Next)).await?;
+#[async_trait]
+impl Snapshot for Session {
+    type Row = PgRow;
+
+    async fn row(&mut self, sql: String) -> Result<PgRow, StoreError> {
+        let row = Session::row(self, sqlx::query(AssertSqlSafe(sql))).await?;
+        row.ok_or_else(|| misfit("count", "nothing"))
     }
-    comparing::add(comparison, compared, found);
-    Ok(())
-}
 
-async fn one(session: &mut Session, sql: String) -> Result<PgRow, StoreError> {
-    session.row(sqlx::query(AssertSqlSafe(sql))).await?.ok_or_else(|| misfit("count", "nothing"))
-}
-
-async fn texts(session: &mut Session, compared: &Compared, sql: String) -> Result<Vec<Texts>, StoreError> {
-    let rows = session.rows(sqlx::query(AssertSqlSafe(sql))).await?;
-    let row = |row: &PgRow| (0..compared.width()).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
-    rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
+    async fn texts(&mut self, sql: String, width: usize) -> Result<Vec<Texts>, StoreError> {
+        let rows = self.rows(sqlx::query(AssertSqlSafe(sql))).await?;
+        let row = |row: &PgRow| (0..width).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
+        rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
+    }
 }
 
 async fn run(session: &mut Session, sql: &str) -> Result<(), StoreError> {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+
+use super::decode::StoredRow;
+use crate::error::StoreError;
 use crate::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, Difference, TableRows};
 
 /// A table, and what is compared of it. In `from`, `{}` stands for the set of tables.
-pub(crate) struct Compared {
-    pub(crate) table: &'static str,
+struct Compared {
+    table: &'static str,
     /// What names a row.
     key: &'static str,
     columns: &'static [(&'static str, &'static str)],
@@ -17,7 +21,7 @@ pub(crate) struct Compared {
 pub(crate) type Texts = Vec<Option<String>>;
 
 /// All that is built from the log. When an event was parked is not in the log.
-pub(crate) const COMPARED: [Compared; 6] = [
+const COMPARED: [Compared; 6] = [
     Compared {
         table: "battles",
         key: "b.uuid",
@@ -131,7 +135,7 @@ pub(crate) struct Sets {
 
 impl Compared {
     /// Counts the rows of both.
-    pub(crate) fn count(&self, sets: &Sets) -> String {
+    fn count(&self, sets: &Sets) -> String {
         let Self { table, .. } = self;
         let Sets { in_use, next } = sets;
         format!(
@@ -140,7 +144,7 @@ impl Compared {
     }
 
     /// Counts the keys of rows that differ or are in one only.
-    pub(crate) fn differing(&self, sets: &Sets) -> String {
+    fn differing(&self, sets: &Sets) -> String {
         let both = self.only(sets);
         format!(
             "{both} SELECT count(*) AS differing FROM (SELECT row_key FROM a UNION SELECT row_key FROM b) k"
@@ -148,7 +152,7 @@ impl Compared {
     }
 
     /// Of the first rows that differ or are in one only: what the tables in use hold, or the next ones.
-    pub(crate) fn first(&self, sets: &Sets, side: Side) -> String {
+    fn first(&self, sets: &Sets, side: Side) -> String {
         let both = self.only(sets);
         let side = match side {
             Side::InUse => "a",
@@ -174,44 +178,63 @@ impl Compared {
     }
 
     /// How many texts a row has.
-    pub(crate) fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.columns.len() + 1
     }
 }
 
 /// The tables in use, or the next ones.
 #[derive(Clone, Copy)]
-pub(crate) enum Side {
+enum Side {
     InUse,
     Next,
 }
 
-/// What was found of a table.
-pub(crate) struct Found {
-    pub(crate) rows: TableRows,
-    pub(crate) differing: u64,
-    /// The first rows that differ, as the tables in use hold them.
-    pub(crate) in_use: Vec<Texts>,
-    /// The same rows, as the next tables hold them.
-    pub(crate) next: Vec<Texts>,
+/// A transaction that sees both sets as they are at one moment.
+#[async_trait]
+pub(crate) trait Snapshot: Send {
+    type Row: StoredRow;
+
+    /// The one row of a query.
+    async fn row(&mut self, sql: String) -> Result<Self::Row, StoreError>;
+
+    /// All rows of a query, each with so many texts.
+    async fn texts(&mut self, sql: String, width: usize) -> Result<Vec<Texts>, StoreError>;
 }
 
-/// Adds what was found of a table.
-pub(crate) fn add(comparison: &mut Comparison, compared: &Compared, found: Found) {
-    comparison.rows.push(found.rows);
-    comparison.differing += found.differing;
+/// Compares all tables of both sets.
+pub(crate) async fn compare(snapshot: &mut impl Snapshot, sets: &Sets) -> Result<Comparison, StoreError> {
+    let mut comparison = Comparison::default();
+    for compared in &COMPARED {
+        let table = compared.table;
+        let counts = snapshot.row(compared.count(sets)).await?;
+        let (in_use, next) = (counts.number("in_use")?, counts.number("next")?);
+        comparison.rows.push(TableRows { table, in_use, next });
+        let differing: u64 = snapshot.row(compared.differing(sets)).await?.number("differing")?;
+        if differing > 0 {
+            comparison.differing += differing;
+            let in_use = snapshot.texts(compared.first(sets, Side::InUse), compared.width()).await?;
+            let next = snapshot.texts(compared.first(sets, Side::Next), compared.width()).await?;
+            name_differences(&mut comparison.differences, compared, in_use, next);
+        }
+    }
+    Ok(comparison)
+}
+
+/// Adds the differences between some rows, as long as there is room.
+fn name_differences(named: &mut Vec<Difference>, compared: &Compared, in_use: Vec<Texts>, next: Vec<Texts>) {
     let mut by_key: BTreeMap<String, (Option<Texts>, Option<Texts>)> = BTreeMap::new();
-    for row in found.in_use {
+    for row in in_use {
         let key = key(&row);
         by_key.entry(key).or_default().0 = Some(row);
     }
-    for row in found.next {
+    for row in next {
         let key = key(&row);
         by_key.entry(key).or_default().1 = Some(row);
     }
-    let room = DIFFERENCES_NAMED_MAX.saturating_sub(comparison.differences.len());
-    let named = by_key.into_iter().take(room);
-    comparison.differences.extend(named.map(|(key, (in_use, next))| difference(compared, key, in_use, next)));
+    let room = DIFFERENCES_NAMED_MAX.saturating_sub(named.len());
+    let found = by_key.into_iter().map(|(key, (in_use, next))| difference(compared, key, in_use, next));
+    named.extend(found.take(room));
 }
 
 fn key(row: &Texts) -> String {

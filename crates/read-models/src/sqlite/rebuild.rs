@@ -13,9 +13,8 @@ use super::fault::store_error;
 use super::{SqliteReadModels, options, read};
 use crate::Position;
 use crate::error::StoreError;
-use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable, TableRows};
-use crate::relational::comparing::{self, COMPARED, Compared, Found, Sets, Side, Texts};
-use crate::relational::decode::StoredRow;
+use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
+use crate::relational::comparing::{self, Sets, Snapshot, Texts};
 use crate::relational::keys::Keys;
 use crate::tables::ReadModels;
 
@@ -130,10 +129,7 @@ impl HeldTables for Held {
         connection.close().await.map_err(store_error)?;
         drop(keys);
         let sets = Sets { in_use: "main".to_owned(), next: "next".to_owned() };
-        let mut comparison = Comparison::default();
-        for compared in &COMPARED {
-            compare_table(&mut snapshot, &sets, compared, &mut comparison).await?;
-        }
+        let comparison = comparing::compare(&mut snapshot, &sets).await?;
         snapshot.close().await.map_err(store_error)?;
         Ok(comparison)
     }
@@ -146,7 +142,7 @@ impl HeldTables for Held {
         if built != self.position {
             return Err(StoreError::Overtaken { expected: self.position, stored: built });
         }
-        run(connection, &keep()).await?;
+        run(connection, KEEP).await?;
         for table in COPIED {
             run(connection, &format!("DELETE FROM main.{table}")).await?;
         }
@@ -162,11 +158,8 @@ impl HeldTables for Held {
 }
 
 /// What is not in the log: what operators have discarded. What was published stays where it is, with the checkpoints.
-fn keep() -> String {
-    "UPDATE next.parked_events SET (discarded_at, discard_reason) = \
-         (SELECT u.discarded_at, u.discard_reason FROM main.parked_events u WHERE u.position = next.parked_events.position)"
-        .to_owned()
-}
+const KEEP: &str = "UPDATE next.parked_events SET (discarded_at, discard_reason) = \
+     (SELECT u.discarded_at, u.discard_reason FROM main.parked_events u WHERE u.position = next.parked_events.position)";
 
 async fn attach(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let path = path.to_string_lossy().into_owned();
@@ -178,35 +171,17 @@ async fn run(connection: &mut SqliteConnection, sql: &str) -> Result<(), StoreEr
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ()).map_err(store_error)
 }
 
-async fn compare_table(
-    connection: &mut SqliteConnection,
-    sets: &Sets,
-    compared: &Compared,
-    comparison: &mut Comparison,
-) -> Result<(), StoreError> {
-    let counts = one(connection, compared.count(sets)).await?;
-    let rows =
-        TableRows { table: compared.table, in_use: counts.number("in_use")?, next: counts.number("next")? };
-    let differing = one(connection, compared.differing(sets)).await?.number("differing")?;
-    let mut found = Found { rows, differing, in_use: Vec::new(), next: Vec::new() };
-    if differing > 0 {
-        found.in_use = texts(connection, compared, compared.first(sets, Side::InUse)).await?;
-        found.next = texts(connection, compared, compared.first(sets, Side::Next)).await?;
+#[async_trait]
+impl Snapshot for SqliteConnection {
+    type Row = SqliteRow;
+
+    async fn row(&mut self, sql: String) -> Result<SqliteRow, StoreError> {
+        sqlx::query(AssertSqlSafe(sql)).fetch_one(self).await.map_err(store_error)
     }
-    comparing::add(comparison, compared, found);
-    Ok(())
-}
 
-async fn one(connection: &mut SqliteConnection, sql: String) -> Result<SqliteRow, StoreError> {
-    sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await.map_err(store_error)
-}
-
-async fn texts(
-    connection: &mut SqliteConnection,
-    compared: &Compared,
-    sql: String,
-) -> Result<Vec<Texts>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await.map_err(store_error)?;
-    let row = |row: &SqliteRow| (0..compared.width()).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
-    rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
+    async fn texts(&mut self, sql: String, width: usize) -> Result<Vec<Texts>, StoreError> {
+        let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(self).await.map_err(store_error)?;
+        let row = |row: &SqliteRow| (0..width).map(|at| row.try_get(at)).collect::<Result<Texts, _>>();
+        rows.iter().map(row).collect::<Result<_, _>>().map_err(store_error)
+    }
 }
