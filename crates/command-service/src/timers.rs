@@ -46,22 +46,25 @@ pub(crate) struct Timers<F> {
     /// The position up to which the directory knows the log.
     position: Position,
     open: watch::Sender<Option<OpenBattles>>,
-    /// Called once, when the directory has caught up with the log. Nothing is fired before: it may be done already.
-    when_caught_up: Option<F>,
+    /// Whether the directory has caught up with the log once. Nothing is fired before: it may be done already.
+    caught_up: bool,
+    /// Called whenever the log was followed to its end, and when it cannot be followed until somebody mends it.
+    tell: F,
     /// Scheduled commands that were given, and battles that are being forgotten. Nothing waits for one of them.
     under_way: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Before the log is followed again.
     backoff: Backoff,
 }
 
-impl<F: FnOnce() + Send> Timers<F> {
-    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<Option<OpenBattles>>, when_caught_up: F) -> Self {
+impl<F: Fn(Result<(), &CommandError>) + Send> Timers<F> {
+    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<Option<OpenBattles>>, tell: F) -> Self {
         Self {
             core,
             directory: Directory::default(),
             position: 0,
             open,
-            when_caught_up: Some(when_caught_up),
+            caught_up: false,
+            tell,
             under_way: FuturesUnordered::new(),
             backoff: Backoff::new(fastrand::Rng::new()),
         }
@@ -76,6 +79,9 @@ impl<F: FnOnce() + Send> Timers<F> {
                 () = &mut stop => return,
                 error = self.follow() => {
                     tracing::warn!(%error, "the timers cannot follow the log; they try again");
+                    if matches!(error, CommandError::LogDamaged { .. }) {
+                        (self.tell)(Err(&error));
+                    }
                 }
             }
             let wait = self.backoff.next_wait();
@@ -120,7 +126,7 @@ impl<F: FnOnce() + Send> Timers<F> {
                     over.extend(self.apply(event));
                     self.position = event.position;
                 }
-                if self.has_caught_up() {
+                if self.caught_up {
                     // In this order: a sign of life that comes between the two is not kept.
                     self.tell_open();
                     for battle_id in over {
@@ -133,9 +139,8 @@ impl<F: FnOnce() + Send> Timers<F> {
             SubscriptionMessage::CaughtUp(position) => {
                 self.position = position;
                 self.tell_open();
-                if let Some(tell) = self.when_caught_up.take() {
-                    tell();
-                }
+                self.caught_up = true;
+                (self.tell)(Ok(()));
             }
         }
     }
@@ -155,16 +160,12 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
     }
 
-    fn has_caught_up(&self) -> bool {
-        self.when_caught_up.is_none()
-    }
-
     fn tell_open(&self) {
         self.open.send_replace(Some(Arc::new(self.directory.open().collect())));
     }
 
     fn fire_due(&mut self) {
-        if !self.has_caught_up() {
+        if !self.caught_up {
             return;
         }
         let room = UNDER_WAY_MAX.saturating_sub(self.under_way.len());

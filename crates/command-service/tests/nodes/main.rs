@@ -1,8 +1,10 @@
 //! Several nodes that share battles: real gRPC between them, one log, leases in a real NATS server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a suite of assertions")]
 
+mod groups;
 mod leases;
 mod support;
+mod wiped;
 
 use support::{Cluster, id};
 

@@ -7,6 +7,7 @@
 //! | `fitness` | whether the stream on the server keeps what a log promises |
 //! | `subject` | names of streams as subjects |
 //! | `group` | one message: all events of an append |
+//! | `standing` | whether what the server says can be believed: it leads, and the stream is the one that was opened |
 //! | `store` | the connection, and the questions that the leader answers |
 //! | `appending`, `tails` | appends, and what is remembered of the streams appended to |
 //! | `reading`, `puller` | reads, and the consumer behind them |
@@ -27,6 +28,7 @@ mod fitness;
 mod group;
 mod puller;
 mod reading;
+mod standing;
 mod store;
 mod subject;
 mod subscription;
@@ -63,17 +65,16 @@ impl JetStreamLog {
         let store = Arc::new(Store::connect(config).await?);
         Ok(Arc::new(Self { store, tails: Tails::default() }))
     }
-
-    /// The largest message that the server takes, in bytes: a larger append is refused.
-    pub fn message_bytes_max(&self) -> usize {
-        self.store.client.max_payload()
-    }
 }
 
 #[async_trait]
 impl EventLog for JetStreamLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         appending::append(&self.store, &self.tails, append).await
+    }
+
+    fn append_bytes_max(&self) -> usize {
+        appending::bytes_max(&self.store)
     }
 
     async fn read_stream(

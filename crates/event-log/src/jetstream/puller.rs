@@ -63,6 +63,8 @@ impl Puller {
                 Ok(Err(Failed::Read(damaged))) => return Err(damaged),
                 Ok(Err(Failed::Consumer(reason))) => {
                     self.active = None;
+                    // A consumer also ends with its stream, and then no other one will do.
+                    store.confirm(deadline).await?;
                     if !pause(tries, deadline).await {
                         return Err(ReadError::Unavailable { reason });
                     }

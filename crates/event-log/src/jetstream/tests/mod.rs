@@ -2,7 +2,9 @@
 
 mod cluster;
 mod contract;
+mod cut_off;
 mod outage;
+mod wiped;
 
 use std::sync::Arc;
 
