@@ -89,11 +89,28 @@ impl Nats {
     /// # Errors
     /// The server does not say so.
     pub async fn subscriptions(&self) -> std::io::Result<u64> {
-        let answer = get(self.monitor.number(), "/subsz").await?;
-        let number = answer.split("\"num_subscriptions\":").nth(1).map(|rest| {
+        self.number("/subsz", "num_subscriptions").await
+    }
+
+    /// How many clients it has given up because they did not read.
+    ///
+    /// # Errors
+    /// The server does not say so.
+    pub async fn slow_consumers(&self) -> std::io::Result<u64> {
+        self.number("/varz", "slow_consumers").await
+    }
+
+    async fn number(&self, path: &str, field: &str) -> std::io::Result<u64> {
+        let answer = get(self.monitor.number(), path).await?;
+        let number = answer.split(&format!("\"{field}\":")).nth(1).map(|rest| {
             rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>().parse()
         });
-        number.and_then(Result::ok).ok_or_else(|| std::io::Error::other("no number of subscriptions"))
+        number.and_then(Result::ok).ok_or_else(|| std::io::Error::other(format!("no {field}")))
+    }
+
+    /// The URL of its monitor.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor.number())
     }
 
     /// Its URL.

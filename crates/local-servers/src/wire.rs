@@ -1,8 +1,8 @@
-//! A wire between two servers, to be cut while both live.
+//! A wire between two servers, or a client and a server, to be cut or held up while both live.
 
-use std::sync::Arc;
+use std::io;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -10,12 +10,25 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::error::LocalServerError;
 use crate::port::Port;
 
+/// How much is carried at a time.
+const CHUNK_BYTES: usize = 64 * 1024;
+
 /// Listens on a port of its own and leads to another one.
 #[derive(Debug)]
 pub struct Wire {
     port: Port,
-    whole: Arc<watch::Sender<bool>>,
+    state: watch::Sender<State>,
     task: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It carries.
+    Whole,
+    /// Connections stay, and nothing comes through.
+    Held,
+    /// There are no connections.
+    Cut,
 }
 
 impl Wire {
@@ -27,9 +40,9 @@ impl Wire {
         let port = Port::free()?;
         let listener = TcpListener::bind(("127.0.0.1", port.number()));
         let listener = listener.await.map_err(|_| LocalServerError::NoPort { tries: 1 })?;
-        let whole = Arc::new(watch::Sender::new(true));
-        let task = tokio::spawn(carry(listener, target, whole.subscribe()));
-        Ok(Self { port, whole, task })
+        let state = watch::Sender::new(State::Whole);
+        let task = tokio::spawn(carry(listener, target, state.subscribe()));
+        Ok(Self { port, state, task })
     }
 
     /// Where it begins.
@@ -39,12 +52,17 @@ impl Wire {
 
     /// Ends all connections, and lets none come about until [`Wire::mend`].
     pub fn cut(&self) {
-        self.whole.send_replace(false);
+        self.state.send_replace(State::Cut);
     }
 
-    /// Lets connections come about again.
+    /// Lets nothing through until [`Wire::mend`], as if the other end did not read; the connections stay.
+    pub fn hold(&self) {
+        self.state.send_replace(State::Held);
+    }
+
+    /// Carries again.
     pub fn mend(&self) {
-        self.whole.send_replace(true);
+        self.state.send_replace(State::Whole);
     }
 }
 
@@ -54,12 +72,12 @@ impl Drop for Wire {
     }
 }
 
-async fn carry(listener: TcpListener, target: u16, whole: watch::Receiver<bool>) {
+async fn carry(listener: TcpListener, target: u16, state: watch::Receiver<State>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((from, _)) = accepted {
-                connections.spawn(connect(from, target, whole.clone()));
+                connections.spawn(connect(from, target, state.clone()));
             },
             Some(_) = connections.join_next() => {}
         }
@@ -67,16 +85,43 @@ async fn carry(listener: TcpListener, target: u16, whole: watch::Receiver<bool>)
 }
 
 /// Carries bytes in both directions until one end closes or the wire is cut.
-async fn connect(mut from: TcpStream, target: u16, mut whole: watch::Receiver<bool>) {
-    if !*whole.borrow_and_update() {
+async fn connect(from: TcpStream, target: u16, mut state: watch::Receiver<State>) {
+    if *state.borrow_and_update() == State::Cut {
         return;
     }
+    let gate = state.clone();
     let carried = async {
-        let mut to = TcpStream::connect(("127.0.0.1", target)).await?;
-        copy_bidirectional(&mut from, &mut to).await
+        let to = TcpStream::connect(("127.0.0.1", target)).await?;
+        let ((from_read, from_write), (to_read, to_write)) = (split(from), split(to));
+        tokio::select! {
+            there = pump(from_read, to_write, gate.clone()) => there,
+            back = pump(to_read, from_write, gate) => back,
+        }
     };
     tokio::select! {
         _ = carried => {}
-        _ = whole.wait_for(|whole| !whole) => {}
+        _ = state.wait_for(|state| *state == State::Cut) => {}
     }
+}
+
+async fn pump(
+    mut from: ReadHalf<TcpStream>,
+    mut to: WriteHalf<TcpStream>,
+    mut state: watch::Receiver<State>,
+) -> io::Result<()> {
+    let mut bytes = vec![0; CHUNK_BYTES];
+    loop {
+        whole(&mut state).await;
+        let count = from.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        whole(&mut state).await;
+        to.write_all(&bytes[..count]).await?;
+    }
+}
+
+/// Waits for as long as nothing is let through. A wire that was dropped carries nothing more, and its task ends.
+async fn whole(state: &mut watch::Receiver<State>) {
+    drop(state.wait_for(|state| *state == State::Whole).await.map(|_| ()));
 }

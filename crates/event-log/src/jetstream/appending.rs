@@ -20,6 +20,7 @@ use super::subject;
 use super::tails::{Ids, StreamTail, Tail, Tails};
 use crate::error::{AppendError, ReadError};
 use crate::limits;
+use crate::metrics::{self, Retried};
 use crate::types::{APPEND_BYTES_MAX, Append, Appended, Direction, Expected, RecordedEvent, Revision};
 
 /// What headers and subject of a message may take, in bytes; the server counts the headers.
@@ -107,8 +108,13 @@ impl Run<'_> {
             if let Err(error) = self.store.confirm(self.deadline).await {
                 return Err(self.gave_up(&error.to_string()));
             }
+            let began = Instant::now();
             let hindered = match self.publish(place, created_ms).await {
-                Tried::Written(sequence) => return Ok(self.written(state, place, sequence)),
+                Tried::Written(sequence) => {
+                    let bytes = group::encoded_bytes(self.append);
+                    metrics::acknowledged(self.append.events.len(), bytes, began.elapsed());
+                    return Ok(self.written(state, place, sequence));
+                }
                 Tried::Fenced => "others wrote to the stream all the time".to_owned(),
                 Tried::NotTaken(reason) => reason.to_owned(),
                 Tried::Invalid(reason) => return Err(AppendError::Invalid { reason }),
@@ -118,6 +124,7 @@ impl Run<'_> {
             if !pause(tries, self.deadline).await {
                 return Err(self.gave_up(&hindered));
             }
+            metrics::retried(Retried::Append);
             tries += 1;
         }
     }

@@ -33,17 +33,10 @@ pub(super) async fn find_or_make(
     if let Some(reason) = unfit(&found.config, config) {
         return Err(JetStreamError::Unfit { stream: config.stream.clone(), reason });
     }
-    if found.config.num_replicas < 3 {
-        tracing::warn!(
-            replicas = found.config.num_replicas,
-            "fewer than 3 servers keep the log: unless sync_interval is always in the server's configuration, a loss of power may \
-             lose events that were acknowledged"
-        );
-    }
     Ok(found)
 }
 
-/// Warns of what a server lacks.
+/// Warns of a server that takes small messages.
 pub(super) fn warn_of_server(server: &ServerInfo) {
     if server.max_payload < APPEND_BYTES_MAX + OVERHEAD_BYTES {
         tracing::warn!(
@@ -53,17 +46,6 @@ pub(super) fn warn_of_server(server: &ServerInfo) {
              that is larger is refused; raise max_payload"
         );
     }
-    if !at_least(&server.version, (2, 10)) {
-        tracing::warn!(
-            version = server.version,
-            "NATS before 2.10 cannot sync before it acknowledges: a loss of power may lose events that were acknowledged"
-        );
-    }
-}
-
-fn at_least(version: &str, wanted: (u32, u32)) -> bool {
-    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
-    numbers.next().zip(numbers.next()).is_some_and(|found| found >= wanted)
 }
 
 fn wanted(config: &JetStreamConfig) -> Config {

@@ -5,6 +5,7 @@
 //! | [`config`] | settings and limits |
 //! | [`error`] | why the log could not be opened |
 //! | `fitness` | whether the stream on the server keeps what a log promises |
+//! | `syncing` | whether the servers sync before they acknowledge |
 //! | `subject` | names of streams as subjects |
 //! | `group` | one message: all events of an append |
 //! | `standing` | whether what the server says can be believed: it leads, and the stream is the one that was opened |
@@ -32,6 +33,7 @@ mod standing;
 mod store;
 mod subject;
 mod subscription;
+mod syncing;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,7 @@ pub use config::JetStreamConfig;
 pub use error::JetStreamError;
 use store::Store;
 use subscription::JetStreamSubscription;
+pub use syncing::Syncing;
 use tails::Tails;
 
 use crate::error::{AppendError, ReadError};
@@ -64,6 +67,11 @@ impl JetStreamLog {
     pub async fn connect(config: JetStreamConfig) -> Result<Arc<Self>, JetStreamError> {
         let store = Arc::new(Store::connect(config).await?);
         Ok(Arc::new(Self { store, tails: Tails::default() }))
+    }
+
+    /// When the servers sync what they acknowledge, as far as it was known at the start.
+    pub fn syncing(&self) -> &Syncing {
+        &self.store.syncing
     }
 }
 

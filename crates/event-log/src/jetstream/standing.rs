@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::config::TRY_TIMEOUT;
 use super::store::{Store, pause};
 use crate::error::ReadError;
+use crate::metrics::{self, Disbelieved, Retried};
 
 /// After how much silence of their leader followers elect another one, at the soonest; fixed in NATS.
 const ELECTION_MIN: Duration = Duration::from_secs(4);
@@ -134,7 +135,10 @@ impl Store {
             let reason = match tokio::time::timeout_at(deadline, self.info()).await {
                 Ok(Ok(info)) => match self.standing.judge(&info, asked, seen_before) {
                     Told::Fine => return Ok(info),
-                    Told::Wait(reason) => reason,
+                    Told::Wait(reason) => {
+                        metrics::disbelieved(Disbelieved::NoMajority);
+                        reason
+                    }
                     Told::Lost(reason) => return Err(self.lost(&reason)),
                 },
                 Ok(Err(Unanswered::NotThere)) => return Err(self.lost("it is not there any more")),
@@ -144,6 +148,7 @@ impl Store {
             if !pause(tries, deadline).await {
                 return Err(ReadError::Unavailable { reason });
             }
+            metrics::retried(Retried::Standing);
             tries += 1;
         }
     }
@@ -165,6 +170,7 @@ impl Store {
 
     fn lost(&self, reason: &str) -> ReadError {
         self.standing.seen.lock().asked = None;
+        metrics::disbelieved(Disbelieved::NotTheLog);
         ReadError::Damaged {
             place: format!("the JetStream stream {}", self.config.stream),
             reason: format!(

@@ -18,7 +18,9 @@ use super::error::JetStreamError;
 use super::fitness;
 use super::group::{self, Group};
 use super::standing::Standing;
+use super::syncing::{self, Syncing};
 use crate::error::ReadError;
+use crate::metrics::{self, Retried};
 use crate::types::Position;
 
 /// The shortest and the longest pause before the same is tried again.
@@ -32,6 +34,8 @@ pub(super) struct Store {
     pub(super) client: Client,
     pub(super) stream: stream::Stream<()>,
     pub(super) config: JetStreamConfig,
+    /// When the servers sync, as far as it is known.
+    pub(super) syncing: Syncing,
     /// Whether what the server says can be believed.
     pub(super) standing: Standing,
     /// The newest message that was looked at to tell the head, and the position of its last event.
@@ -83,8 +87,10 @@ impl Store {
             .get_stream_no_info(&config.stream)
             .await
             .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
+        let syncing = syncing::ask(config).await;
+        syncing::warn(&syncing, found.config.num_replicas);
         let standing = Standing::of(&found, connections);
-        Ok(Self { client, stream, config: config.clone(), standing, head: Mutex::default() })
+        Ok(Self { client, stream, config: config.clone(), syncing, standing, head: Mutex::default() })
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -153,6 +159,7 @@ impl Store {
             if !pause(tries, deadline).await {
                 return Err(ReadError::Unavailable { reason });
             }
+            metrics::retried(Retried::Read);
             tries += 1;
         }
     }
@@ -174,7 +181,12 @@ impl Store {
 /// Takes note of what the client says of its connection.
 async fn note(event: Event, connections: Arc<AtomicU64>) {
     match event {
-        Event::Connected | Event::Disconnected => drop(connections.fetch_add(1, Ordering::SeqCst)),
+        Event::Connected => {
+            if connections.fetch_add(1, Ordering::SeqCst) > 0 {
+                metrics::reconnected();
+            }
+        }
+        Event::Disconnected => drop(connections.fetch_add(1, Ordering::SeqCst)),
         other => tracing::debug!(%other, "from the connection to NATS"),
     }
 }

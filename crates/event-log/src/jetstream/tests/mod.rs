@@ -4,6 +4,7 @@ mod cluster;
 mod contract;
 mod cut_off;
 mod outage;
+mod syncing;
 mod wiped;
 
 use std::sync::Arc;
