@@ -79,8 +79,8 @@ const HEALTH_PART: &str = "commands";
 
 impl CommandService {
     /// Starts the service. Its tasks run until `shutdown` is requested; then it takes no new commands, finishes those it has
-    /// taken, and ends. It counts as ready once it knows what is scheduled; for that it looks at the log from its beginning, which
-    /// takes longer with each year of history.
+    /// taken, and ends. It counts as ready once it knows what is scheduled; for that it looks at the log from where it was when that
+    /// was last kept, or from its beginning.
     pub fn start(deps: Deps, config: Config, shutdown: &Shutdown, health: &Health) -> Self {
         health.register(HEALTH_PART);
         let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);

@@ -38,6 +38,8 @@ pub(crate) struct FaultyLog {
     append_bytes_max: AtomicUsize,
     /// How many events each append had that was taken.
     groups: Mutex<Vec<usize>>,
+    /// The positions after which it was followed.
+    followed: Mutex<Vec<Position>>,
     /// What it does with reads of streams.
     read_fault: watch::Sender<Fault>,
     /// How many reads of streams have arrived.
@@ -52,6 +54,7 @@ impl FaultyLog {
             appends: watch::Sender::new(0),
             append_bytes_max: AtomicUsize::new(APPEND_BYTES_MAX),
             groups: Mutex::default(),
+            followed: Mutex::default(),
             read_fault: watch::Sender::new(Fault::None),
             reads: watch::Sender::new(0),
         }
@@ -74,6 +77,11 @@ impl FaultyLog {
     /// How many appends have arrived so far.
     pub(crate) fn appends(&self) -> usize {
         *self.appends.borrow()
+    }
+
+    /// The positions after which it was followed.
+    pub(crate) fn followed(&self) -> Vec<Position> {
+        self.followed.lock().unwrap().clone()
     }
 
     /// Lets reads of streams hang, fail with any other fault, or work again.
@@ -148,6 +156,7 @@ impl EventLog for FaultyLog {
     }
 
     async fn subscribe(&self, after: Position, filter: Filter) -> Result<Box<dyn Subscription>, ReadError> {
+        self.followed.lock().unwrap().push(after);
         self.log.subscribe(after, filter).await
     }
 
