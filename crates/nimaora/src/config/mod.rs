@@ -5,6 +5,7 @@ pub mod sources;
 pub mod stores;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use problems::{ConfigError, Problem};
 pub use sources::Sources;
-pub use stores::{EventStoreConfig, NodeConfig, Role, StoreUrl, StoresConfig};
+pub use stores::{EventStoreConfig, NodeConfig, Role, StoresConfig};
+pub use url::StoreUrl;
 
 /// The settings that hold a secret. They are never printed.
 pub const SECRETS: &[&str] = &["realtime.app_secret"];
