@@ -18,6 +18,8 @@ pub const STREAM_NAME_BYTES_MAX: usize = 1_024;
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// The largest append, in bytes.
 pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What an event takes in an append besides its type, data and metadata, at most, in bytes.
+pub const EVENT_OVERHEAD_BYTES: usize = 32;
 /// The most events in one append.
 pub const APPEND_EVENTS_MAX: usize = 4_096;
 
@@ -32,6 +34,13 @@ pub struct NewEvent {
     pub data: Bytes,
     /// What surrounds it.
     pub metadata: Bytes,
+}
+
+impl NewEvent {
+    /// How much of an append's room it takes at most, in bytes.
+    pub fn append_bytes(&self) -> usize {
+        self.event_type.len() + self.data.len() + self.metadata.len() + EVENT_OVERHEAD_BYTES
+    }
 }
 
 /// What the writer believes of the stream it appends to.

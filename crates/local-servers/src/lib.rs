@@ -12,6 +12,7 @@
 //! | [`programs`] | where a server's program is, and how to install one that is missing |
 //! | [`port`] | free ports that nobody else on this machine is given meanwhile |
 //! | [`process`] | a server's process: started, killed, started again |
+//! | [`wire`] | a wire between two servers, to be cut while both live |
 //! | [`error`] | [`LocalServerError`] |
 //!
 //! A server ends when its value is dropped, and when this process ends, however it ends.
@@ -25,6 +26,7 @@ pub mod process;
 pub mod programs;
 pub mod redis;
 pub mod sentinels;
+pub mod wire;
 
 pub use error::LocalServerError;
 pub use nats::{Nats, NatsCluster, NatsOptions};
@@ -35,6 +37,7 @@ pub use process::Process;
 pub use programs::Program;
 pub use redis::{Redis, RedisCluster};
 pub use sentinels::{RedisSentinels, Sentinel};
+pub use wire::Wire;
 
 use std::path::Path;
 

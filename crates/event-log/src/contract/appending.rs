@@ -232,6 +232,32 @@ pub async fn what_is_at_the_limits_is_taken(log: SharedLog) -> Kept {
     equal("the largest event's data", &read.first().map(|event| &event.data), &Some(&largest[0].data))
 }
 
+/// Bounded: of many small events as of few large ones, whatever the stream is called.
+pub async fn an_append_as_large_as_the_log_says_is_taken(log: SharedLog) -> Kept {
+    let streams = Streams::new(log);
+    let room = streams.log.append_bytes_max();
+    ensure(room <= APPEND_BYTES_MAX, || format!("{room} bytes are more than any append may have"))?;
+    let longest = STREAM_NAME_BYTES_MAX - streams.name("").len();
+    for (name, events) in [("x".repeat(longest), 4_000), ("y".repeat(longest), 16)] {
+        let batch = filling(room, events);
+        streams.append(&name, Expected::NoStream, &batch).await?;
+        equal("the events", &streams.ids(&name).await?, &new_ids(&batch))?;
+    }
+    Ok(())
+}
+
+/// `count` events that take exactly `room` bytes of an append.
+fn filling(room: usize, count: usize) -> Vec<NewEvent> {
+    let sized = |bytes: usize| {
+        let small = NewEvent { data: Bytes::new(), ..typed("Sized", 0) };
+        let data = Bytes::from(vec![b'1'; bytes.saturating_sub(small.append_bytes())]);
+        NewEvent { data, ..small }
+    };
+    let mut batch: Vec<_> = (1..count).map(|_| sized(room / count)).collect();
+    batch.push(sized(room - (count - 1) * (room / count)));
+    batch
+}
+
 /// Names: whatever they hold, each is a stream of its own, up to the longest.
 pub async fn a_stream_may_have_any_name(log: SharedLog) -> Kept {
     let streams = Streams::new(log);

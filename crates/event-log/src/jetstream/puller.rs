@@ -12,6 +12,7 @@ use super::config::{CONSUMER_IDLE, PULL_BYTES_MAX, PULL_MESSAGES_MAX, PULL_WAIT}
 use super::group::{self, Group};
 use super::store::{Store, pause};
 use crate::error::ReadError;
+use crate::metrics::{self, Retried};
 
 /// A consumer and what was asked of it.
 struct Active {
@@ -63,6 +64,9 @@ impl Puller {
                 Ok(Err(Failed::Read(damaged))) => return Err(damaged),
                 Ok(Err(Failed::Consumer(reason))) => {
                     self.active = None;
+                    metrics::retried(Retried::Consumer);
+                    // A consumer also ends with its stream, and then no other one will do.
+                    store.confirm(deadline).await?;
                     if !pause(tries, deadline).await {
                         return Err(ReadError::Unavailable { reason });
                     }
@@ -109,6 +113,9 @@ impl Puller {
             }
         }
         self.active = Some(active);
+        if !pulled.groups.is_empty() {
+            metrics::pulled(pulled.pending);
+        }
         Ok(pulled)
     }
 
@@ -123,6 +130,7 @@ impl Puller {
             ..pull::Config::default()
         };
         let consumer = store.stream.create_consumer(config).await.map_err(Failed::consumer)?;
+        metrics::consumer_made();
         Ok(Active { consumer, batch: None, delivered: 0 })
     }
 

@@ -59,6 +59,9 @@ pub struct StoresConfig {
     pub presence: StoreUrl,
     /// Which node writes a battle, and which projection is at work: `local:` for a single node of each, or `nats://`.
     pub ownership: StoreUrl,
+    /// The monitors of the NATS servers, `http://HOST:8222`, several with commas: they are asked at the start whether they sync before
+    /// they acknowledge. Without them nobody knows.
+    pub nats_monitors: Option<String>,
     /// Copies that JetStream keeps of the log: 3 in production, 1 on a single server.
     pub nats_replicas: usize,
 }
@@ -73,6 +76,7 @@ impl Default for StoresConfig {
             change_bus: "memory:".into(),
             presence: "memory:".into(),
             ownership: "local:".into(),
+            nats_monitors: None,
             nats_replicas: 1,
         }
     }
@@ -141,6 +145,10 @@ impl StoresConfig {
             let why = format!("'{}' has no replica; name one in stores.tables that has", self.tables);
             found.push(("stores.tables_replica".to_owned(), why));
         }
+        let monitors = self.nats_monitors.iter().flat_map(|urls| urls.split(','));
+        for url in monitors.filter(|url| !url.trim().starts_with("http://")) {
+            found.push(("stores.nats_monitors".to_owned(), format!("'{url}' does not begin with http://")));
+        }
         found
     }
 }
@@ -196,6 +204,16 @@ mod tests {
         let tables_replica = Some("sqlite:".into());
         let found = StoresConfig { tables_replica, ..stores }.problems(&Role::ALL);
         assert!(found[0].1.contains("begins with none of 'postgres'"), "{found:?}");
+    }
+
+    #[test]
+    fn a_monitor_is_asked_over_http() {
+        let monitors =
+            |urls: &str| StoresConfig { nats_monitors: Some(urls.into()), ..StoresConfig::default() };
+        assert_eq!(monitors("http://one:8222, http://two:8222").problems(&Role::ALL), vec![]);
+        let found = monitors("http://one:8222,nats://two:4222").problems(&Role::ALL);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].1.contains("nats://two:4222"), "{found:?}");
     }
 
     #[test]

@@ -163,8 +163,10 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
 
 async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
     let url = &config.stores.log;
+    let monitors = config.stores.nats_monitors.iter().flat_map(|urls| urls.split(','));
     let settings = JetStreamConfig {
         replicas: config.stores.nats_replicas,
+        monitors: monitors.map(|url| url.trim().to_owned()).collect(),
         ..JetStreamConfig::new(url.expose(), clock.clone())
     };
     match JetStreamLog::connect(settings).await {

@@ -87,6 +87,11 @@ pub(super) struct Projection {
 
 impl Projection {
     pub(super) fn start(bus: NatsBus, battle_id: BattleId) -> Self {
+        Self::start_large(bus, battle_id, 0)
+    }
+
+    /// The same with so many bytes in each batch.
+    pub(super) fn start_large(bus: NatsBus, battle_id: BattleId, bytes: usize) -> Self {
         let tables = Tables(Arc::new(watch::Sender::new(0)));
         let (stop, stopped) = watch::channel(false);
         let written = tables.clone();
@@ -94,7 +99,9 @@ impl Projection {
             while !*stopped.borrow() {
                 let position = written.position() + 1;
                 written.0.send_replace(position);
-                while bus.publish(vec![batch(battle_id, position)]).await.is_err() {
+                let cancelled = Change::BattleCancelled { position, reason: "x".repeat(bytes) };
+                let batch = ChangeBatch { changes: vec![cancelled], ..batch(battle_id, position) };
+                while bus.publish(vec![batch.clone()]).await.is_err() {
                     sleep(RETRY_PAUSE).await;
                 }
             }
