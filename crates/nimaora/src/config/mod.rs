@@ -23,7 +23,7 @@ pub use sources::Sources;
 pub use stores::{EventStoreConfig, NodeConfig, Role, StoreUrl, StoresConfig};
 
 /// The settings that hold a secret. They are never printed.
-pub const SECRETS: &[&str] = &["realtime.app_secret"];
+pub const SECRETS: &[&str] = &["realtime.app_secret", "event_store.node_password"];
 
 /// The folder with snapshots of battles in the data folder, unless `command.snapshot_dir` names another one.
 pub(crate) const SNAPSHOT_DIR: &str = "snapshots";
