@@ -35,7 +35,18 @@ pub(crate) async fn append(
     let append =
         arrived.map_err(|_| refusal::timed_out("not all events came in time; nothing was written"))??;
     let expected = append.expected;
-    let result = match log.append(append).await {
+    answer(log.append(append).await, expected)
+}
+
+/// What an append answers.
+///
+/// # Errors
+/// It failed, and not because of the stream's revision.
+pub(crate) fn answer(
+    appended: Result<Appended, AppendError>,
+    expected: Expected,
+) -> Result<AppendResp, Status> {
+    let result = match appended {
         Ok(appended) => Outcome::Success(success(&appended)),
         Err(AppendError::WrongExpectedRevision { actual }) => {
             Outcome::WrongExpectedVersion(wrong_expected_version(expected, actual))
@@ -64,14 +75,19 @@ async fn collect(parts: &mut Streaming<AppendReq>) -> Result<Append, Status> {
 fn target(options: Options) -> Result<(String, Expected), Status> {
     let stream = convert::stream(options.stream_identifier)?;
     access::may_append(&stream)?;
-    let expected = match options.expected_stream_revision {
-        Some(ExpectedStreamRevision::Revision(revision)) => Expected::Exact(revision),
-        Some(ExpectedStreamRevision::NoStream(_)) => Expected::NoStream,
-        Some(ExpectedStreamRevision::Any(_)) => Expected::Any,
-        Some(ExpectedStreamRevision::StreamExists(_)) => Expected::Exists,
-        None => return Err(Status::invalid_argument("an append says what it expects of its stream")),
-    };
-    Ok((stream, expected))
+    Ok((stream, expected(options.expected_stream_revision)?))
+}
+
+/// # Errors
+/// The client expects nothing, which is not the same as anything.
+pub(crate) fn expected(of_client: Option<ExpectedStreamRevision>) -> Result<Expected, Status> {
+    match of_client {
+        Some(ExpectedStreamRevision::Revision(revision)) => Ok(Expected::Exact(revision)),
+        Some(ExpectedStreamRevision::NoStream(_)) => Ok(Expected::NoStream),
+        Some(ExpectedStreamRevision::Any(_)) => Ok(Expected::Any),
+        Some(ExpectedStreamRevision::StreamExists(_)) => Ok(Expected::Exists),
+        None => Err(Status::invalid_argument("an append says what it expects of its stream")),
+    }
 }
 
 /// The events of an append so far, within the limits of one.

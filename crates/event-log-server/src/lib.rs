@@ -11,13 +11,15 @@
 //! | `following` | the same, for as long as the client listens |
 //! | `filter` | which events of the whole log a client wants |
 //! | `appending`, `batching` | appends, one for a call or many |
+//! | `nodes` | appends of nodes of ours whose log this is |
 //! | `cluster` | what this server can do, and where it is |
 //! | `convert` | from the protocol's messages to ours, and back |
 //! | `refusal` | errors, in the form that clients recognise |
 //! | `tls` | [`Tls`]: the port's certificate |
 //! | `wire` | the protocol, generated |
 //!
-//! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream.
+//! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream, but by a node that was
+//! given the password for it.
 
 mod access;
 mod appending;
@@ -27,6 +29,7 @@ mod cluster;
 mod convert;
 mod filter;
 mod following;
+mod nodes;
 mod opening;
 mod reading;
 mod refusal;
@@ -35,5 +38,6 @@ mod streams;
 mod tls;
 mod wire;
 
+pub use access::NodePassword;
 pub use server::{Deps, EventStore, OPENING_TIMEOUT};
 pub use tls::{Tls, TlsError};

@@ -27,7 +27,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
-use crate::access::Access;
+use crate::access::{Access, NodePassword};
 use crate::bounds::{self, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
 use crate::cluster::{Alone, Features};
 use crate::opening::opened;
@@ -62,6 +62,8 @@ pub struct Deps {
     pub log: SharedLog,
     /// Checks the tokens of admins.
     pub verifier: TokenVerifier,
+    /// What nodes that have their log here identify themselves with, under the name `node`; without it, none does.
+    pub node_password: Option<NodePassword>,
     /// Time.
     pub clock: Clock,
     /// How clients of a cluster reach this host; the address that is listened on when absent.
@@ -91,8 +93,8 @@ impl EventStore {
 }
 
 fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
-    let Deps { log, verifier, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
-    let access = Access::new(verifier, clock.clone());
+    let Deps { log, verifier, node_password, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
+    let access = Access::new(verifier, node_password, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
     let streams = LogStreams { log, clock, shutdown: shutdown.clone(), writing: WritingCalls::new() };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);

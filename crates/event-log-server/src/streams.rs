@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Principal;
 use crate::bounds::WritingCalls;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
@@ -26,7 +27,7 @@ use crate::wire::client::streams::{
     AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
     TombstoneReq, TombstoneResp,
 };
-use crate::{appending, batching, refusal};
+use crate::{appending, batching, nodes, refusal};
 
 /// Events of one answer that wait for the client. When it is reached, the log is not read on.
 const ANSWERS_MAX: usize = 128;
@@ -79,7 +80,10 @@ impl Streams for LogStreams {
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
         let _place = self.writing.single().await?;
-        let (metadata, _, parts) = request.into_parts();
+        let (metadata, extensions, parts) = request.into_parts();
+        if extensions.get() == Some(&Principal::Node) {
+            return Ok(Response::new(nodes::append(&self.log, parts).await?));
+        }
         Ok(Response::new(appending::append(&self.log, &metadata, parts).await?))
     }
 

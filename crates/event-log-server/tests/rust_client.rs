@@ -54,8 +54,15 @@ impl Stage {
         let expires_at = Timestamp::from_millis(clock.now_ms() + 3_600_000);
         let token = signer.issue(&Claims { role: Role::Admin, expires_at });
         let verifier = TokenVerifier::new([signer.verifier_key()]);
-        let deps =
-            Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None, opening_timeout };
+        let deps = Deps {
+            log: log.clone(),
+            verifier,
+            node_password: None,
+            clock,
+            advertised_host: None,
+            tls: None,
+            opening_timeout,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = Shutdown::new();
         let address = EventStore::start(deps, listener, &shutdown).unwrap();

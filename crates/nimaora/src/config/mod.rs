@@ -25,7 +25,7 @@ pub use stores::{EventStoreConfig, NodeConfig, Role, StoresConfig};
 pub use url::StoreUrl;
 
 /// The settings that hold a secret. They are never printed.
-pub const SECRETS: &[&str] = &["realtime.app_secret"];
+pub const SECRETS: &[&str] = &["realtime.app_secret", "event_store.node_password"];
 
 /// The folder with snapshots of battles in the data folder, unless `command.snapshot_dir` names another one.
 pub(crate) const SNAPSHOT_DIR: &str = "snapshots";

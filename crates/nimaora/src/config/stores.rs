@@ -44,14 +44,16 @@ impl Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoresConfig {
-    /// The event log: `embedded:` in the data folder, or `nats://HOST:PORT` (several with commas) for JetStream.
+    /// The event log: `embedded:` in the data folder, or `nats://HOST:PORT` (several with commas) for JetStream, or
+    /// `kurrentdb://USER:PASSWORD@HOST:PORT` (several hosts with commas, or `kurrentdb+discover://`) for KurrentDB.
     pub log: StoreUrl,
     /// The tables: `sqlite:` in the data folder, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, also through PgBouncer.
     pub tables: StoreUrl,
     /// A replica of the tables that answers queries, as `tables`: a standby of that PostgreSQL, or a PgBouncer before some. Without it the
     /// tables themselves answer.
     pub tables_replica: Option<StoreUrl>,
-    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://`, and each with `rediss` for TLS.
+    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://` (with `?sentinel_password=..` where the sentinels
+    /// ask for one), and each with `rediss` for TLS.
     pub leaderboard: StoreUrl,
     /// How changes reach sockets and watched boards: `memory:` or `nats://`.
     pub change_bus: StoreUrl,
@@ -102,12 +104,14 @@ impl StoresConfig {
             "redis+sentinel",
             "rediss+sentinel",
         ];
+        const LOGS: &[&str] =
+            &["embedded", "nats", "kurrentdb", "kurrentdb+discover", "esdb", "esdb+discover"];
         const POSTGRES: &[&str] = &["postgres", "postgresql"];
         let one = |setting, url, schemes, users| Use { setting, url, schemes, users };
         let replica = self.tables_replica.iter();
         let replica = replica.map(|url| one("tables_replica", url, POSTGRES, &[Role::Query]));
         let all = [
-            one("log", &self.log, &["embedded", "nats"], &[Role::Command, Role::Projection]),
+            one("log", &self.log, LOGS, &[Role::Command, Role::Projection]),
             one("tables", &self.tables, &["sqlite", "postgres", "postgresql"], READERS),
             one("leaderboard", &self.leaderboard, REDIS, READERS),
             one("change_bus", &self.change_bus, &["memory", "nats"], READERS),
@@ -166,6 +170,28 @@ pub struct EventStoreConfig {
     pub tls_certificate: Option<PathBuf>,
     /// The file with the certificate's key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// What nodes identify themselves with that have their log here, under the name `node`: whoever has it appends to battles. Without
+    /// it nobody does. It is read and never written out.
+    #[serde(skip_serializing)]
+    pub node_password: Secret,
+}
+
+/// A secret of the settings. It is not shown when it is printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret, for whoever checks it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
 }
 
 /// How this process is known to the others of its cluster.
@@ -222,7 +248,10 @@ mod tests {
         let found = stores.problems(&Role::ALL);
         assert_eq!(
             found,
-            [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats' and a colon".into())]
+            [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats', 'kurrentdb', 'kurrentdb+discover', 'esdb', \
+                  'esdb+discover' and a colon"
+                    .into()
+            )]
         );
     }
 }

@@ -11,7 +11,10 @@ use super::problems::HIDDEN;
 /// The schemes of stores within the process.
 const EMBEDDED: &[&str] = &["embedded", "sqlite", "memory", "local"];
 /// Parameters whose values are no secret.
-const SHOWN_PARAMETERS: &[&str] = &["sslmode", "sslrootcert", "sslcert", "sslkey"];
+const SHOWN_PARAMETERS: &[&str] =
+    &["sslmode", "sslrootcert", "sslcert", "sslkey", "sentinel_user", "tls", "tlsVerifyCert", "tlsCaFile"];
+/// What sentinels are told besides.
+const SENTINEL_PARAMETERS: &[&str] = &["sentinel_user", "sentinel_password"];
 
 /// The URL of a store. Its passwords are shown nowhere.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -46,7 +49,8 @@ impl StoreUrl {
                 .map(|error| error.to_string())
                 .or_else(|| flaw_of(&self.0, &[])),
             scheme if scheme.ends_with("+sentinel") => self.sentinels_flaw(),
-            scheme if scheme.ends_with("+cluster") => {
+            // Its client judges the parameters.
+            scheme if is_kurrentdb(scheme) || scheme.ends_with("+cluster") => {
                 self.hosts().find_map(|host| flaw_of(&host, &["", "/"]))
             }
             "redis" | "rediss" => redis_path_flaw(&self.0).or_else(|| flaw_of(&self.0, &[])),
@@ -55,6 +59,10 @@ impl StoreUrl {
     }
 
     fn sentinels_flaw(&self) -> Option<String> {
+        let names = self.parameters().map(|parameter| parameter.split('=').next().unwrap_or_default());
+        if names.into_iter().any(|name| !SENTINEL_PARAMETERS.contains(&name)) {
+            return Some(format!("its parameters can be {}", SENTINEL_PARAMETERS.join(" and ")));
+        }
         let mut path = String::new();
         let flaw = self.hosts().find_map(|host| {
             path = Url::parse(&host).map(|url| url.path().to_owned()).unwrap_or_default();
@@ -66,9 +74,15 @@ impl StoreUrl {
         })
     }
 
-    /// Each host of a URL that writes its user once, before them all; as a URL of its own.
+    /// What follows the question mark, one by one.
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.0.split_once('?').map_or("", |(_, all)| all).split('&').filter(|parameter| !parameter.is_empty())
+    }
+
+    /// Each host of a URL that writes its user once, before them all; as a URL of its own, without parameters.
     fn hosts(&self) -> impl Iterator<Item = String> {
-        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let url = self.0.split('?').next().unwrap_or_default();
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         let (user, hosts) = rest.rfind('@').map_or(("", rest), |at| rest.split_at(at + 1));
         hosts.split(',').map(move |host| format!("store://{user}{host}"))
     }
@@ -87,6 +101,10 @@ fn servers(url: &str) -> Vec<&str> {
     }
     found.push(&url[begin..]);
     found
+}
+
+fn is_kurrentdb(scheme: &str) -> bool {
+    scheme.starts_with("kurrentdb") || scheme.starts_with("esdb")
 }
 
 fn nats_flaw(server: &str) -> Option<String> {
@@ -199,6 +217,11 @@ mod tests {
             ),
             ("nats://secret@one:4222", "nats://<hidden>@one:4222"),
             ("nats://one:4222", "nats://one:4222"),
+            (
+                "redis+sentinel://:a@one:1,two/main?sentinel_password=s@cret,s&sentinel_user=bob",
+                "redis+sentinel://:<hidden>@one:1,two/main?sentinel_password=<hidden>&sentinel_user=bob",
+            ),
+            ("kurrentdb://node:s@cret@a:1,b:2?tls=false", "kurrentdb://node:<hidden>@a:1,b:2?tls=false"),
             ("memory:", "memory:"),
         ] {
             assert_eq!(StoreUrl::from(url).to_string(), shown);
@@ -218,6 +241,9 @@ mod tests {
             "rediss://ada:x@cache/2",
             "redis+cluster://ada:x@a:1,b:2",
             "rediss+sentinel://ada:x@a:1,b,[::1]:3/main/2",
+            "redis+sentinel://a:1,b/main?sentinel_user=bob&sentinel_password=x@y",
+            "kurrentdb://node:x@a:2113,b:2113?tls=false",
+            "kurrentdb+discover://a:2113",
         ] {
             assert_eq!(StoreUrl::from(url).flaw(), None, "{url}");
         }
@@ -240,6 +266,8 @@ mod tests {
             ("redis+sentinel://a:1,u:secret@b:2/m", "user and password once"),
             ("redis+sentinel://:secret@a:1,b:2", "name of the master"),
             ("redis+sentinel://:secret@a:1,b:x/m", "invalid port number"),
+            ("redis+sentinel://a:1/m?password=secret", "sentinel_user and sentinel_password"),
+            ("kurrentdb://node:secret@a:1,b:x?tls=false", "invalid port number"),
         ] {
             let found = StoreUrl::from(url).flaw().unwrap_or_default();
             assert!(found.contains(flaw) && !found.contains("secret"), "{url}: '{found}'");

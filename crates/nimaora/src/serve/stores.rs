@@ -1,4 +1,5 @@
-//! The stores that the roles of this process stand on, opened as the settings name them. This file, `roles` and the audit's stores name the adapters.
+//! The stores that the roles of this process stand on, opened as the settings name them. This file, `shared_log`, `roles` and the audit's stores name the
+//! adapters.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use futures::future::BoxFuture;
 use nimaora_change_bus::{ChangeBus, MemoryBus, NatsBus, NatsBusConfig};
 use nimaora_command_service::{NatsOwnership, NatsOwnershipConfig, Ownership, SoleOwner};
 use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
-use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{OpenError, Position, ReadError};
 use nimaora_projection_service::leadership::Leadership;
@@ -23,7 +23,7 @@ use nimaora_runtime::Clock;
 use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
 
-use super::ServeError;
+use super::{ServeError, shared_log};
 use crate::config::{Config, Role, SNAPSHOT_DIR, StoreUrl};
 
 /// The tables' file in the data folder.
@@ -162,17 +162,8 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
 }
 
 async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
-    let url = &config.stores.log;
-    let monitors = config.stores.nats_monitors.iter().flat_map(|urls| urls.split(','));
-    let settings = JetStreamConfig {
-        replicas: config.stores.nats_replicas,
-        monitors: monitors.map(|url| url.trim().to_owned()).collect(),
-        ..JetStreamConfig::new(url.expose(), clock.clone())
-    };
-    match JetStreamLog::connect(settings).await {
-        Ok(log) => Ok(log),
-        Err(error) => Err(refused("log", url, &error)),
-    }
+    let connected = shared_log::connect(&config.stores, clock).await;
+    connected.map_err(|error| refused("log", &config.stores.log, &error))
 }
 
 /// A standby may be down or far behind when the server starts; the tables themselves answer then.
