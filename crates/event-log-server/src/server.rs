@@ -36,6 +36,7 @@ use crate::tls::Tls;
 use crate::wire::client::gossip::gossip_server::GossipServer;
 use crate::wire::client::server_features::server_features_server::ServerFeaturesServer;
 use crate::wire::client::streams::streams_server::StreamsServer;
+use crate::writing::Writer;
 
 /// Connections at a time. When it is reached, further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -94,7 +95,12 @@ fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
     let Deps { log, verifier, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
     let access = Access::new(verifier, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
-    let streams = LogStreams { log, clock, shutdown: shutdown.clone(), writing: WritingCalls::new() };
+    let streams = LogStreams {
+        writer: Writer::new(log),
+        clock,
+        shutdown: shutdown.clone(),
+        writing: WritingCalls::new(),
+    };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
     let gossip = GossipServer::new(alone).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
