@@ -92,7 +92,8 @@ pub(crate) fn event(event: RecordedEvent, ids: IdForm) -> ReadResp {
     ReadResp { content: Some(Content::Event(event)) }
 }
 
-fn recorded(event: RecordedEvent, ids: IdForm) -> Recorded {
+/// The event as the log holds it.
+pub(crate) fn recorded(event: RecordedEvent, ids: IdForm) -> Recorded {
     let (mark, custom_metadata) = match access::is_battle(&event.stream) {
         true => (Mark::Json, event.metadata),
         false => Mark::split(&event.metadata),

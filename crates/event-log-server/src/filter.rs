@@ -60,16 +60,31 @@ impl Wanted {
             None => return Ok(wanted),
         };
         let Expression { regex, prefix } = expression;
-        if !prefix.is_empty() {
-            let prefixes: Vec<Arc<str>> = prefix.iter().map(|prefix| prefix.as_str().into()).collect();
+        wanted.look(field, &regex, &prefix)?;
+        Ok(wanted)
+    }
+
+    /// Events whose type, or whose stream's name, is like this.
+    ///
+    /// # Errors
+    /// The expression is none, or too long.
+    pub(crate) fn like(by_type: bool, regex: &str, prefixes: &[String]) -> Result<Self, Status> {
+        let mut wanted = Self::default();
+        wanted.look(if by_type { Field::Type } else { Field::Stream }, regex, prefixes)?;
+        Ok(wanted)
+    }
+
+    fn look(&mut self, field: Field, regex: &str, prefixes: &[String]) -> Result<(), Status> {
+        if !prefixes.is_empty() {
+            let prefixes: Vec<Arc<str>> = prefixes.iter().map(|prefix| prefix.as_str().into()).collect();
             match field {
-                Field::Stream => wanted.in_log.stream_prefixes = prefixes,
-                Field::Type => wanted.in_log.type_prefixes = prefixes,
+                Field::Stream => self.in_log.stream_prefixes = prefixes,
+                Field::Type => self.in_log.type_prefixes = prefixes,
             }
         } else if !regex.is_empty() {
-            wanted.regex = Some((field, compile(&regex)?));
+            self.regex = Some((field, compile(regex)?));
         }
-        Ok(wanted)
+        Ok(())
     }
 
     /// Whether the log's own filter may let through what is not wanted.

@@ -9,6 +9,7 @@
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
 //! | `following` | the same, for as long as the client listens |
+//! | `persistent` | groups of consumers that share events, and whose place the server keeps |
 //! | `filter` | which events of the whole log a client wants |
 //! | `appending`, `batching` | appends, one for a call or many |
 //! | `writing` | what an append to a stream does that was deleted, ended or given metadata |
@@ -34,6 +35,7 @@ mod filter;
 mod following;
 mod marks;
 mod opening;
+mod persistent;
 mod reading;
 mod refusal;
 mod server;

@@ -46,6 +46,32 @@ pub(crate) fn wrong_expected_version(stream: &str, expected: Expected, actual: O
     named(Code::FailedPrecondition, message, &trailers)
 }
 
+fn group(code: Code, exception: &'static str, message: String, stream: &str, group: &str) -> Status {
+    let trailers = [("exception", exception), ("stream-name", stream), ("group-name", group)];
+    named(code, message, &trailers)
+}
+
+pub(crate) fn no_such_group(stream: &str, name: &str) -> Status {
+    let message = format!("Subscription group {name} on stream {stream} does not exist.");
+    group(Code::NotFound, "persistent-subscription-does-not-exist", message, stream, name)
+}
+
+pub(crate) fn group_exists(stream: &str, name: &str) -> Status {
+    let message = format!("Subscription group {name} on stream {stream} already exists.");
+    group(Code::AlreadyExists, "persistent-subscription-exists", message, stream, name)
+}
+
+pub(crate) fn group_dropped(stream: &str, name: &str) -> Status {
+    let message = format!("Subscription group {name} on stream {stream} was dropped.");
+    group(Code::Cancelled, "persistent-subscription-dropped", message, stream, name)
+}
+
+/// Clients know it by how the text begins.
+pub(crate) fn too_many_consumers(stream: &str, name: &str) -> Status {
+    let message = format!("Maximum subscriptions reached for subscription group {name} on stream {stream}.");
+    group(Code::FailedPrecondition, "maximum-subscribers-reached", message, stream, name)
+}
+
 pub(crate) fn timed_out(what: &str) -> Status {
     Status::aborted(format!("Operation timed out: {what}"))
 }

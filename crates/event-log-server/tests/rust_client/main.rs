@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
 mod deleting;
+mod persistent;
 mod stage;
 
 use std::convert::Infallible;
