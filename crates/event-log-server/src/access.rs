@@ -12,7 +12,7 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-use crate::refusal;
+use crate::{refusal, standing};
 
 /// How the names of battles' streams begin.
 const BATTLES: &str = "battle-";
@@ -124,14 +124,21 @@ fn basic(value: &str) -> Option<(String, String)> {
 /// Lets an admin append to the stream.
 ///
 /// # Errors
-/// It is a battle's stream, or one of the protocol's own.
+/// It is a battle's stream or its metadata, or one of the protocol's own.
 pub(crate) fn may_append(stream: &str) -> Result<(), Status> {
-    if stream.starts_with(BATTLES) {
+    may_end(standing::original_of(stream).unwrap_or(stream))
+}
+
+/// Lets an admin delete the stream, or end it.
+///
+/// # Errors
+/// It is a battle's stream, or one of the protocol's own.
+pub(crate) fn may_end(stream: &str) -> Result<(), Status> {
+    if is_battle(stream) {
         return Err(refusal::access_denied("battles are decided by commands; their streams are read-only"));
     }
     if stream.starts_with(SYSTEM) {
-        let reason = "metadata of streams and other streams of the protocol's own cannot be written here";
-        return Err(Status::unimplemented(reason));
+        return Err(refusal::access_denied("streams of the protocol's own are written by the server only"));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Appends of nodes whose log this is: to battles' streams, whose events are stored as the game itself stores them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_event_log::log::SharedLog;
@@ -11,6 +12,7 @@ use tonic::{Status, Streaming};
 use crate::appending::{self, Gathered};
 use crate::wire::client::streams::append_req::{Content, ProposedMessage};
 use crate::wire::client::streams::{AppendReq, AppendResp};
+use crate::writing::Refused;
 use crate::{access, convert, refusal};
 
 /// How long a node may take to send its events.
@@ -24,8 +26,9 @@ pub(crate) async fn append(log: &SharedLog, parts: Streaming<AppendReq>) -> Resu
     let arrived = timeout(ARRIVAL_TIMEOUT, collect(parts)).await;
     let late = |_| refusal::timed_out("not all events came in time; nothing was written");
     let append = arrived.map_err(late)??;
-    let expected = append.expected;
-    appending::answer(log.append(append).await, expected)
+    let (stream, expected) = (Arc::clone(&append.stream), append.expected);
+    let written = log.append(append).await.map_err(Refused::Log);
+    appending::answer(written, &stream, expected)
 }
 
 async fn collect(mut parts: Streaming<AppendReq>) -> Result<Append, Status> {
