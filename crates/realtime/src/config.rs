@@ -81,6 +81,14 @@ pub struct Config {
     pub missed_alerts_age_max_s: u64,
     /// Missed alerts that are told when a participant returns; 0 for none. When there are more, the newest are told.
     pub missed_alerts_max: usize,
+    /// How often the sockets of participants are recorded as signs of life, in milliseconds. A participant lapses after 90 seconds without.
+    pub sign_of_life_ms: u64,
+    /// Members that a presence channel shows. When it has more, newcomers are shown so many and the true count, and counts are told
+    /// instead of each arrival.
+    pub presence_members_max: usize,
+    /// How long a member may be without a socket before the others are told that it went, in milliseconds: a page that is loaded
+    /// anew goes unnoticed.
+    pub presence_grace_ms: u64,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
@@ -110,6 +118,9 @@ impl Default for Config {
             alerts_page_max: 100,
             missed_alerts_age_max_s: 120,
             missed_alerts_max: 100,
+            sign_of_life_ms: 25_000,
+            presence_members_max: 100,
+            presence_grace_ms: 3_000,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
         }

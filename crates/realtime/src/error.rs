@@ -8,8 +8,8 @@ pub enum StartError {
     /// Anybody could sign with an empty secret.
     #[error("the realtime service has no secret; set app_secret to the same long random text on every node")]
     SecretMissing,
-    /// The system gives no thread for sending boards.
-    #[error("no thread could be started for sending boards: {0}")]
+    /// The system gives no thread for sending to many.
+    #[error("no thread could be started for sending to many sockets: {0}")]
     Thread(#[source] std::io::Error),
 }
 
@@ -117,7 +117,9 @@ impl CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The name follows no known pattern.
-    #[error("no such channel; there are battle.{{id}} and private-participant.{{id}}")]
+    #[error(
+        "no such channel; there are battle.{{id}}, presence-battle.{{id}} and private-participant.{{id}}"
+    )]
     UnknownChannel,
     /// A kind of channel that the protocol knows and this server does not.
     #[error("channels of this kind are not served here")]
@@ -129,7 +131,7 @@ pub enum Refusal {
     #[error("the signature is not valid for this socket and channel")]
     SignatureWrong,
     /// The signed data does not say whose channel it is.
-    #[error("'channel_data' is not what /broadcasting/auth answered")]
+    #[error("'channel_data' is not what this channel takes")]
     DataWrong,
     /// Somebody else's channel.
     #[error("this channel is not yours")]

@@ -53,6 +53,23 @@ pub fn describe() {
         "Attempts to read lost changes that failed and are repeated; alerts are late meanwhile. Look at the tables' store."
     );
     describe_counter!(
+        "nimaora_realtime_sign_of_life_failures_total",
+        "Rounds in which signs of life of connected participants could not be recorded. Look at the store of presence."
+    );
+    describe_counter!(
+        "nimaora_realtime_relay_dropped_total",
+        "Messages to the other nodes that were not sent. They notice and ask again; many mean that NATS is away or slow."
+    );
+    describe_counter!(
+        "nimaora_realtime_relay_lags_total",
+        "Times that messages of other nodes may have been lost, after which all are asked who is there. Many: a node too busy, or \
+         a failing NATS."
+    );
+    describe_counter!(
+        "nimaora_realtime_channel_overflows_total",
+        "Frames to all of a channel that were dropped because too many waited. Any: the channel is busier than the node."
+    );
+    describe_counter!(
         "nimaora_realtime_board_failures_total",
         "Boards that could not be read and are tried again. Look at the leaderboard's store."
     );
@@ -119,6 +136,26 @@ pub(crate) fn catch_up_failed() {
     metrics::counter!("nimaora_realtime_catch_up_failures_total").increment(1);
 }
 
+/// Signs of life could not be recorded.
+pub(crate) fn sign_of_life_failed() {
+    metrics::counter!("nimaora_realtime_sign_of_life_failures_total").increment(1);
+}
+
+/// Other nodes could not be told something.
+pub(crate) fn relay_dropped() {
+    metrics::counter!("nimaora_realtime_relay_dropped_total").increment(1);
+}
+
+/// Something that other nodes said may be lost.
+pub(crate) fn relay_lagged() {
+    metrics::counter!("nimaora_realtime_relay_lags_total").increment(1);
+}
+
+/// A frame to all of a channel was dropped.
+pub(crate) fn hall_overflowed() {
+    metrics::counter!("nimaora_realtime_channel_overflows_total").increment(1);
+}
+
 /// A board could not be read and is tried again at the next tick.
 pub(crate) fn board_failed() {
     metrics::counter!("nimaora_realtime_board_failures_total").increment(1);
@@ -146,6 +183,10 @@ mod tests {
             caught_up();
             catch_up_failed();
             board_failed();
+            sign_of_life_failed();
+            relay_dropped();
+            relay_lagged();
+            hall_overflowed();
         });
         let shown = recorder.handle().render();
         for line in shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {

@@ -1,4 +1,4 @@
-//! Signs a participant's own private channel for a socket, against the participant's token.
+//! Signs a participant's own private channel, and its battle's presence channel, for a socket, against the participant's token.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::AUTH_BODY_BYTES_MAX;
 use crate::channel::Channel;
 use crate::error::Refusal;
-use crate::grant::Grant;
+use crate::grant::{Grant, Membership};
 use crate::hub::Hub;
 use crate::metrics;
 use crate::socket::id::SocketId;
@@ -66,17 +66,25 @@ fn claims(hub: &Hub, headers: &HeaderMap) -> Result<Claims, TokenError> {
     hub.verifier.verify_bearer(authorization, hub.clock.now_ms())
 }
 
-/// Only the channel that is the participant's own, and only while the token's session is its newest.
+/// Only the channels that are the participant's own or its battle's, and only while the token's session is its newest.
 async fn sign(hub: &Hub, claims: &Claims, wish: &Wish) -> Result<Signature, Refusal> {
     let Role::Participant { battle_id, participant_id, session_id } = claims.role else {
         return Err(Refusal::Foreign);
     };
-    match Channel::parse(&wish.channel_name)? {
-        Channel::Participant(id) if id == participant_id => {}
-        Channel::Participant(_) | Channel::Battle(_) => return Err(Refusal::Foreign),
+    let is_own = match Channel::parse(&wish.channel_name)? {
+        Channel::Participant(id) => id == participant_id,
+        Channel::Named(ref name) => name.battle_id() == Some(battle_id),
+        Channel::Battle(_) => false,
+    };
+    if !is_own {
+        return Err(Refusal::Foreign);
     }
-    hub.verify_session(battle_id, participant_id, session_id).await?;
-    let channel_data = Grant { battle_id, session_id, after: wish.after }.write();
+    let participant = hub.verify_session(battle_id, participant_id, session_id).await?;
+    let channel_data = if wish.channel_name.starts_with("presence-") {
+        Membership::write(participant_id, &participant.username, session_id)
+    } else {
+        Grant { battle_id, session_id, after: wish.after }.write()
+    };
     let auth = hub.application.sign(&wish.socket_id, &wish.channel_name, Some(&channel_data));
     Ok(Signature { auth, channel_data })
 }

@@ -57,6 +57,15 @@ impl Rooms {
         }
     }
 
+    /// All battles that are followed now.
+    pub(super) fn all(&self) -> Vec<Arc<Room>> {
+        let rooms = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.lock().values().map(|entry| Arc::clone(&entry.room)).collect::<Vec<_>>());
+        rooms.collect()
+    }
+
     fn shard(&self, battle_id: BattleId) -> &Mutex<AHashMap<BattleId, Entry>> {
         &self.shards[self.hasher.hash_one(battle_id) as usize % SHARDS]
     }

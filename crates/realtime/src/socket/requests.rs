@@ -10,12 +10,13 @@ use nimaora_domain::{BattleId, ParticipantId};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Class, Socket};
-use crate::channel::Channel;
+use crate::channel::{Channel, Name};
 use crate::error::Refusal;
-use crate::grant::Grant;
+use crate::grant::{Grant, Membership};
 use crate::hub::Hub;
+use crate::hub::halls::seat::HallSeat;
 use crate::hub::inbox::Missed;
-use crate::hub::seat::{BoardSeat, InboxSeat};
+use crate::hub::seat::{BoardSeat, InboxSeat, SessionSeat};
 use crate::metrics;
 use crate::pusher::events;
 use crate::pusher::requests::{self, Request, Subscribe, Unsubscribe};
@@ -35,6 +36,11 @@ pub(crate) struct Listening {
 enum Subscription {
     Battle(BoardSeat),
     Participant(InboxSeat),
+    Named {
+        seat: HallSeat,
+        /// Held while the end of the member's session concerns the socket.
+        _session: Option<SessionSeat>,
+    },
 }
 
 /// What the client has asked for and has no answer to yet, one after the other in its order.
@@ -49,10 +55,11 @@ struct Asked {
 }
 
 /// A subscription that nothing is wrong with as far as the request goes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Wish {
     Battle(BattleId),
     Participant(ParticipantId, Grant),
+    Presence(Name, Box<Membership>),
 }
 
 impl Listening {
@@ -121,7 +128,7 @@ impl Listening {
         while let Some(wish) = wishes.pop_front() {
             let channel = wish.channel();
             // Subscribing again begins anew, so that the client gets its confirmation and the current board.
-            self.leave(channel);
+            self.leave(&channel);
             if self.subscriptions.len() >= hub.config.channels_per_socket_max {
                 refuse(socket, &channel.to_string(), Refusal::TooManyChannels);
                 continue;
@@ -135,7 +142,7 @@ impl Listening {
     /// The protocol has no answer to it. A channel that the socket does not listen to is none to leave.
     fn unsubscribe(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, request: &Unsubscribe) {
         let Ok(channel) = Channel::parse(&request.channel) else { return };
-        self.leave(channel);
+        self.leave(&channel);
         let Some(asked) = &mut self.asked else { return };
         asked.behind.retain(|wish| wish.channel() != channel);
         if asked.channel == channel
@@ -145,8 +152,8 @@ impl Listening {
         }
     }
 
-    fn leave(&mut self, channel: Channel) {
-        self.subscriptions.retain(|subscription| subscription.channel() != channel);
+    fn leave(&mut self, channel: &Channel) {
+        self.subscriptions.retain(|subscription| subscription.channel() != *channel);
     }
 }
 
@@ -155,6 +162,7 @@ impl Subscription {
         match self {
             Self::Battle(seat) => Channel::Battle(seat.battle_id()),
             Self::Participant(seat) => Channel::Participant(seat.participant_id()),
+            Self::Named { seat, .. } => Channel::Named(seat.name().clone()),
         }
     }
 }
@@ -165,10 +173,13 @@ impl Wish {
         match Channel::parse(&request.channel)? {
             Channel::Battle(battle_id) => Ok(Self::Battle(battle_id)),
             Channel::Participant(id) => {
-                let auth = request.auth.as_deref().ok_or(Refusal::SignatureMissing)?;
-                let data = request.channel_data.as_deref();
-                hub.application.verify(auth, &socket.id.to_string(), &request.channel, data)?;
-                Ok(Self::Participant(id, Grant::read(data)?))
+                check(hub, socket, request)?;
+                Ok(Self::Participant(id, Grant::read(request.channel_data.as_deref())?))
+            }
+            Channel::Named(name) => {
+                check(hub, socket, request)?;
+                let membership = Membership::read(request.channel_data.as_deref())?;
+                Ok(Self::Presence(name, Box::new(membership)))
             }
         }
     }
@@ -177,6 +188,7 @@ impl Wish {
         match self {
             Self::Battle(battle_id) => Channel::Battle(*battle_id),
             Self::Participant(id, _) => Channel::Participant(*id),
+            Self::Presence(name, _) => Channel::Named(name.clone()),
         }
     }
 
@@ -196,6 +208,12 @@ impl Wish {
                 Self::Participant(id, grant) => {
                     listen(&hub, &socket, id, grant).await.map(Subscription::Participant)
                 }
+                Self::Presence(name, membership) => {
+                    let session = watch_session(&hub, &socket, &name, &membership).await?;
+                    let occupancy = hub.halls.enter(&hub, &name).await;
+                    let seat = occupancy.listen(&socket, Some(&membership.member));
+                    Ok(Subscription::Named { seat, _session: session })
+                }
             }
         };
         timeout_at(deadline, opening).await.unwrap_or(Err(Refusal::Unavailable))
@@ -210,7 +228,7 @@ async fn listen(
     grant: Grant,
 ) -> Result<InboxSeat, Refusal> {
     let seat = hub.rooms.enter(hub, grant.battle_id).await?.reserve_inbox(socket, id, grant.session_id);
-    let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?;
+    let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?.as_of;
     // Reserved first and read then, so that no alert falls in between.
     let missed = hub.missed_alerts(grant.battle_id, id, grant.after);
     // Who has a long past, or tables that are slow, is let in all the same: what comes now matters more.
@@ -222,6 +240,30 @@ async fn listen(
         }
     };
     seat.open(verified_at, &missed)
+}
+
+/// A participant is a member of its battle as long as its session is the newest. Whom the application's own server has signed for
+/// is one as long as its sockets are there.
+async fn watch_session(
+    hub: &Arc<Hub>,
+    socket: &Arc<Socket>,
+    name: &Name,
+    membership: &Membership,
+) -> Result<Option<SessionSeat>, Refusal> {
+    let (Some(battle_id), Some(session_id)) = (name.battle_id(), membership.session_id) else {
+        return Ok(None);
+    };
+    let id: ParticipantId = membership.member.user_id.parse().map_err(|_| Refusal::DataWrong)?;
+    let seat = hub.rooms.enter(hub, battle_id).await?.watch_session(socket, id, session_id);
+    let verified_at = hub.verify_session(battle_id, id, session_id).await?.as_of;
+    seat.admit(verified_at).map(Some)
+}
+
+/// Whether a node, or the application's own server, has signed for this.
+fn check(hub: &Hub, socket: &Socket, request: &Subscribe) -> Result<(), Refusal> {
+    let auth = request.auth.as_deref().ok_or(Refusal::SignatureMissing)?;
+    let data = request.channel_data.as_deref();
+    hub.application.verify(auth, &socket.id.to_string(), &request.channel, data)
 }
 
 fn refuse(socket: &Socket, channel: &str, refusal: Refusal) {
