@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use nimaora_domain::{BattleId, SessionId};
+use nimaora_domain::{BattleId, ParticipantId, SessionId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -72,6 +72,12 @@ impl Membership {
         Ok(Self { member: Member { user_id, info: info.into() }, session_id: data.session_id })
     }
 
+    /// The membership of a user that has signed in and brings nothing else.
+    pub(crate) fn of_user(user: &User) -> Self {
+        let member = Member { user_id: Arc::clone(&user.id), info: Arc::clone(&user.info) };
+        Self { member, session_id: None }
+    }
+
     /// The text to sign for a participant of a battle.
     pub(crate) fn write(user_id: impl Serialize, username: &str, session_id: SessionId) -> String {
         #[derive(Serialize)]
@@ -85,6 +91,62 @@ impl Membership {
             session_id: SessionId,
         }
         let data = Data { user_id, user_info: Info { username }, session_id };
+        // Ids and a name hold nothing that JSON cannot say.
+        serde_json::to_string(&data).unwrap_or_default()
+    }
+}
+
+/// A user that signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: Arc<str>,
+    pub(crate) info: Arc<str>,
+    /// The battle and the sign-in of a participant; what it has as a user goes when that ends.
+    pub(crate) session: Option<(BattleId, SessionId)>,
+}
+
+impl User {
+    /// Reads what was signed, by a node or by the application's own server. The signature must have been checked.
+    pub(crate) fn read(data: &str) -> Result<Self, Refusal> {
+        #[derive(Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            id: &'a RawValue,
+            #[serde(borrow, default)]
+            user_info: Option<&'a RawValue>,
+            #[serde(default)]
+            battle_id: Option<BattleId>,
+            #[serde(default)]
+            session_id: Option<SessionId>,
+        }
+        let data: Data<'_> = serde_json::from_str(data).map_err(|_| Refusal::DataWrong)?;
+        let info = data.user_info.map_or("{}", RawValue::get);
+        if info.len() > USER_INFO_BYTES_MAX {
+            return Err(Refusal::DataWrong);
+        }
+        let id = user_id(data.id.get()).ok_or(Refusal::DataWrong)?;
+        Ok(Self { id, info: info.into(), session: data.battle_id.zip(data.session_id) })
+    }
+
+    /// The text to sign for a participant.
+    pub(crate) fn write(
+        id: ParticipantId,
+        username: &str,
+        battle_id: BattleId,
+        session_id: SessionId,
+    ) -> String {
+        #[derive(Serialize)]
+        struct Info<'a> {
+            username: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Data<'a> {
+            id: ParticipantId,
+            user_info: Info<'a>,
+            battle_id: BattleId,
+            session_id: SessionId,
+        }
+        let data = Data { id, user_info: Info { username }, battle_id, session_id };
         // Ids and a name hold nothing that JSON cannot say.
         serde_json::to_string(&data).unwrap_or_default()
     }

@@ -5,7 +5,7 @@
 //! | [`config`] | [`Config`]: every bound and delay |
 //! | [`error`] | [`StartError`], [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
-//! | `http` | the upgrade, and the signing of private channels |
+//! | `http` | the upgrade, the signing of private channels, and the HTTP API |
 //! | `socket` | one socket: its outbox, its requests, its life |
 //! | `hub` | the node's sockets and the battles they follow; boards, alerts, who is present, sweeps |
 //! | `cluster` | what the nodes tell each other |
@@ -44,11 +44,13 @@ use tokio::time::Instant;
 pub use config::{AppSecret, Config};
 pub use error::{CloseReason, Refusal, StartError};
 
-use crate::cluster::Link;
+use crate::cluster::{Link, Questions};
+use crate::http::Replays;
 use crate::hub::halls::{Halls, tending};
 use crate::hub::queue::Queue;
 use crate::hub::registry::Registry;
 use crate::hub::rooms::Rooms;
+use crate::hub::users::Users;
 use crate::hub::{Hub, signs, sweep};
 use crate::signature::Application;
 
@@ -117,6 +119,9 @@ impl Realtime {
             rooms: Rooms::new(),
             boards: Queue::default(),
             halls: Halls::new(),
+            users: Users::default(),
+            questions: Questions::default(),
+            replays: Replays::default(),
             started: Instant::now(),
             config,
         });
@@ -136,8 +141,8 @@ impl Realtime {
         Ok(Self { hub })
     }
 
-    /// The paths of the service: `/app/{key}` and `/app/websocket-health` for sockets, `/broadcasting/auth` and
-    /// `/pusher/auth` for signatures. The server must serve connections with upgrades.
+    /// The paths of the service: `/app/{key}` and `/app/websocket-health` for sockets, `/broadcasting/auth`, `/pusher/auth` and
+    /// `/pusher/user-auth` for signatures, `/apps/{id}/` for the application's own servers. The server must serve connections with upgrades.
     pub fn routes(&self) -> Router {
         http::routes(Arc::clone(&self.hub))
     }

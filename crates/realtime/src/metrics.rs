@@ -53,6 +53,19 @@ pub fn describe() {
         "Attempts to read lost changes that failed and are repeated; alerts are late meanwhile. Look at the tables' store."
     );
     describe_counter!(
+        "nimaora_realtime_api_events_total",
+        "Events that the application's servers have published over the HTTP API, one for each channel."
+    );
+    describe_counter!(
+        "nimaora_realtime_api_refusals_total",
+        "Requests to the HTTP API that were refused, by status. 401: a wrong secret, a wrong clock, or somebody who tries. 503: nodes do \
+         not hear each other."
+    );
+    describe_counter!(
+        "nimaora_realtime_client_events_total",
+        "Events that clients have sent to each other. Many: lower realtime.client_events_per_second_max."
+    );
+    describe_counter!(
         "nimaora_realtime_sign_of_life_failures_total",
         "Rounds in which signs of life of connected participants could not be recorded. Look at the store of presence."
     );
@@ -136,6 +149,29 @@ pub(crate) fn catch_up_failed() {
     metrics::counter!("nimaora_realtime_catch_up_failures_total").increment(1);
 }
 
+/// The application has published this many events.
+pub(crate) fn api_events(events: usize) {
+    metrics::counter!("nimaora_realtime_api_events_total").increment(events as u64);
+}
+
+/// A request to the HTTP API was refused.
+pub(crate) fn api_refused(status: u16) {
+    let status = match status {
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        413 => "413",
+        _ => "503",
+    };
+    metrics::counter!("nimaora_realtime_api_refusals_total", "status" => status).increment(1);
+}
+
+/// A client has sent an event to others.
+pub(crate) fn client_event() {
+    metrics::counter!("nimaora_realtime_client_events_total").increment(1);
+}
+
 /// Signs of life could not be recorded.
 pub(crate) fn sign_of_life_failed() {
     metrics::counter!("nimaora_realtime_sign_of_life_failures_total").increment(1);
@@ -183,6 +219,9 @@ mod tests {
             caught_up();
             catch_up_failed();
             board_failed();
+            api_events(1);
+            api_refused(401);
+            client_event();
             sign_of_life_failed();
             relay_dropped();
             relay_lagged();

@@ -32,7 +32,7 @@ fn ids_of(players: &[&Player]) -> Vec<String> {
 }
 
 async fn expect_added(client: &mut Client, player: &Player) {
-    let Event { name, channel, data } = client.event().await;
+    let Event { name, channel, data, .. } = client.event().await;
     assert_eq!(name, "pusher_internal:member_added", "{data}");
     assert_eq!(channel, Some(format!("presence-battle.{}", player.battle_id)));
     assert_eq!(data, json!({ "user_id": player.id, "user_info": { "username": player.username } }));

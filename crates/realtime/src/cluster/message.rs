@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::asking::{ChannelState, Query};
+
 /// A node from its start to its end. A node that starts again is another one.
 pub(crate) type NodeId = Uuid;
 
@@ -38,6 +40,37 @@ pub(crate) enum Say {
     Went { channel: Arc<str>, version: Version, user_id: Arc<str> },
     /// So far the sender has said what there was to say.
     Still { channel: Arc<str>, version: Version },
+    /// All who listen to a channel are told something.
+    Event(Event),
+    /// What a cache channel was told last, for a node that asked who is there.
+    Last(Event),
+    /// All sockets of a user are to be closed.
+    Terminate { user_id: Arc<str> },
+    /// Which channels are there?
+    Ask { id: u64, query: Query },
+    /// These are, in answer to a question of that node.
+    Tell { to: NodeId, id: u64, is_last: bool, channels: Vec<(Arc<str>, ChannelState)> },
+}
+
+/// Something that an application or a client says to a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Event {
+    pub(crate) channel: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// JSON, as it is sent on.
+    pub(crate) data: Arc<str>,
+    /// The member that says it, in a presence channel.
+    pub(crate) user_id: Option<Arc<str>>,
+    /// The socket that is left out.
+    pub(crate) except: Option<Arc<str>>,
+}
+
+impl Event {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.channel.len() + self.name.len() + self.data.len()
+    }
 }
 
 /// See [`Say::Here`]. A large channel takes several.

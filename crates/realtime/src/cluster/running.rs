@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::link::Outgoing;
-use super::message::{self, Say};
+use super::message::{self, NodeId, Say};
 use crate::hub::Hub;
 use crate::metrics;
 
@@ -102,12 +102,24 @@ fn take(hub: &Arc<Hub>, bytes: &[u8]) {
     match message::decode(bytes) {
         Some(Say::Stopping) => {
             hub.link.forget(from);
-            hub.halls.forget_node(hub, from);
+            forget(hub, from);
         }
         Some(Say::Alive { greets }) if greets || is_new => hub.link.say(Say::Alive { greets: false }),
+        Some(Say::Event(event)) => hub.halls.tell(hub, &Arc::new(event)),
+        Some(Say::Terminate { user_id }) => hub.users.terminate(&user_id),
+        Some(Say::Ask { id, query }) => hub.answer(from, id, &query),
+        Some(Say::Tell { to, id, is_last, channels }) if to == hub.link.id => {
+            hub.questions.answered(from, id, is_last, channels);
+        }
         Some(say) => hub.halls.hear(hub, from, say),
         None => {}
     }
+}
+
+/// Another node is gone.
+fn forget(hub: &Arc<Hub>, node: NodeId) {
+    hub.halls.forget_node(hub, node);
+    hub.questions.forget(node);
 }
 
 async fn live(hub: &Arc<Hub>) {
@@ -118,7 +130,7 @@ async fn live(hub: &Arc<Hub>) {
         hub.link.say(Say::Alive { greets: false });
         for gone in hub.link.take_silent() {
             tracing::warn!(node = %gone, "a node is silent; its members are gone");
-            hub.halls.forget_node(hub, gone);
+            forget(hub, gone);
         }
     }
 }

@@ -214,6 +214,12 @@ impl Inboxes {
         self.by_participant.iter().filter(|(_, inbox)| inbox.is_open()).map(|(id, _)| *id).collect()
     }
 
+    /// The same, each with the number of its sockets.
+    pub(crate) fn listeners(&self) -> Vec<(ParticipantId, usize)> {
+        let open = |inbox: &Inbox| inbox.listeners.iter().filter(|listener| listener.is_open()).count();
+        self.by_participant.iter().map(|(id, inbox)| (*id, open(inbox))).collect()
+    }
+
     /// Sends a score, unless a newer one was sent. The same as [`Inboxes::alert`] in all else.
     pub(crate) fn score(
         &mut self,

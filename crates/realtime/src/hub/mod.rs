@@ -16,6 +16,7 @@ pub(crate) mod seat;
 pub(crate) mod signs;
 pub(crate) mod slots;
 pub(crate) mod sweep;
+pub(crate) mod users;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,10 +36,12 @@ use self::queue::Queue;
 use self::registry::Registry;
 use self::room::Room;
 use self::rooms::Rooms;
+use self::users::Users;
 use crate::Position;
-use crate::cluster::Link;
+use crate::cluster::{Event, Link, Questions, Say};
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::http::Replays;
 use crate::signature::Application;
 
 /// How long to wait before a store is asked again for what it does not show yet; each time twice as long.
@@ -63,6 +66,9 @@ pub(crate) struct Hub {
     pub(crate) rooms: Rooms,
     pub(crate) boards: Queue<Room>,
     pub(crate) halls: Halls,
+    pub(crate) users: Users,
+    pub(crate) questions: Questions,
+    pub(crate) replays: Replays,
     pub(crate) started: Instant,
 }
 
@@ -75,6 +81,12 @@ impl Hub {
     /// Milliseconds since the hub was made.
     pub(crate) fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Says something to all who listen to a channel, on all nodes.
+    pub(crate) fn publish(&self, event: &Event) {
+        self.halls.tell(self, &Arc::new(event.clone()));
+        self.link.say_to_peers(|| Say::Event(event.clone()));
     }
 
     /// What a store answers, if it does in time.

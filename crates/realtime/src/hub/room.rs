@@ -163,6 +163,10 @@ impl Room {
         viewers.insert(Viewer { socket: Arc::clone(socket), board_as_of: board.map(|board| board.as_of) })
     }
 
+    pub(super) fn viewers_count(&self) -> usize {
+        self.viewers.lock().len()
+    }
+
     pub(super) fn remove_viewer(&self, slot: Slot) {
         self.viewers.lock().remove(slot);
     }

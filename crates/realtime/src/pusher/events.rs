@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::requests::Misunderstood;
 use crate::channel::Channel;
+use crate::cluster::Event;
 use crate::error::{CloseReason, Refusal};
 use crate::hub::halls::roster::Presence;
 use crate::websocket::encode;
@@ -160,6 +161,45 @@ pub(crate) fn counted(channel: &str, count: usize, is_sampled: bool) -> Bytes {
         sampled: bool,
     }
     event("presence.updated", Some(channel), &Data { count, sampled: is_sampled })
+}
+
+/// Something that an application or a client says to a channel.
+pub(crate) fn relayed(said: &Event) -> Bytes {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        event: &'a str,
+        channel: &'a str,
+        /// It was JSON when it came in; a node that says otherwise is not believed.
+        data: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_id: Option<&'a str>,
+    }
+    let envelope = Envelope {
+        event: &said.name,
+        channel: &said.channel,
+        data: serde_json::from_str(&said.data).ok(),
+        user_id: said.user_id.as_deref(),
+    };
+    encode::text(&serde_json::to_string(&envelope).unwrap_or_default())
+}
+
+/// A cache channel was told nothing so far.
+pub(crate) fn cache_miss(channel: &str) -> Bytes {
+    event("pusher:cache_miss", Some(channel), &Empty {})
+}
+
+/// The socket has signed in.
+pub(crate) fn signed_in(user_data: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_data: &'a str,
+    }
+    event("pusher:signin_success", None, &Data { user_data })
+}
+
+/// The socket has not signed in.
+pub(crate) fn not_signed_in(refusal: Refusal) -> Bytes {
+    error(Some(CloseReason::SessionEnded.code()), &refusal.to_string())
 }
 
 /// The socket does not get what is said in the channel.

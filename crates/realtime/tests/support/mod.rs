@@ -41,6 +41,7 @@ use self::bus::CountingBus;
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "test-key";
+pub const SECRET: &str = "test-secret";
 const TABLES_FILE: &str = "tables";
 const SEED: [u8; 32] = [7; 32];
 const NOW_MS: i64 = 1_795_484_834_000;
@@ -78,7 +79,7 @@ impl Player {
 pub fn config() -> Config {
     Config {
         app_key: KEY.to_owned(),
-        app_secret: "test-secret".to_owned().into(),
+        app_secret: SECRET.to_owned().into(),
         board_tick_ms: 20,
         appear_timeout_ms: 200,
         drain_ms: 10,
@@ -88,6 +89,11 @@ pub fn config() -> Config {
 
 impl Arena {
     pub async fn start(config: Config) -> Self {
+        Self::start_at(config, Clock::manual(NOW_MS)).await
+    }
+
+    /// With a clock of one's own.
+    pub async fn start_at(config: Config, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
@@ -97,7 +103,6 @@ impl Arena {
         let bus = CountingBus::default();
         let signer = TokenSigner::from_seed(SEED);
         let shutdown = Shutdown::new();
-        let clock = Clock::manual(NOW_MS);
         let presence = Arc::new(MemoryPresence::new());
         let deps = Deps {
             leaderboard: Arc::clone(&board) as Arc<dyn Leaderboard>,
@@ -372,6 +377,11 @@ impl Arena {
     /// From now on the tables refuse every question.
     pub async fn close_tables(&self) {
         self.tables.close().await;
+    }
+
+    /// The time of day, as the service has it.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Lets the time of day go on.

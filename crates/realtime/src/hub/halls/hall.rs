@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::roster::{Effect, Info, Roster, UserId};
 use crate::channel::Name;
-use crate::cluster::{Here, Link, NodeId, Say};
+use crate::cluster::{ChannelState, Event, Here, Link, NodeId, Say, Version};
 use crate::hub::queue::Turn;
 use crate::hub::slots::{Slot, Slots};
 use crate::metrics;
@@ -138,8 +138,15 @@ impl Hall {
         }
     }
 
-    /// Confirms a subscription and lets the socket get what comes. The others hear of a new member.
-    pub(super) fn join(&self, link: &Link, socket: &Arc<Socket>, member: Option<&Member>) -> Slot {
+    /// Confirms a subscription and lets the socket get what comes. The others hear of a new member. `last` is asked for the last event
+    /// of a cache channel, which comes first.
+    pub(super) fn join(
+        &self,
+        link: &Link,
+        socket: &Arc<Socket>,
+        member: Option<&Member>,
+        last: impl FnOnce() -> Option<Arc<Event>>,
+    ) -> Slot {
         let mut inner = self.inner.lock();
         if let (Some(roster), Some(member)) = (&mut inner.roster, member) {
             let effects = roster.join(&member.user_id, &member.info);
@@ -148,6 +155,13 @@ impl Hall {
         let user_id = member.map(|member| Arc::clone(&member.user_id));
         // Sent here, under the lock, so that nothing overtakes the confirmation.
         socket.send(Class::Answer, &self.confirmation(&inner, user_id.as_ref()));
+        if self.name.keeps_last() {
+            let frame = match last() {
+                Some(event) => events::relayed(&event),
+                None => events::cache_miss(self.name.text()),
+            };
+            socket.send(Class::Default, &frame);
+        }
         let from = inner.next;
         inner.viewers.insert(Viewer { socket: Arc::clone(socket), user_id, from })
     }
@@ -192,10 +206,33 @@ impl Hall {
         self.inner.lock().roster.as_ref().is_none_or(Roster::is_empty_here)
     }
 
+    /// All who listen are told this. `keep` notes it where later ones are told it too.
+    pub(super) fn tell(&self, event: &Event, keep: impl FnOnce()) {
+        let mut inner = self.inner.lock();
+        keep();
+        let except = event.except.as_deref().and_then(SocketId::parse);
+        inner.push(What::Frame("event", events::relayed(event)), except);
+    }
+
+    /// The channel as this node knows it.
+    pub(super) fn state(&self, with_users: bool) -> ChannelState {
+        let inner = self.inner.lock();
+        let users =
+            inner.roster.iter().filter(|_| with_users).flat_map(Roster::ids).map(Arc::clone).collect();
+        let members = inner.roster.as_ref().map(Roster::count);
+        ChannelState { sockets: inner.viewers.len(), members, users }
+    }
+
     /// Something another node says of this channel.
     pub(super) fn hear(&self, link: &Link, node: NodeId, say: Say) {
         let mut inner = self.inner.lock();
-        let Some(roster) = &mut inner.roster else { return };
+        let Some(roster) = &mut inner.roster else {
+            drop(inner);
+            if matches!(say, Say::Here(_)) {
+                self.answered_by(node);
+            }
+            return;
+        };
         let mut is_answer = false;
         let effects = match say {
             Say::Came { version, user_id, info, .. } => roster.came(node, version, &user_id, &info),
@@ -206,7 +243,8 @@ impl Hall {
                 is_answer = is_whole;
                 effects
             }
-            Say::Alive { .. } | Say::Stopping | Say::Who { .. } => return,
+            // Nothing of a channel's members.
+            _ => return,
         };
         self.carry_out(&mut inner, link, effects);
         drop(inner);
@@ -239,13 +277,15 @@ impl Hall {
     /// Tells the other nodes who is here. Said under the lock, so that what changes next is said after it.
     pub(super) fn tell_members(&self, link: &Link) {
         let inner = self.inner.lock();
-        let Some(roster) = &inner.roster else { return };
-        let members = roster.members_here();
+        let (members, version) = match &inner.roster {
+            Some(roster) => (roster.members_here(), roster.version()),
+            None => (Vec::new(), Version::default()),
+        };
         let parts = members.len().div_ceil(MEMBERS_AT_ONCE).max(1) as u32;
         for part in 0..parts {
             let first = part as usize * MEMBERS_AT_ONCE;
             let last = members.len().min(first + MEMBERS_AT_ONCE);
-            let (channel, version) = (Arc::clone(self.name.text()), roster.version());
+            let channel = Arc::clone(self.name.text());
             link.say(Say::Here(Here {
                 channel,
                 version,

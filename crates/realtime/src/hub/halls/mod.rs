@@ -1,6 +1,7 @@
-//! The channels of this node that are no battle's board and no participant's own: presence channels.
+//! The channels of this node that are no battle's board and no participant's own.
 
 pub(crate) mod hall;
+mod last;
 pub(crate) mod roster;
 pub(crate) mod seat;
 pub(crate) mod tending;
@@ -14,10 +15,11 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use self::hall::Hall;
+use self::last::Lasts;
 use super::Hub;
 use super::queue::Queue;
-use crate::channel::Name;
-use crate::cluster::{Here, NodeId, Say, Version};
+use crate::channel::{Channel, Name};
+use crate::cluster::{ChannelState, Event, Here, NodeId, Query, Say, Version};
 
 /// Enough that subscriptions to different channels seldom meet on one lock.
 const SHARDS: usize = 16;
@@ -39,6 +41,7 @@ pub(crate) struct Halls {
     pub(crate) sending: Queue<Hall>,
     /// Those that are looked at soon.
     pub(super) tended: Mutex<Vec<Arc<Hall>>>,
+    lasts: Lasts,
 }
 
 impl Halls {
@@ -48,6 +51,7 @@ impl Halls {
             shards: std::array::from_fn(|_| Mutex::default()),
             sending: Queue::default(),
             tended: Mutex::default(),
+            lasts: Lasts::default(),
         }
     }
 
@@ -63,7 +67,7 @@ impl Halls {
             Arc::clone(&entry.hall)
         };
         let occupancy = seat::HallOccupancy::new(Arc::clone(hub), hall);
-        if name.is_presence() {
+        if name.is_presence() || name.keeps_last() {
             let hall = occupancy.hall();
             if !hall.is_asked() {
                 hub.link.settled().await;
@@ -114,7 +118,15 @@ impl Halls {
             | Say::Came { channel, .. }
             | Say::Went { channel, .. }
             | Say::Still { channel, .. } => channel,
-            Say::Alive { .. } | Say::Stopping => return,
+            Say::Last(event) => {
+                // What is known here came later.
+                if self.lasts.get(&event.channel, hub.now_ms()).is_none() {
+                    self.lasts.keep(&Arc::new(event.clone()), hub.now_ms());
+                }
+                return;
+            }
+            // Of no channel's members.
+            _ => return,
         };
         if let Some(hall) = self.find(channel) {
             hall.hear(&hub.link, from, say);
@@ -123,6 +135,9 @@ impl Halls {
     }
 
     fn answer(&self, hub: &Hub, channel: &Arc<str>) {
+        if let Some(last) = self.lasts.get(channel, hub.now_ms()) {
+            hub.link.say(Say::Last(Event::clone(&last)));
+        }
         match self.find(channel) {
             Some(hall) => hall.tell_members(&hub.link),
             None => {
@@ -136,6 +151,39 @@ impl Halls {
                 hub.link.say(Say::Here(nobody));
             }
         }
+    }
+
+    /// All who listen here are told this, and those who come later to a cache channel.
+    pub(crate) fn tell(&self, hub: &Hub, event: &Arc<Event>) {
+        let is_kept = matches!(Channel::parse(&event.channel), Ok(Channel::Named(name)) if name.keeps_last());
+        let keep = || {
+            if is_kept {
+                self.lasts.keep(event, hub.now_ms());
+            }
+        };
+        let hall = self.find(&event.channel).or_else(|| {
+            keep();
+            // Who came in between was not told of it by what is kept.
+            self.find(&event.channel)
+        });
+        if let Some(hall) = hall {
+            hall.tell(event, keep);
+            self.sending.push(&hall);
+        }
+    }
+
+    /// The last event of a cache channel.
+    pub(crate) fn last(&self, hub: &Hub, channel: &str) -> Option<Arc<Event>> {
+        self.lasts.get(channel, hub.now_ms())
+    }
+
+    /// The channels on this node.
+    pub(crate) fn states(&self, query: &Query) -> Vec<(Arc<str>, ChannelState)> {
+        let halls = match &query.channel {
+            Some(channel) => self.find(channel).into_iter().collect(),
+            None => self.all(),
+        };
+        halls.iter().map(|hall| (Arc::clone(hall.name.text()), hall.state(query.users))).collect()
     }
 
     /// Another node is gone.

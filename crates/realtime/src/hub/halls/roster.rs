@@ -115,6 +115,11 @@ impl Roster {
         self.here == 0
     }
 
+    /// The ids of all members.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &UserId> {
+        self.members.keys()
+    }
+
     /// A socket of this user came to this node.
     pub(crate) fn join(&mut self, id: &UserId, info: &Info) -> Vec<Effect> {
         let mut effects = Vec::new();

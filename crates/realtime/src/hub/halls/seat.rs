@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::hall::{Hall, Member};
+use super::roster::UserId;
 use crate::channel::Name;
 use crate::hub::Hub;
 use crate::hub::slots::Slot;
@@ -18,6 +19,7 @@ pub(crate) struct HallOccupancy {
 pub(crate) struct HallSeat {
     occupancy: HallOccupancy,
     slot: Slot,
+    user_id: Option<UserId>,
 }
 
 impl HallOccupancy {
@@ -32,9 +34,12 @@ impl HallOccupancy {
 
     /// Confirms the subscription, and sends what comes.
     pub(crate) fn listen(self, socket: &Arc<Socket>, member: Option<&Member>) -> HallSeat {
-        let slot = self.hall.join(&self.hub.link, socket, member);
-        self.hub.halls.follow_up(&self.hall);
-        HallSeat { occupancy: self, slot }
+        let last = || self.hub.halls.last(&self.hub, self.hall.name.text());
+        let slot = self.hall.join(&self.hub.link, socket, member, last);
+        if member.is_some() {
+            self.hub.halls.follow_up(&self.hall);
+        }
+        HallSeat { occupancy: self, slot, user_id: member.map(|member| Arc::clone(&member.user_id)) }
     }
 }
 
@@ -47,6 +52,11 @@ impl Drop for HallOccupancy {
 impl HallSeat {
     pub(crate) fn name(&self) -> &Name {
         &self.occupancy.hall.name
+    }
+
+    /// The member whose socket it is, in a presence channel.
+    pub(crate) fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
     }
 }
 
