@@ -198,6 +198,8 @@ impl Builder<'_> {
             leaderboard: read.leaderboard,
             read_models: read.tables,
             bus: read.bus,
+            relay: read.relay,
+            presence: self.stores.presence.clone(),
             verifier: self.verifier(),
             clock: self.clock.clone(),
         };
