@@ -1,4 +1,5 @@
-//! The arena in a real browser, headless: `web/test/battle.mjs` plays, this starts the server, kills it and starts it again.
+//! The arena in a real browser, headless: `web/test/battle.mjs` plays, this starts the server, kills it and starts it again. And the
+//! examples of `docs/client.md`, run as they stand there.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,6 +14,15 @@ use crate::server::Server;
 /// How long the windows may be silent: longer than they wait for anything themselves, so that it is they who say what was missing.
 const SILENCE_MAX: Duration = Duration::from_secs(240);
 
+/// Node, where the page's packages are.
+fn node() -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    assert!(folder.join("node_modules").is_dir(), "the page's packages are not installed; ./check does that");
+    let mut node = Command::new("node");
+    node.current_dir(folder).kill_on_drop(true);
+    node
+}
+
 /// The program that plays. It ends its browser when its input ends.
 struct Windows {
     process: Child,
@@ -22,18 +32,11 @@ struct Windows {
 
 impl Windows {
     fn open(server: &Server, temporary: &Path) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
-        assert!(
-            folder.join("node_modules").is_dir(),
-            "the page's tools are not installed; ./check does that"
-        );
-        let mut process = Command::new("node")
-            .current_dir(folder)
+        let mut process = node()
             .args(["test/battle.mjs", &server.address, &server.admin_token()])
             .env("TMPDIR", temporary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let told = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -74,4 +77,14 @@ async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
     let parts = ["started", "answered", "attacked", "reconnected", "went on", "finished", "all"];
     assert_eq!(seen, parts);
     assert!(windows.process.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn the_examples_for_clients_do_what_they_say() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1:0").await;
+    let mut examples =
+        node().args(["test/examples.mjs", &server.url(), &server.admin_token()]).spawn().unwrap();
+    let ended = tokio::time::timeout(SILENCE_MAX, examples.wait()).await.unwrap().unwrap();
+    assert!(ended.success());
 }

@@ -122,6 +122,7 @@ const play = async () => {
   await isTold(linus, 'You lost 5 points.');
   await isTold(ada, 'You hit linus');
   await sees(linus, '15', '.figure.points');
+  await sees(host, 'ada hits linus: −5', '.feed');
   await picture(linus, 'phone-attacked');
   await picture(linus, 'phone-attacked-dark', 'dark');
   tell({ seen: 'attacked' });

@@ -200,9 +200,6 @@ export class Game {
     });
     player.on('out', (out) => this.store.set({ out }));
     player.listen(kept.keptLastAlert(this.#battleId));
-    player
-      .me()
-      .catch((error: unknown) => this.#unlessClosed(() => this.note('bad', say.error(NimaoraError.from(error)))));
     this.#lookForQuestions();
   }
 

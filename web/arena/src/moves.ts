@@ -4,6 +4,8 @@ import type { Board } from '@nimaora/client';
 
 export interface Move {
   readonly key: string;
+  readonly participantId: string;
+  readonly username: string;
   readonly text: string;
   /** The points gained, or lost where it is below zero. */
   readonly change: number;
@@ -20,7 +22,7 @@ export function movesBetween(before: Board, after: Board): Move[] {
     const key = `${participantId}-${after.asOf}`;
     const lead = rank === 1 && old.rank !== 1 ? ' and takes the lead' : '';
     const text = change > 0 ? `${username} scores ${change}${lead}` : `${username} is hit and loses ${-change}`;
-    moves.push({ key, text, change });
+    moves.push({ key, participantId, username, text, change });
   }
   return moves.sort((a, b) => Math.abs(b.change) - Math.abs(a.change));
 }

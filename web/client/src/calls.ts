@@ -4,6 +4,7 @@ import { type Client, createClient, type Interceptor, type Transport } from '@co
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
 import { CommandService } from './gen/nimaora/v1/command_service_pb.js';
 import { QueryService } from './gen/nimaora/v1/query_service_pb.js';
+import { newCommandId } from './id.js';
 import { RETRY, type RetryPolicy, retrying } from './retry.js';
 
 /** The longest that one attempt may take, in milliseconds. Then it counts as failed and is repeated. */
@@ -59,7 +60,7 @@ export class Calls {
 
   /** Carries a command out. Each attempt has the same command id, so that it happens once however often it is sent. */
   command<T>(call: (commands: Commands, commandId: string) => Promise<T>): Promise<T> {
-    const commandId = crypto.randomUUID();
+    const commandId = newCommandId();
     return retrying(() => call(this.#commands, commandId), this.#retry);
   }
 

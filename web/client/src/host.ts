@@ -13,6 +13,8 @@ import type {
   StartBattleResponse,
 } from './gen/nimaora/v1/command_service_pb.js';
 
+import type { AttackRecord } from './gen/nimaora/v1/query_service_pb.js';
+
 /** A new battle, but for the command id. */
 export type NewBattle = Omit<MessageInitShape<typeof CreateBattleRequestSchema>, 'commandId' | '$typeName'>;
 /** A verdict, but for the command id. */
@@ -45,6 +47,19 @@ export class Host {
     return this.#calls.command((commands, commandId) =>
       commands.removeParticipant({ commandId, battleId, participantId, reason }),
     );
+  }
+
+  /** The attacks on a participant after one position and up to another one at least, oldest first. */
+  async attacks(
+    battleId: string,
+    participantId: string,
+    afterPosition = 0n,
+    minPosition = 0n,
+  ): Promise<AttackRecord[]> {
+    const answer = await this.#calls.query((queries) =>
+      queries.listAttacks({ battleId, participantId, afterPosition, minPosition }),
+    );
+    return answer.attacks;
   }
 
   judgeAnswer(verdict: NewVerdict): Promise<JudgeAnswerResponse> {

@@ -78,6 +78,10 @@ export class Player extends Emitter<PlayerEvents> {
     this.#realtime = realtime;
     const names = ['link', 'board', 'started', 'finished', 'cancelled', 'alert', 'online', 'refused'] as const;
     for (const name of names) this.#passOn(realtime, name);
+    // What happened while nobody listened.
+    realtime.on('link', (link) => {
+      if (link === 'online') this.me().catch(() => undefined);
+    });
     realtime.on('holdings', (holdings) => this.#hold(holdings));
     realtime.on('gone', (gone) => {
       this.emit('gone', gone);

@@ -6,6 +6,7 @@ import type { Calls } from './calls.js';
 import { Emitter } from './emitter.js';
 import { NimaoraError } from './errors.js';
 import { retrying } from './retry.js';
+import { Reviver } from './revive.js';
 import { type SignWish, sign } from './sign.js';
 
 /** A line of the board. */
@@ -73,6 +74,8 @@ export interface Listener {
 export class Realtime extends Emitter<RealtimeEvents> {
   readonly #pusher: Pusher;
   readonly #alerts: AlertFilter;
+  readonly #reviver: Reviver;
+  #reopening = false;
   #link: Link = 'connecting';
   #asOf = -1n;
 
@@ -109,6 +112,11 @@ export class Realtime extends Emitter<RealtimeEvents> {
         },
       },
     });
+    this.#reviver = new Reviver(
+      () => takesSockets(calls.baseUrl),
+      () => this.reopen(),
+    );
+    this.#reviver.lost();
     this.#pusher.connection.bind('state_change', ({ current }: { current: string }) => this.#moved(current));
     this.#battle(this.#pusher.subscribe(`battle.${battleId}`));
     if (listener) {
@@ -128,7 +136,9 @@ export class Realtime extends Emitter<RealtimeEvents> {
 
   /** Connects anew, with what the token is now. */
   reopen(): void {
+    this.#reopening = true;
     this.#pusher.disconnect();
+    this.#reopening = false;
     this.#pusher.connect();
   }
 
@@ -138,8 +148,11 @@ export class Realtime extends Emitter<RealtimeEvents> {
 
   #moved(state: string): void {
     const link = this.#linkOf(state);
-    if (link === this.#link) return;
+    if (link === this.#link || (link === 'closed' && this.#reopening)) return;
+    const wasThere = this.#link === 'online' || this.#link === 'closed';
     this.#link = link;
+    if (link === 'online' || link === 'closed') this.#reviver.found();
+    else if (wasThere) this.#reviver.lost();
     this.emit('link', link);
   }
 
@@ -191,21 +204,27 @@ export class Realtime extends Emitter<RealtimeEvents> {
   }
 
   #presence(channel: PresenceChannel): void {
-    const tell = () => {
+    const tell = (count = channel.members.count) => {
       const members: { id: string; username: string }[] = [];
       channel.members.each(({ id, info }: { id: string; info?: { username?: string } }) =>
         members.push({ id, username: info?.username ?? '' }),
       );
-      this.emit('online', { count: channel.members.count, members });
+      this.emit('online', { count, members });
     };
     for (const name of ['pusher:subscription_succeeded', 'pusher:member_added', 'pusher:member_removed']) {
-      channel.bind(name, tell);
+      channel.bind(name, () => tell());
     }
-    // A crowd too large for a list of names is told as a number.
-    channel.bind('pusher:subscription_count', ({ subscription_count }: { subscription_count: number }) =>
-      this.emit('online', { count: subscription_count, members: [] }),
-    );
+    // Of a crowd too large for a list of names only some are told, and the number of all.
+    channel.bind('presence.updated', ({ count }: { count: number }) => tell(count));
   }
+}
+
+/** How long the server may take to say whether it takes sockets, in milliseconds. */
+const HEALTH_TIMEOUT_MS = 5_000;
+
+async function takesSockets(baseUrl: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
+  return (await fetch(`${baseUrl}/app/websocket-health`, { signal, cache: 'no-store' })).ok;
 }
 
 interface Positioned {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `stage` | the battle from its creation to its end |
 //! | `bot` | one player: what it does, and what its socket tells it |
+//! | `guests` | the people who play along |
 //! | `referee` | judges the answers to the question that is judged from outside |
 //! | `scene` | what has happened so far, for the screen |
 //! | `screen` | the board in the terminal, or lines where there is none |
@@ -12,6 +13,7 @@
 
 mod bot;
 mod error;
+mod guests;
 mod referee;
 mod scene;
 mod screen;

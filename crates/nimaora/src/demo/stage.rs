@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::bot::{Arena, Bot};
+use super::guests::Guests;
 use super::scene::{Board, Scene, View};
 use super::screen::{Progress, Screen};
 use super::{DemoError, referee};
@@ -87,14 +88,17 @@ pub(super) async fn play(round: Round, server: &Server) -> Result<Played, DemoEr
     let answered = connection.commands().start_battle(with_token(start, Some(&admin))).await;
     answered.map_err(DemoError::refused("start the battle"))?;
     let started = Instant::now();
-    let everybody = bots.iter().map(|bot| bot.participant_id.clone()).collect();
+    let ids: Vec<String> = bots.iter().map(|bot| bot.participant_id.clone()).collect();
+    let known = ids.iter().cloned().collect();
+    let guests = Guests::start(connection.clone(), battle_id.clone(), known, &listening);
     let arena = Arc::new(Arena {
         scene: Arc::clone(&scene),
         referee,
         started,
         ends: started + round.duration,
         opens_every,
-        everybody,
+        bots: ids,
+        guests,
     });
     let took = act(round, bots, &arena).await?;
 

@@ -28,11 +28,12 @@ const TAG_BYTES: usize = 16;
 const PAGE: &str = "index.html";
 
 /// Every file: its name, its type and what is in it.
-const FILES: [(&str, &str, &[u8]); 4] = [
+const FILES: [(&str, &str, &[u8]); 5] = [
     (PAGE, "text/html; charset=utf-8", include_bytes!("../../../../web/dist/index.html")),
     ("arena.js", "text/javascript; charset=utf-8", include_bytes!("../../../../web/dist/arena.js")),
     ("arena.css", "text/css; charset=utf-8", include_bytes!("../../../../web/dist/arena.css")),
     ("mark.svg", "image/svg+xml", include_bytes!("../../../../web/dist/mark.svg")),
+    ("licences.txt", "text/plain; charset=utf-8", include_bytes!("../../../../web/dist/licences.txt")),
 ];
 
 /// The files as they are sent. They are made ready when somebody first asks for one.

@@ -57,7 +57,7 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
       <div class="arena">
         <div class="side">
           {session ? <Own game={game} state={state} /> : <Join game={game} state={state} />}
-          {isOver(state.battle) && <NextBattle nimaora={nimaora} after={state.battle} />}
+          {isOver(state.battle) && <NextBattle nimaora={nimaora} after={state.battle} page="battle" />}
         </div>
         <section class="card board-card" aria-labelledby="board-title">
           <header>

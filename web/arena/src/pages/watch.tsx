@@ -2,11 +2,14 @@
 
 import { type Battle, BattlePhase, type Link, type Nimaora, type Board as Standings } from '@nimaora/client';
 import { useEffect, useState } from 'preact/hooks';
-import { type Move, movesBetween } from '../moves.js';
+import { Feed, type Line } from '../feed.js';
+import { keptAdminToken } from '../kept.js';
 import { Board } from '../parts/board.js';
 import { Frame } from '../parts/frame.js';
 import { HostControls } from '../parts/host-controls.js';
+import { Icon } from '../parts/icons.js';
 import { Loading, useBattle } from '../parts/load.js';
+import { NextBattle } from '../parts/next.js';
 import { LinkSign } from '../parts/standing.js';
 import { say } from '../say.js';
 
@@ -23,20 +26,20 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
   const [battle, setBattle] = useState(first);
   const [link, setLink] = useState<Link>('connecting');
   const [board, setBoard] = useState<Standings>();
-  const [feed, setFeed] = useState<readonly Move[]>([]);
+  const [feed, setFeed] = useState<readonly Line[]>([]);
   useEffect(() => {
     const realtime = nimaora.watch(first.id);
-    let before: Standings | undefined;
+    const token = keptAdminToken();
+    const tell = (lines: readonly Line[]) => setFeed((feed) => [...lines, ...feed].slice(0, FEED_MAX));
+    const happenings = new Feed(first.id, token ? nimaora.host(token) : undefined, tell);
     const refresh = () => nimaora.battle(first.id).then(setBattle, () => undefined);
     realtime.on('link', (now) => {
       setLink(now);
       if (now === 'online') void refresh();
     });
     realtime.on('board', (now) => {
-      const moves = before ? movesBetween(before, now) : [];
-      before = now;
       setBoard(now);
-      if (moves.length > 0) setFeed((feed) => [...moves, ...feed].slice(0, FEED_MAX));
+      happenings.show(now);
     });
     realtime.on('started', () => void refresh());
     realtime.on('finished', () => setBattle((battle) => ({ ...battle, phase: BattlePhase.FINISHED })));
@@ -60,18 +63,19 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
         <section class="card feed" aria-labelledby="feed-title">
           <h2 id="feed-title">As it happens</h2>
           <ol>
-            {feed.map((move) => (
-              <li key={move.key} class={move.change > 0 ? 'rise' : 'fall'}>
-                <span class="sign" aria-hidden="true">
-                  {move.change > 0 ? '▲' : '➹'}
-                </span>
-                <span>{move.text}</span>
+            {feed.map(({ key, tone, text }) => (
+              <li key={key} class={tone}>
+                <Icon name={tone === 'held' ? 'shield' : tone} />
+                <span>{text}</span>
               </li>
             ))}
           </ol>
           {feed.length === 0 && <p class="quiet">Nothing yet.</p>}
         </section>
       </div>
+      {(battle.phase === BattlePhase.FINISHED || battle.phase === BattlePhase.CANCELLED) && (
+        <NextBattle nimaora={nimaora} after={battle} page="watch" />
+      )}
     </Frame>
   );
 }

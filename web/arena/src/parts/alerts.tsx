@@ -3,6 +3,7 @@
 import type { Alert } from '@nimaora/client';
 import { useEffect } from 'preact/hooks';
 import { say } from '../say.js';
+import { Icon } from './icons.js';
 
 /** How long an alert stays, in milliseconds. */
 const ALERT_MS = 7_000;
@@ -49,9 +50,7 @@ function Shown({
   }, [eventId, onDismiss]);
   return (
     <div class={alert.blocked ? 'attacked blocked' : 'attacked'} data-event={eventId}>
-      <span class="sign" aria-hidden="true">
-        {alert.blocked ? '⛨' : '➹'}
-      </span>
+      <Icon name={alert.blocked ? 'shield' : 'arrow'} />
       <p>
         <strong>{say.attacked(alert)}</strong>
         <span>{say.damage(alert)}</span>

@@ -2,6 +2,7 @@
 
 import type { BoardLine } from '@nimaora/client';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { Icon } from './icons.js';
 
 /** How long a line takes to its new place, in milliseconds. */
 const MOVE_MS = 450;
@@ -90,7 +91,7 @@ function Line({ entry, share, own, onAttack, armed }: LineProps) {
           onClick={() => onAttack(entry)}
           aria-label={`Attack ${username}`}
         >
-          <span aria-hidden="true">➶</span> Attack
+          <Icon name="arrow" /> Attack
         </button>
       )}
     </li>

@@ -7,7 +7,14 @@ import { hrefOf } from '../route.js';
 /** How often a newer battle is looked for, in milliseconds. */
 const LOOK_MS = 3_000;
 
-export function NextBattle({ nimaora, after }: { readonly nimaora: Nimaora; readonly after: Battle }) {
+interface Props {
+  readonly nimaora: Nimaora;
+  readonly after: Battle;
+  /** Whether one plays or watches the next one too. */
+  readonly page: 'battle' | 'watch';
+}
+
+export function NextBattle({ nimaora, after, page }: Props) {
   const [next, setNext] = useState<Battle>();
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,8 +43,8 @@ export function NextBattle({ nimaora, after }: { readonly nimaora: Nimaora; read
   return (
     <p class="card next" role="status">
       {next ? (
-        <a class="button primary" href={hrefOf({ page: 'battle', battle: next.joinCode })}>
-          Join the next one: {next.title}
+        <a class="button primary" href={hrefOf({ page, battle: next.joinCode })}>
+          {page === 'watch' ? 'Watch' : 'Join'} the next one: {next.title}
         </a>
       ) : (
         <a href={hrefOf({ page: 'home' })}>All battles</a>

@@ -2,6 +2,7 @@
 
 import type { Holdings, Link } from '@nimaora/client';
 import { say } from '../say.js';
+import { Icon } from './icons.js';
 
 export function Standing({
   holdings,
@@ -13,9 +14,9 @@ export function Standing({
   const { points = 0, arrows = 0, shields = 0 } = holdings ?? {};
   return (
     <section class="standing card" aria-label={`What ${username} holds`}>
-      <Figure name="Points" value={points} sign="◆" known={holdings !== undefined} />
-      <Figure name="Arrows" value={arrows} sign="➶" known={holdings !== undefined} />
-      <Figure name="Shields" value={shields} sign="⛨" known={holdings !== undefined} />
+      <Figure name="Points" value={points} icon="points" known={holdings !== undefined} />
+      <Figure name="Arrows" value={arrows} icon="arrow" known={holdings !== undefined} />
+      <Figure name="Shields" value={shields} icon="shield" known={holdings !== undefined} />
     </section>
   );
 }
@@ -23,15 +24,13 @@ export function Standing({
 function Figure(props: {
   readonly name: string;
   readonly value: number;
-  readonly sign: string;
+  readonly icon: 'points' | 'arrow' | 'shield';
   readonly known: boolean;
 }) {
-  const { name, value, sign, known } = props;
+  const { name, value, icon, known } = props;
   return (
     <div class={`figure ${name.toLowerCase()}`}>
-      <span class="sign" aria-hidden="true">
-        {sign}
-      </span>
+      <Icon name={icon} />
       <strong>{known ? value : '–'}</strong>
       <span class="label">{name}</span>
     </div>
