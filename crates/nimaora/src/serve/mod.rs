@@ -15,6 +15,7 @@
 //! | `outbox` | what a connection has not been sent yet |
 //! | `budget` | how many bytes may be held |
 //! | `refusal` | an answer that says to try again later |
+//! | `arena` | the page to play and to watch in a browser |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
@@ -23,6 +24,7 @@
 
 mod accept;
 mod answer;
+mod arena;
 mod body;
 mod budget;
 mod error;
@@ -128,6 +130,9 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let mut roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
     let mut pages = probes::routes(health.clone(), metrics.clone());
+    if roles.queries.is_some() {
+        pages = pages.merge(arena::routes());
+    }
     if let Some(realtime) = &roles.realtime {
         pages = pages.merge(realtime.routes());
     }
