@@ -1,5 +1,6 @@
 //! Which roles a process has, and which stores they stand on. A store is chosen by the scheme of its URL.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
