@@ -8,6 +8,7 @@
     reason = "a test that fails panics"
 )]
 
+mod arena;
 mod audit;
 mod battle;
 mod cluster;

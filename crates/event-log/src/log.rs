@@ -12,7 +12,8 @@ use crate::types::{
 /// An append-only log of events in streams, with one order over all of them.
 ///
 /// - **Durable**: when [`append`](EventLog::append) answers, the events survive kill -9 and loss of power.
-/// - **Atomic**: all events of an append are there, at consecutive revisions and positions, or none.
+/// - **Atomic**: all events of an append are there, at consecutive revisions and increasing positions with no other event between
+///   them, or none.
 /// - **Ordered**: revisions count from 0 without gaps in each stream; positions strictly increase over the whole log,
 ///   and are given at commit, so that a reader who has seen position p never later finds an event before p.
 /// - **Fenced**: an append whose expectation is wrong fails with the stream's actual revision and writes nothing.

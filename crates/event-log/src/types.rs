@@ -68,7 +68,7 @@ pub struct Append {
 }
 
 /// Where an append went. For a repeat, where it went the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The revision of the last event.
     pub last_revision: Revision,
@@ -78,6 +78,18 @@ pub struct Appended {
     pub last_position: Position,
     /// Whether nothing was written because the log had these events already.
     pub repeated: bool,
+    /// The position of each event, where they do not follow one another without gaps.
+    pub scattered: Option<Arc<[Position]>>,
+}
+
+impl Appended {
+    /// The position of the append's event with this index, from 0; of the last one where there are not so many.
+    pub fn position(&self, index: usize) -> Position {
+        match &self.scattered {
+            Some(positions) => positions.get(index).copied().unwrap_or(self.last_position),
+            None => (self.first_position + index as u64).min(self.last_position),
+        }
+    }
 }
 
 /// An event as the log holds it.

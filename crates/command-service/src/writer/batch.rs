@@ -116,7 +116,7 @@ impl Callers {
             let answer = match then {
                 Then::Accepted { outcome, last_index, decided_at } => {
                     accepted += 1;
-                    let position = appended.first_position + last_index as u64;
+                    let position = appended.position(last_index);
                     Ok(Decided::Done(Answer { outcome, position, decided_at, repeated: false }))
                 }
                 Then::Fixed(reply) => reply,

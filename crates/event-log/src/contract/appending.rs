@@ -66,6 +66,9 @@ pub async fn a_batch_is_at_consecutive_revisions_and_increasing_positions(log: S
     equal("the batch", &ids(&read[1..]), &new_ids(&batch))?;
     let positions = read.get(1).zip(read.last()).map(|(first, last)| (first.position, last.position));
     equal("where it went", &positions, &Some((appended.first_position, appended.last_position)))?;
+    let each: Vec<_> = (0..batch.len()).map(|index| appended.position(index)).collect();
+    let promised: Vec<_> = read[1..].iter().map(|event| event.position).collect();
+    equal("where each event went", &each, &promised)?;
     equal("its last revision", &appended.last_revision, &50)
 }
 
@@ -81,17 +84,21 @@ pub async fn a_repeat_answers_where_it_went_and_writes_nothing(log: SharedLog) -
     streams.append("other", Expected::Any, &events(4)).await?;
 
     let repeats = [
-        (&first, Expected::NoStream, first_appended),
-        (&first, Expected::Any, first_appended),
-        (&first, Expected::Exists, first_appended),
-        (&second, Expected::Exact(2), second_appended),
-        (&second, Expected::Any, second_appended),
-        (&third, Expected::Any, third_appended),
-        (&third, Expected::Exact(4), third_appended),
+        (&first, Expected::NoStream, &first_appended),
+        (&first, Expected::Any, &first_appended),
+        (&first, Expected::Exists, &first_appended),
+        (&second, Expected::Exact(2), &second_appended),
+        (&second, Expected::Any, &second_appended),
+        (&third, Expected::Any, &third_appended),
+        (&third, Expected::Exact(4), &third_appended),
     ];
     for (events, expected, appended) in repeats {
         let repeat = streams.append("s", expected, events).await?;
-        equal(&format!("the repeat with {expected:?}"), &repeat, &Appended { repeated: true, ..appended })?;
+        equal(
+            &format!("the repeat with {expected:?}"),
+            &repeat,
+            &Appended { repeated: true, ..appended.clone() },
+        )?;
     }
     let all = [new_ids(&first), new_ids(&second), new_ids(&third)].concat();
     equal("the stream's events", &streams.ids("s").await?, &all)

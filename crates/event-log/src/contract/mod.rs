@@ -95,7 +95,8 @@ struct Streams {
 
 impl Streams {
     fn new(log: SharedLog) -> Self {
-        Self { log, prefix: format!("contract-{}-", Uuid::new_v4().simple()) }
+        // A log may take streams of battles only.
+        Self { log, prefix: format!("battle-contract-{}-", Uuid::new_v4().simple()) }
     }
 
     fn name(&self, name: &str) -> String {

@@ -190,6 +190,7 @@ impl Run<'_> {
                 first_position: first.position,
                 last_position: last.position,
                 repeated: true,
+                scattered: None,
             })
         }))
     }
@@ -212,7 +213,13 @@ impl Run<'_> {
             return Ok(Judged::Wrong(tail.last_revision));
         }
         let (last_revision, first_position, last_position) = (last.0, first.1, last.1);
-        Ok(Judged::Repeat(Appended { last_revision, first_position, last_position, repeated: true }))
+        Ok(Judged::Repeat(Appended {
+            last_revision,
+            first_position,
+            last_position,
+            repeated: true,
+            scattered: None,
+        }))
     }
 
     async fn read(&self, from: Revision, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {

@@ -49,7 +49,9 @@ pub(super) const SINGLE_GETS_MAX: usize = 3;
 /// A server forgets a consumer that nobody pulls from after so long.
 pub(super) const CONSUMER_IDLE: Duration = Duration::from_secs(30);
 /// How long a pull waits for news; then the head is looked at.
-pub(super) const PULL_WAIT: Duration = Duration::from_secs(2);
+pub(super) const PULL_WAIT: Duration = Duration::from_millis(750);
+/// How much later the server may end a pull without news. When it is silent for longer, its consumer counts as lost.
+pub(super) const PULL_SILENCE: Duration = Duration::from_millis(750);
 /// One try of an append or of a request; there may be several within the deadline.
 pub(super) const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -86,6 +86,7 @@ pub(super) fn appended(sequence: u64, first_revision: Revision, count: usize, re
         first_position: position(sequence, 0),
         last_position: position(sequence, last),
         repeated,
+        scattered: None,
     }
 }
 

@@ -21,11 +21,10 @@ use super::standing::Standing;
 use super::syncing::{self, Syncing};
 use crate::error::ReadError;
 use crate::metrics::{self, Retried};
+use crate::pause::backoff;
+pub(super) use crate::pause::pause;
 use crate::types::Position;
 
-/// The shortest and the longest pause before the same is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Silence on a connection after which the server is asked whether it is there; twice that, and the connection counts as lost.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -189,21 +188,4 @@ async fn note(event: Event, connections: Arc<AtomicU64>) {
         Event::Disconnected => drop(connections.fetch_add(1, Ordering::SeqCst)),
         other => tracing::debug!(%other, "from the connection to NATS"),
     }
-}
-
-/// Waits before the next try; false when there is no time for one.
-pub(super) async fn pause(tries: u32, deadline: Instant) -> bool {
-    let until = Instant::now() + backoff(tries);
-    if until >= deadline {
-        return false;
-    }
-    tokio::time::sleep_until(until).await;
-    true
-}
-
-/// Twice as long after each try, and between half of that and all of it, so that those who failed together do not come together.
-fn backoff(tries: u32) -> Duration {
-    let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(PAUSE_MAX);
-    let chance = (uuid::Uuid::new_v4().as_u128() & 0xff) as u32;
-    longest / 2 + longest / 2 * chance / 255
 }

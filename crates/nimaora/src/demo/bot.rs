@@ -12,6 +12,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
 
 use super::error::DemoError;
+use super::guests::Guests;
 use super::referee::Script;
 use super::scene::{Alert, Scene};
 use crate::client::{APP_KEY, Connection, PusherSocket, bearer, command_id, with_token};
@@ -91,8 +92,9 @@ pub(super) struct Arena {
     pub(super) ends: Instant,
     /// How long after one another its questions open.
     pub(super) opens_every: Duration,
-    /// Everybody's id.
-    pub(super) everybody: Vec<String>,
+    /// Every bot's id.
+    pub(super) bots: Vec<String>,
+    pub(super) guests: Arc<Guests>,
 }
 
 /// A player that has joined.
@@ -219,24 +221,31 @@ impl Bot {
         verdict != Verdict::Wrong
     }
 
+    /// Attacks somebody. The alerts of bots are awaited; those of people come where they play.
     async fn attack(&mut self, arena: &Arena) {
         let Some(target_id) = self.target(arena) else { return };
         let sent = Instant::now();
+        let is_bot = arena.bots.contains(&target_id);
         let wish = AttackRequest { command_id: command_id(), target_id };
         match self.connection.commands().attack(with_token(wish, Some(&self.bearer))).await {
             Ok(attacked) => {
                 let attacked = attacked.into_inner();
                 self.arrows = attacked.balance.unwrap_or_default().arrows;
                 arena.scene.count(|counts| counts.commands += 1);
-                arena.scene.attacked(attacked.position, attacked.blocked, sent);
+                if is_bot {
+                    arena.scene.attacked(attacked.position, attacked.blocked, sent);
+                }
             }
             Err(status) => count_failure(&arena.scene, &status),
         }
     }
 
     fn target(&mut self, arena: &Arena) -> Option<String> {
+        if let Some(guest) = arena.guests.due() {
+            return Some(guest);
+        }
         let leaders = arena.scene.leaders();
-        let among = if self.rng.f64() < AIMS_HIGH { &leaders } else { &arena.everybody };
+        let among = if self.rng.f64() < AIMS_HIGH { &leaders } else { &arena.bots };
         let others: Vec<&String> = among.iter().filter(|id| **id != self.participant_id).collect();
         self.rng.choice(others).cloned()
     }

@@ -1,10 +1,11 @@
 //! `nimaora demo`: a server in a temporary folder and a battle of bots, which reach it as any client would: commands over gRPC,
-//! boards and alerts over WebSockets.
+//! boards and alerts over WebSockets. A person can play along in a browser; then battle follows battle.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `stage` | the battle from its creation to its end |
 //! | `bot` | one player: what it does, and what its socket tells it |
+//! | `guests` | the people who play along |
 //! | `referee` | judges the answers to the question that is judged from outside |
 //! | `scene` | what has happened so far, for the screen |
 //! | `screen` | the board in the terminal, or lines where there is none |
@@ -12,6 +13,7 @@
 
 mod bot;
 mod error;
+mod guests;
 mod referee;
 mod scene;
 mod screen;
@@ -28,6 +30,7 @@ use nimaora_runtime::telemetry;
 use crate::config::Config;
 use crate::serve::{self, Server};
 use crate::signals::Signals;
+use stage::Round;
 
 pub use error::DemoError;
 
@@ -38,6 +41,10 @@ const PLAYERS_MAX: i64 = 1_000;
 /// The shortest battle that there is something to see of, and the longest.
 const DURATION_MIN: Duration = Duration::from_secs(2);
 const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long a battle with people in it lasts at least.
+const WITH_GUESTS: Duration = Duration::from_secs(90);
+/// For how long people can join a battle that follows another one before it starts.
+const GATHERING: Duration = Duration::from_secs(10);
 
 /// How the battle of bots is.
 #[derive(Args, Clone, Debug)]
@@ -51,6 +58,9 @@ pub struct DemoArgs {
     /// What the bots' choices follow from; drawn when left out.
     #[arg(long)]
     seed: Option<u64>,
+    /// Let battle follow battle until Ctrl-C; otherwise they do as long as somebody plays along in a browser.
+    #[arg(long)]
+    keep: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -61,7 +71,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Shows a battle to its end. Ctrl-C ends it early. The temporary folder is removed in either case.
+/// Shows a battle to its end, and more as long as people play along. Ctrl-C ends it early. The temporary folder is removed in either case.
 ///
 /// # Errors
 /// [`DemoError`]: the server did not start, or did not do what a bot cannot do without.
@@ -92,8 +102,18 @@ async fn show(args: &DemoArgs, server: &Server) -> Result<(), DemoError> {
         server.address(),
         server.data_dir().display(),
     ))?;
-    let played = stage::play(args, seed, server).await?;
-    print(&summary::text(&played))
+    let mut round = Round { bots: args.players, duration: args.duration, seed, gathering: Duration::ZERO };
+    loop {
+        let played = stage::play(round, server).await?;
+        print(&summary::text(&played))?;
+        let had_guests = played.had_guests();
+        if !had_guests && !args.keep {
+            return Ok(());
+        }
+        let duration = if had_guests { args.duration.max(WITH_GUESTS) } else { args.duration };
+        round = Round { duration, seed: round.seed.wrapping_add(1), gathering: GATHERING, ..round };
+        print("\nThe next battle takes joins. Ctrl-C ends the demo.\n")?;
+    }
 }
 
 fn print(text: &str) -> Result<(), DemoError> {

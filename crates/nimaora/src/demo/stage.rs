@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_api::v1::{
-    CreateBattleRequest, FinishBattleRequest, GetLeaderboardRequest, GetLeaderboardResponse, Rules,
-    StartBattleRequest,
+    CreateBattleRequest, CreateBattleResponse, FinishBattleRequest, GetLeaderboardRequest,
+    GetLeaderboardResponse, Rules, StartBattleRequest,
 };
 use nimaora_runtime::Shutdown;
 use tokio::task::JoinSet;
@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep};
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::bot::{Arena, Bot};
+use super::guests::Guests;
 use super::scene::{Board, Scene, View};
 use super::screen::{Progress, Screen};
-use super::{DemoArgs, DemoError, referee};
+use super::{DemoError, referee};
 use crate::client::{APP_KEY, Connection, PusherSocket, bearer, command_id, with_token};
 use crate::quiz::{self, INITIAL, POINTS_PER_ATTACK, RIDDLES};
 use crate::serve::Server;
@@ -30,6 +31,19 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
+/// How a battle is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round {
+    /// How many bots play.
+    pub(super) bots: u32,
+    /// How long it lasts.
+    pub(super) duration: Duration,
+    /// What the bots' choices follow from.
+    pub(super) seed: u64,
+    /// For how long it takes joins before it starts.
+    pub(super) gathering: Duration,
+}
+
 /// What came of the battle.
 pub(super) struct Played {
     pub(super) standings: GetLeaderboardResponse,
@@ -38,19 +52,30 @@ pub(super) struct Played {
     pub(super) took: Duration,
 }
 
+impl Played {
+    /// Whether somebody took part who is no bot.
+    pub(super) fn had_guests(&self) -> bool {
+        self.standings.total > self.players
+    }
+}
+
 /// Plays a battle to its end and shows it.
-pub(super) async fn play(args: &DemoArgs, seed: u64, server: &Server) -> Result<Played, DemoError> {
+pub(super) async fn play(round: Round, server: &Server) -> Result<Played, DemoError> {
     let authority = server.address().to_string();
     let url = format!("http://{authority}");
     let admin = bearer(server.admin_token()).ok_or(DemoError::Token)?;
     let connection = Connection::open(&url).await?;
     // The last question opens with a fifth of the time to go.
-    let opens_every = args.duration.mul_f64(0.8) / u32::try_from(RIDDLES.len() - 1).unwrap_or(u32::MAX);
-    let battle_id = create(&connection, &admin, opens_every).await?;
+    let opens_every = round.duration.mul_f64(0.8) / u32::try_from(RIDDLES.len() - 1).unwrap_or(u32::MAX);
+    let CreateBattleResponse { battle_id, join_code, .. } = create(&connection, &admin, opens_every).await?;
+    super::print(&format!(
+        "Play along in a browser:  {url}/#/battle/{join_code}\n\
+         Watch on a big screen:    {url}/#/watch/{join_code}\n\n"
+    ))?;
 
     let (scene, listening) = (Arc::new(Scene::new()), Shutdown::new());
-    let bots = join(args.players, &url, &battle_id, seed).await?;
-    scene.count(|counts| counts.commands += u64::from(args.players) + 2);
+    let bots = join(round.bots, &url, &battle_id, round.seed).await?;
+    scene.count(|counts| counts.commands += u64::from(round.bots) + 2);
     watch(&authority, &battle_id, Arc::clone(&scene), &listening).await?;
     for bot in &bots {
         bot.listen(&authority, &battle_id, Arc::clone(&scene), &listening).await?;
@@ -58,20 +83,24 @@ pub(super) async fn play(args: &DemoArgs, seed: u64, server: &Server) -> Result<
     let referee =
         referee::start(connection.clone(), admin.clone(), battle_id.clone(), Arc::clone(&scene), &listening);
 
+    sleep(round.gathering).await;
     let start = StartBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
     let answered = connection.commands().start_battle(with_token(start, Some(&admin))).await;
     answered.map_err(DemoError::refused("start the battle"))?;
     let started = Instant::now();
-    let everybody = bots.iter().map(|bot| bot.participant_id.clone()).collect();
+    let ids: Vec<String> = bots.iter().map(|bot| bot.participant_id.clone()).collect();
+    let known = ids.iter().cloned().collect();
+    let guests = Guests::start(connection.clone(), battle_id.clone(), known, &listening);
     let arena = Arc::new(Arena {
         scene: Arc::clone(&scene),
         referee,
         started,
-        ends: started + args.duration,
+        ends: started + round.duration,
         opens_every,
-        everybody,
+        bots: ids,
+        guests,
     });
-    let took = act(args, bots, &arena).await?;
+    let took = act(round, bots, &arena).await?;
 
     let finish = FinishBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
     let finished = connection.commands().finish_battle(with_token(finish, Some(&admin))).await;
@@ -86,14 +115,14 @@ pub(super) async fn play(args: &DemoArgs, seed: u64, server: &Server) -> Result<
     let standings = connection.queries().get_leaderboard(with_token(asked, None)).await;
     let standings = standings.map_err(DemoError::refused("tell the standings"))?.into_inner();
     listening.finish(STOP_TIMEOUT).await;
-    Ok(Played { standings, view: scene.view(), players: args.players, took })
+    Ok(Played { standings, view: scene.view(), players: round.bots, took })
 }
 
 async fn create(
     connection: &Connection,
     admin: &MetadataValue<Ascii>,
     opens_every: Duration,
-) -> Result<String, DemoError> {
+) -> Result<CreateBattleResponse, DemoError> {
     let rules = Rules { initial: Some(INITIAL), points_per_attack: POINTS_PER_ATTACK, ..Rules::default() };
     let wish = CreateBattleRequest {
         command_id: command_id(),
@@ -103,7 +132,7 @@ async fn create(
         schedule: None,
     };
     let created = connection.commands().create_battle(with_token(wish, Some(admin))).await;
-    Ok(created.map_err(DemoError::refused("create a battle"))?.into_inner().battle_id)
+    Ok(created.map_err(DemoError::refused("create a battle"))?.into_inner())
 }
 
 async fn join(players: u32, url: &str, battle_id: &str, seed: u64) -> Result<Vec<Bot>, DemoError> {
@@ -151,7 +180,7 @@ async fn watch(
 }
 
 /// Lets the bots play and draws what happens; answers how long that took.
-async fn act(args: &DemoArgs, bots: Vec<Bot>, arena: &Arc<Arena>) -> Result<Duration, DemoError> {
+async fn act(round: Round, bots: Vec<Bot>, arena: &Arc<Arena>) -> Result<Duration, DemoError> {
     let mut playing: JoinSet<()> = bots.into_iter().map(|bot| bot.play(Arc::clone(arena))).collect();
     let mut screen = Screen::new();
     let mut frames = tokio::time::interval(FRAME);
@@ -159,22 +188,22 @@ async fn act(args: &DemoArgs, bots: Vec<Bot>, arena: &Arc<Arena>) -> Result<Dura
     while !playing.is_empty() && Instant::now() < give_up {
         tokio::select! {
             Some(played) = playing.join_next() => played?,
-            _ = frames.tick() => screen.draw(&arena.scene.view(), progress(args, arena))?,
+            _ = frames.tick() => screen.draw(&arena.scene.view(), progress(round, arena))?,
         }
     }
-    screen.draw(&arena.scene.view(), progress(args, arena))?;
+    screen.draw(&arena.scene.view(), progress(round, arena))?;
     screen.end()?;
     Ok(arena.started.elapsed())
 }
 
-fn progress(args: &DemoArgs, arena: &Arena) -> Progress {
+fn progress(round: Round, arena: &Arena) -> Progress {
     let elapsed = arena.started.elapsed();
     let opened = elapsed.as_secs_f64() / arena.opens_every.as_secs_f64();
     Progress {
-        players: args.players,
+        players: round.bots,
         question: (opened as usize + 1).min(RIDDLES.len()),
         questions: RIDDLES.len(),
-        left: args.duration.saturating_sub(elapsed),
-        done: (elapsed.as_secs_f64() / args.duration.as_secs_f64()).min(1.0),
+        left: round.duration.saturating_sub(elapsed),
+        done: (elapsed.as_secs_f64() / round.duration.as_secs_f64()).min(1.0),
     }
 }

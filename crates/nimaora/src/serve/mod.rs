@@ -6,6 +6,7 @@
 //! | [`run`] | `nimaora serve`: signals, and what is printed |
 //! | `roles` | the services of this process, put together |
 //! | `stores` | the stores that they stand on, as the settings name them |
+//! | `shared_log` | a log that other processes use too, for servers and audits |
 //! | `projections` | what operators ask about the projections |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
@@ -14,6 +15,7 @@
 //! | `outbox` | what a connection has not been sent yet |
 //! | `budget` | how many bytes may be held |
 //! | `refusal` | an answer that says to try again later |
+//! | `arena` | the page to play and to watch in a browser |
 //! | `probes` | health, readiness, metrics; gRPC health and reflection |
 //! | `accept` | the loop that takes connections |
 //! | `files` | how many files the process may open |
@@ -22,6 +24,7 @@
 
 mod accept;
 mod answer;
+mod arena;
 mod body;
 mod budget;
 mod error;
@@ -36,6 +39,7 @@ mod rebuilds;
 mod refusal;
 mod roles;
 pub mod run;
+pub(crate) mod shared_log;
 mod stores;
 
 use std::net::SocketAddr;
@@ -126,6 +130,9 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let mut roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();
     let mut pages = probes::routes(health.clone(), metrics.clone());
+    if roles.queries.is_some() {
+        pages = pages.merge(arena::routes());
+    }
     if let Some(realtime) = &roles.realtime {
         pages = pages.merge(realtime.routes());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use nimaora_domain::BattleId;
 use nimaora_local_servers::{Nats, NatsOptions, Program, scratch};
 
@@ -15,6 +16,7 @@ use crate::bus::{BusError, BusMessage, ChangeBus, Changes};
 use crate::change::{Change, ChangeBatch};
 use crate::lane::Lane;
 use crate::nats::{NatsBus, NatsBusConfig};
+use crate::relay::{Relay, Relayed};
 
 /// A bus and its server.
 pub(super) struct Served {
@@ -46,6 +48,17 @@ impl ChangeBus for Served {
 
     async fn follow(&self, battle_id: BattleId, lanes: &[Lane]) -> Result<Box<dyn Changes>, BusError> {
         self.bus.follow(battle_id, lanes).await
+    }
+}
+
+#[async_trait]
+impl Relay for Served {
+    async fn send(&self, message: Bytes) -> Result<(), BusError> {
+        self.bus.send(message).await
+    }
+
+    async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
+        self.bus.listen().await
     }
 }
 
