@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::DevError;
 use super::chaos::Chaos;
 use super::node::{Node, Order};
-use super::services::Services;
+use super::services::{self, Services};
 use crate::config::Role;
 use crate::signals::Signals;
 
@@ -51,6 +51,10 @@ struct Nodes {
 pub(super) async fn run(args: ClusterArgs) -> Result<(), DevError> {
     // Logs that are set up already are as good.
     let _ = telemetry::init_logs("warn", LogFormat::Text);
+    let missing = services::missing();
+    if !missing.is_empty() {
+        return Err(DevError::Missing(missing));
+    }
     let mut signals = Signals::new().map_err(DevError::io("wait for signals"))?;
     let dir = std::path::absolute(&args.data_dir).map_err(DevError::io("find the data folder"))?;
     say("starting PostgreSQL, PgBouncer, Redis and three NATS servers\n");
@@ -107,8 +111,10 @@ impl Nodes {
     ) -> Result<(), DevError> {
         let all_ready = async {
             for ready in &mut self.ready {
-                // A sender that is gone has an error to tell.
-                let _ = ready.wait_for(|ready| *ready).await;
+                // One that is gone has an error to tell, which ends this wait.
+                if ready.wait_for(|ready| *ready).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
             }
         };
         tokio::select! {
