@@ -4,18 +4,23 @@
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
-    reason = "a test that fails panics"
+    clippy::print_stderr,
+    reason = "a test that fails panics, and says before what it saw"
 )]
 
 mod arena;
 mod audit;
+mod bad_days;
 mod battle;
 mod cluster;
 mod crash;
+mod dev;
 mod disk;
 mod players;
 mod projections;
+mod proof;
 mod pusher;
 mod rolling;
 mod server;

@@ -31,19 +31,36 @@ impl Server {
 
     /// The same, with its log going elsewhere.
     pub async fn start_logging_to(log: Stdio, data_dir: &Path, listen: &str) -> Self {
-        Self::spawn(log, &[], data_dir, listen).await
+        Self::spawn(log, &[], &[], data_dir, listen).await
     }
 
     /// The same, with settings.
     pub async fn start_with(settings: &[&str], data_dir: &Path, listen: &str) -> Self {
-        Self::spawn(Stdio::inherit(), settings, data_dir, listen).await
+        Self::start_in(&[], settings, data_dir, listen).await
     }
 
-    async fn spawn(log: Stdio, settings: &[&str], data_dir: &Path, listen: &str) -> Self {
+    /// The same, with variables in its environment.
+    pub async fn start_in(
+        environment: &[(&str, &str)],
+        settings: &[&str],
+        data_dir: &Path,
+        listen: &str,
+    ) -> Self {
+        Self::spawn(Stdio::inherit(), environment, settings, data_dir, listen).await
+    }
+
+    async fn spawn(
+        log: Stdio,
+        environment: &[(&str, &str)],
+        settings: &[&str],
+        data_dir: &Path,
+        listen: &str,
+    ) -> Self {
         let mut process = Command::new(BINARY)
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .args(settings)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -61,11 +78,24 @@ impl Server {
         self.data_dir
     }
 
+    /// Stops it in the middle of whatever it does, as a machine that hangs.
+    pub async fn pause(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    pub async fn resume(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+
     /// SIGTERM, and the exit code.
     pub async fn terminate(mut self) -> i32 {
-        let id = self.process.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-        assert!(sent.success());
+        self.signal("-TERM").await;
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
         status.code().unwrap()
     }
