@@ -142,6 +142,10 @@ pub trait Leaderboard: Send + Sync + 'static {
     /// Puts a battle's whole board in the place of an older one, or of none. A newer one stays.
     async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError>;
 
+    /// Lets these boards go, whatever they say. The projection makes those of battles that are not over anew from the log; until then, and
+    /// for the others, the tables answer.
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError>;
+
     /// The positions of these battles, in their order; `None` for one that is not held.
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError>;
 

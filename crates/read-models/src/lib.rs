@@ -6,6 +6,7 @@
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
 //! | [`rebuild`] | the [`Rebuildable`] port: tables built anew beside those in use |
 //! | [`rows`] | what the tables hold |
+//! | [`parked`] | [`ParkedPages`]: all events that are parked, page by page |
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
@@ -24,6 +25,7 @@ pub mod error;
 pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
+pub mod parked;
 pub mod postgres;
 pub mod rebuild;
 pub mod redis;
@@ -39,6 +41,7 @@ pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
     WholeBoard,
 };
+pub use parked::ParkedPages;
 pub use rebuild::{Comparison, Difference, HeldTables, NextTables, Rebuildable, TableRows};
 pub use replica::ReplicaFirst;
 pub use rows::{

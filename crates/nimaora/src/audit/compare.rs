@@ -7,7 +7,9 @@ use std::fmt::Debug;
 use nimaora_domain::{BattleId, Participant, Status};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Direction, Position};
-use nimaora_read_models::{BattleView, Board, Leaderboard, ParticipantView, ReadModels, StoreError};
+use nimaora_read_models::{
+    BattleView, Board, Leaderboard, ParkedPages, ParticipantView, ReadModels, StoreError,
+};
 
 use super::error::AuditError;
 use super::walk::{Fold, fold_to};
@@ -16,8 +18,6 @@ use super::walk::{Fold, fold_to};
 const TRIES_MAX: usize = 10;
 /// Battles in one page of the tables.
 const PAGE_BATTLES: u32 = 500;
-/// Parked events in one page of the tables.
-const PAGE_PARKED_EVENTS: u32 = 500;
 
 /// How much was compared.
 #[derive(Debug, Default)]
@@ -189,11 +189,8 @@ async fn parked(
     upto: Position,
 ) -> Result<Vec<Position>, AuditError> {
     let stream = battle_id.stream();
-    let (mut after, mut positions) = (0, Vec::new());
-    loop {
-        let page = tables.parked(after, PAGE_PARKED_EVENTS).await.map_err(failed("the tables"))?;
-        let Some(last) = page.last() else { return Ok(positions) };
-        after = last.position;
+    let (mut pages, mut positions) = (ParkedPages::of(tables), Vec::new());
+    while let Some(page) = pages.next().await.map_err(failed("the tables"))? {
         for row in page.iter().filter(|row| row.stream == stream && row.position <= upto) {
             let events = log.read_stream(&stream, row.revision, Direction::Forwards, 1).await?;
             if !events.iter().any(|event| event.position == row.position && event.id == row.event_id) {
@@ -205,6 +202,7 @@ async fn parked(
             positions.push(row.position);
         }
     }
+    Ok(positions)
 }
 
 /// Compares the battle's board.

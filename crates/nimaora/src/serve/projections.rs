@@ -17,7 +17,7 @@ use nimaora_api::v1::{
 use nimaora_domain::{BattleId, Timestamp};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Direction, Filter, Position, ReadError};
-use nimaora_projection_service::rebuild::PROJECTION_VERSION;
+use nimaora_projection_service::rebuild::{PROJECTION_VERSION, version_of};
 use nimaora_read_models::{Discarded, ReadModels, StoreError};
 use nimaora_runtime::Clock;
 use nimaora_sessions::{Role, TokenVerifier};
@@ -85,7 +85,8 @@ impl ProjectionAdmin {
 
     async fn battles(&self) -> Result<Projection, Status> {
         // The tables first: what they hold was in the log before, so the head is never before them.
-        let applied = self.tables.checkpoints().await.map_err(|error| of_tables(&error))?.tables;
+        let checkpoints = self.tables.checkpoints().await.map_err(|error| of_tables(&error))?;
+        let applied = checkpoints.tables;
         let head = self.log.status().await.map_err(|error| of_log(&error))?.head;
         let behind = self.behind(applied).await.map_err(|error| of_log(&error))?;
         let waited = behind.oldest_ms.map_or(0, |since| self.clock.now_ms().saturating_sub(since));
@@ -97,6 +98,7 @@ impl ProjectionAdmin {
             behind_by_more: behind.by_more,
             behind_ms: u64::try_from(waited).unwrap_or(0),
             version: PROJECTION_VERSION,
+            stored_version: version_of(&checkpoints),
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log_server::{EventStore, NodePassword, Tls};
+use nimaora_projection_service::parity::BoardsBeside;
 use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
@@ -158,7 +159,10 @@ impl Builder<'_> {
             return Ok(None);
         };
         let config = self.config.projection.projection(self.clock.clone());
-        let rebuilds = Rebuilds::new(Arc::clone(&log), read.rebuildable, config.clone(), self.tasks.clone());
+        let (leaderboard, tables) = (Arc::clone(&read.leaderboard), Arc::clone(&read.tables));
+        let boards = BoardsBeside { leaderboard, tables };
+        let (config_of_rebuilds, tasks) = (config.clone(), self.tasks.clone());
+        let rebuilds = Rebuilds::new(Arc::clone(&log), read.rebuildable, boards, config_of_rebuilds, tasks);
         let admin = ProjectionAdmin {
             log: Arc::clone(&log),
             tables: Arc::clone(&read.tables),

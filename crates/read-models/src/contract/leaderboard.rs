@@ -28,6 +28,7 @@ macro_rules! leaderboard_contract {
             goes_on_from_a_batch_that_repeats_a_part,
             restores_a_whole_board,
             restores_nothing_old,
+            lets_a_board_go_whatever_it_says,
             holds_a_board_without_lines,
             shows_a_reader_all_of_a_batch_or_none,
             agrees_with_a_plain_sort
@@ -252,6 +253,17 @@ pub async fn restores_nothing_old(boards: &dyn Leaderboard) {
     boards.restore(&whole(3, 10)).await.unwrap();
     boards.restore(&whole(3, 11)).await.unwrap();
     assert_eq!(boards.top(battle(1), 10).await.unwrap(), before);
+}
+
+/// A board that is wrong is let go, is not there then, and can be put back although its revision is no newer.
+pub async fn lets_a_board_go_whatever_it_says(board: &dyn Leaderboard) {
+    board.restore(&whole(3, 3)).await.unwrap();
+    board.forget(&[battle(1), battle(2)]).await.unwrap();
+    assert!(matches!(board.top(battle(1), 10).await, Err(StoreError::NotHeld(_))));
+    let mut right = whole(3, 3);
+    right.lines.truncate(2);
+    board.restore(&right).await.unwrap();
+    assert_eq!(board.top(battle(1), 10).await.unwrap().total, 2);
 }
 
 /// A battle in which nobody is has a board all the same.

@@ -51,6 +51,7 @@ pub struct RedisLeaderboard {
     stage: Script,
     restore: Script,
     read: Script,
+    forget: Script,
 }
 
 /// The keys of a battle.
@@ -89,6 +90,7 @@ impl RedisLeaderboard {
             stage: Script::new(include_str!("lua/stage.lua")),
             restore: Script::new(include_str!("lua/restore.lua")),
             read: Script::new(include_str!("lua/read.lua")),
+            forget: Script::new(include_str!("lua/forget.lua")),
         })
     }
 
@@ -127,6 +129,12 @@ impl RedisLeaderboard {
         let keys = Keys::of(battle_id);
         let answer = self.read.call(&self.link, &keys.both(), args, self.config.read_timeout).await?;
         answer::board(&answer)?.ok_or(StoreError::NotHeld(battle_id))
+    }
+
+    async fn forget_one(&self, battle_id: BattleId) -> Result<(), StoreError> {
+        let keys = Keys::of(battle_id);
+        self.forget.call(&self.link, &keys.both(), &[], self.config.write_timeout).await?;
+        Ok(())
     }
 
     async fn position(&self, battle_id: BattleId) -> Result<Option<Position>, StoreError> {
@@ -253,6 +261,15 @@ impl Leaderboard for RedisLeaderboard {
                 Err(StoreError::Unavailable { reason: "Redis lost a board while it was restored".to_owned() })
             }
         }
+    }
+
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError> {
+        let mut each = Vec::with_capacity(battles.len());
+        for &battle_id in battles {
+            each.push(self.forget_one(battle_id));
+        }
+        let answers = stream::iter(each).buffered(self.config.battles_at_once_max.max(1));
+        answers.collect::<Vec<_>>().await.into_iter().collect()
     }
 
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::words::{kind, phase};
-use super::{CHANGES, TABLES, misfit};
+use super::{CHANGES, TABLES, VERSION, misfit};
 use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{Board, BoardEntry};
@@ -156,10 +156,10 @@ pub(crate) fn checkpoints(rows: &[impl StoredRow]) -> Result<Checkpoints, StoreE
         if row.integer("position")?.is_none() {
             continue;
         }
-        found.begun = true;
         match row.text("name")? {
-            TABLES => found.tables = row.number("position")?,
-            CHANGES => found.changes = row.number("position")?,
+            TABLES => (found.begun, found.tables) = (true, row.number("position")?),
+            CHANGES => (found.begun, found.changes) = (true, row.number("position")?),
+            VERSION => found.version = Some(row.number("position")?),
             other => return Err(misfit("checkpoint", other)),
         }
     }
