@@ -27,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const ADAPTERS: &[(&str, &str)] = &[
     ("EmbeddedLog", "event-log"),
     ("JetStreamLog", "event-log"),
+    ("KurrentDbLog", "event-log"),
     ("MemoryLeaderboard", "read-models"),
     ("RedisLeaderboard", "read-models"),
     ("ReplicaFirst", "read-models"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use async_trait::async_trait;
+use bytes::Bytes;
 use nimaora_domain::BattleId;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -11,16 +12,27 @@ use tokio::sync::broadcast;
 use crate::bus::{BusError, BusMessage, ChangeBus, Changes};
 use crate::change::ChangeBatch;
 use crate::lane::Lane;
+use crate::relay::{Relay, RelayMessage, Relayed};
 
 /// Batches that wait for a slow follower. When more come, it is told that it lagged.
 const QUEUE_BATCHES_MAX: usize = 1_024;
 
 type Channels = AHashMap<BattleId, broadcast::Sender<Arc<ChangeBatch>>>;
 
+/// Messages of the relay that wait for a slow listener. When more come, it is told that it lagged.
+const RELAY_MESSAGES_MAX: usize = 8_192;
+
 /// The bus within one process. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryBus {
     channels: Arc<Mutex<Channels>>,
+    relay: broadcast::Sender<Bytes>,
+}
+
+impl Default for MemoryBus {
+    fn default() -> Self {
+        Self { channels: Arc::default(), relay: broadcast::Sender::new(RELAY_MESSAGES_MAX) }
+    }
 }
 
 #[async_trait]
@@ -84,11 +96,42 @@ impl Drop for Follower {
     }
 }
 
+#[async_trait]
+impl Relay for MemoryBus {
+    async fn send(&self, message: Bytes) -> Result<(), BusError> {
+        // Without listeners there is nobody to tell.
+        let _ = self.relay.send(message);
+        Ok(())
+    }
+
+    async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
+        Ok(Box::new(Listener { queue: self.relay.subscribe() }))
+    }
+}
+
+struct Listener {
+    queue: broadcast::Receiver<Bytes>,
+}
+
+#[async_trait]
+impl Relayed for Listener {
+    async fn next(&mut self) -> Result<RelayMessage, BusError> {
+        match self.queue.recv().await {
+            Ok(message) => Ok(RelayMessage::Said(message)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Ok(RelayMessage::Lagged),
+            Err(broadcast::error::RecvError::Closed) => {
+                Err(BusError::Unavailable { reason: "the bus has stopped".to_owned() })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     crate::change_bus_contract!(MemoryBus::default());
+    crate::relay_contract!(MemoryBus::default());
 
     #[tokio::test]
     async fn forgets_a_battle_that_nobody_follows() {

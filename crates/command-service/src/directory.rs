@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use ahash::RandomState;
 use nimaora_domain::{BattleId, Event, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// What a schedule wants to happen to a battle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// It starts.
     Start,
@@ -40,7 +41,37 @@ struct Entry {
     due: Option<Due>,
 }
 
+/// A battle that is not over, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Open {
+    battle_id: BattleId,
+    running: bool,
+    ends_at: Option<Timestamp>,
+    due: Option<(Kind, Timestamp)>,
+}
+
 impl Directory {
+    /// What is known, to be kept.
+    pub(crate) fn to_open(&self) -> Vec<Open> {
+        let open = |(battle_id, entry): (&BattleId, &Entry)| Open {
+            battle_id: *battle_id,
+            running: entry.running,
+            ends_at: entry.ends_at,
+            due: entry.due.map(|due| (due.kind, due.at)),
+        };
+        self.battles.iter().map(open).collect()
+    }
+
+    /// What was kept. Something that was given and not carried out yet is due again.
+    pub(crate) fn from_open(open: Vec<Open>) -> Self {
+        let mut directory = Self::default();
+        for Open { battle_id, running, ends_at, due } in open {
+            directory.battles.insert(battle_id, Entry { running, ends_at, due: None });
+            directory.schedule(battle_id, due.map(|(kind, at)| Due { at, battle_id, kind }));
+        }
+        directory
+    }
+
     /// Takes note of an event. Those that are not about a battle's life change nothing.
     pub(crate) fn apply(&mut self, battle_id: BattleId, event: &Event) {
         match event {
@@ -166,6 +197,22 @@ mod tests {
         let order: Vec<_> = directory.take_due(at(9), 2).into_iter().map(|due| due.battle_id).collect();
         assert_eq!(order, [battle(1), battle(2)]);
         assert_eq!(directory.next_due(), Some(at(3)));
+    }
+
+    #[test]
+    fn what_was_kept_goes_on_as_it_was() {
+        let mut directory = Directory::default();
+        for n in 1..=3 {
+            directory.apply(battle(n), &created(Some(100), Some(200)));
+        }
+        directory.apply(battle(2), &started());
+        // It was given, and nobody knows yet whether it was carried out.
+        directory.take_due(at(100), 1);
+        let mut again = Directory::from_open(directory.to_open());
+        assert_eq!(again.take_due(at(100), 9).len(), 2);
+        assert_eq!(again.take_due(at(200), 9).len(), 1);
+        let open = |directory: &Directory| directory.open().collect::<std::collections::BTreeMap<_, _>>();
+        assert_eq!(open(&again), open(&directory));
     }
 
     #[test]

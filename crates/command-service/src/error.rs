@@ -29,14 +29,12 @@ pub enum CommandError {
     #[error("this sign-in was carried out before, too long ago to be answered with a token again")]
     SignInRepeatExpired,
     /// The change is larger than the log takes.
-    #[error(
-        "the command is too large: its event has {event_bytes} bytes, at most {event_bytes_max} are taken"
-    )]
+    #[error("the command is too large: its events take {bytes} bytes, and the log takes at most {bytes_max}")]
     TooLarge {
         /// How large it is.
-        event_bytes: usize,
+        bytes: usize,
         /// How large it may be.
-        event_bytes_max: usize,
+        bytes_max: usize,
     },
     /// Too many commands wait for this battle.
     #[error("too many commands wait for this battle; try again")]

@@ -13,6 +13,7 @@
 //! | `history` | reading a battle's stream |
 //! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
 //! | `directory`, `timers` | scheduled starts and ends, as the log says |
+//! | `kept` | what the timers know of the log, kept in a file so that a start need not read all of it |
 //! | `heartbeats` | signs of life |
 //! | `lapses` | participants that fell silent |
 //! | `backoff` | how long to wait before something that failed is tried again |
@@ -30,6 +31,7 @@ pub mod grpc;
 mod heartbeats;
 mod history;
 mod ids;
+mod kept;
 mod lapses;
 pub mod metrics;
 pub mod ownership;

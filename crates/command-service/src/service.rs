@@ -79,8 +79,8 @@ const HEALTH_PART: &str = "commands";
 
 impl CommandService {
     /// Starts the service. Its tasks run until `shutdown` is requested; then it takes no new commands, finishes those it has
-    /// taken, and ends. It counts as ready once it knows what is scheduled; for that it looks at the log from its beginning, which
-    /// takes longer with each year of history.
+    /// taken, and ends. It counts as ready once it knows what is scheduled; for that it looks at the log from where it was when that
+    /// was last kept, or from its beginning.
     pub fn start(deps: Deps, config: Config, shutdown: &Shutdown, health: &Health) -> Self {
         health.register(HEALTH_PART);
         let snapshots = config.snapshot_dir.as_deref().and_then(open_snapshots);
@@ -111,8 +111,7 @@ impl CommandService {
             config,
             open,
         });
-        let ready = health.clone();
-        let timers = Timers::new(Arc::clone(&core), open_sender, move || ready.ready(HEALTH_PART));
+        let timers = Timers::new(Arc::clone(&core), open_sender, tell_health(health.clone(), tasks.clone()));
         tasks.spawn(timers.run(tasks.clone()));
         tasks.spawn(not_ready_when_stopping(health.clone(), tasks.clone()));
         tasks.spawn(lapses::run(Arc::clone(&core), tasks.clone()));
@@ -132,6 +131,15 @@ impl CommandService {
     pub fn grpc(&self) -> CommandServiceServer<Commands> {
         CommandServiceServer::new(Commands::new(Arc::clone(&self.core)))
             .max_decoding_message_size(REQUEST_BYTES_MAX)
+    }
+}
+
+/// Tells whether commands can be taken as far as the log goes: it is known what is scheduled, and it is the log that it was.
+fn tell_health(health: Health, stopping: Shutdown) -> impl Fn(Result<(), &CommandError>) + Send {
+    move |log| match log {
+        _ if stopping.is_requested() => {}
+        Ok(()) => health.ready(HEALTH_PART),
+        Err(error) => health.not_ready(HEALTH_PART, error.to_string()),
     }
 }
 

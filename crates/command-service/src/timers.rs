@@ -1,9 +1,9 @@
 //! Scheduled starts and ends. The log says what is scheduled, so nothing is forgotten in a restart, and what was missed while
 //! the server was down happens as soon as it is up.
 //!
-//! Nothing of this is kept elsewhere: at each start the lifecycle events are read from the log's first position, at most four of
-//! each battle that ever was, the others being passed over by their type. Nothing is fired, and the service is not ready, before
-//! that is done. Commands are taken meanwhile.
+//! The lifecycle events are read from the log, at most four of each battle that ever was, the others being passed over by their
+//! type. What they come to is kept in a file now and then, so that a start reads only what came since; without it, the log is
+//! read from its first position. Nothing is fired, and the service is not ready, before that is done. Commands are taken meanwhile.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +14,20 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use nimaora_domain::{BattleId, Command, CommandId, Refusal};
-use nimaora_event_log::{Filter, Position, RecordedEvent, Subscription, SubscriptionMessage};
+use nimaora_event_log::{
+    EventLog, Filter, Position, ReadError, RecordedEvent, Subscription, SubscriptionMessage,
+};
 use nimaora_runtime::Shutdown;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
 use crate::directory::{Directory, Due, Kind};
 use crate::error::CommandError;
 use crate::history;
 use crate::ids;
+use crate::kept::{Keeper, Kept, Known};
 use crate::metrics;
 use crate::service::Core;
 
@@ -33,6 +37,8 @@ const UNDER_WAY_MAX: usize = 64;
 const ELSEWHERE_RETRY_MS: u64 = 1_000;
 /// The longest sleep: the clock may be set while nobody looks.
 const LOOK_AT_CLOCK_EVERY: Duration = Duration::from_secs(1);
+/// How often what is known of the log is kept.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 /// The events of a battle's life, which is what the directory is made of.
 const LIFE_EVENTS: [&str; 4] = ["BattleCreated", "BattleStarted", "BattleFinished", "BattleCancelled"];
 
@@ -45,23 +51,39 @@ pub(crate) struct Timers<F> {
     directory: Directory,
     /// The position up to which the directory knows the log.
     position: Position,
+    /// The last event that it took note of.
+    last: Option<Known>,
+    /// Where it is kept; nowhere without a folder.
+    keeper: Option<Keeper>,
+    /// Whether it was looked for what is kept.
+    looked: bool,
+    /// Up to which position it is kept, and when that was done.
+    kept: (Position, Instant),
     open: watch::Sender<Option<OpenBattles>>,
-    /// Called once, when the directory has caught up with the log. Nothing is fired before: it may be done already.
-    when_caught_up: Option<F>,
+    /// Whether the directory has caught up with the log once. Nothing is fired before: it may be done already.
+    caught_up: bool,
+    /// Called whenever the log was followed to its end, and when it cannot be followed until somebody mends it.
+    tell: F,
     /// Scheduled commands that were given, and battles that are being forgotten. Nothing waits for one of them.
     under_way: FuturesUnordered<BoxFuture<'static, ()>>,
     /// Before the log is followed again.
     backoff: Backoff,
 }
 
-impl<F: FnOnce() + Send> Timers<F> {
-    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<Option<OpenBattles>>, when_caught_up: F) -> Self {
+impl<F: Fn(Result<(), &CommandError>) + Send> Timers<F> {
+    pub(crate) fn new(core: Arc<Core>, open: watch::Sender<Option<OpenBattles>>, tell: F) -> Self {
+        let keeper = core.config.snapshot_dir.as_deref().map(Keeper::at);
         Self {
             core,
             directory: Directory::default(),
             position: 0,
+            last: None,
+            keeper,
+            looked: false,
+            kept: (0, Instant::now()),
             open,
-            when_caught_up: Some(when_caught_up),
+            caught_up: false,
+            tell,
             under_way: FuturesUnordered::new(),
             backoff: Backoff::new(fastrand::Rng::new()),
         }
@@ -73,14 +95,17 @@ impl<F: FnOnce() + Send> Timers<F> {
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => return self.keep().await,
                 error = self.follow() => {
                     tracing::warn!(%error, "the timers cannot follow the log; they try again");
+                    if matches!(error, CommandError::LogDamaged { .. }) {
+                        (self.tell)(Err(&error));
+                    }
                 }
             }
             let wait = self.backoff.next_wait();
             tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => return self.keep().await,
                 () = sleep(wait) => {}
             }
         }
@@ -89,6 +114,9 @@ impl<F: FnOnce() + Send> Timers<F> {
     /// Follows the log until that fails.
     async fn follow(&mut self) -> CommandError {
         let log = Arc::clone(&self.core.writers.parts().log);
+        if let Err(error) = self.look_for_kept(&*log).await {
+            return error.into();
+        }
         let mut subscription = match log.subscribe(self.position, life_filter()).await {
             Ok(subscription) => subscription,
             Err(error) => return error.into(),
@@ -100,7 +128,35 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
     }
 
+    /// Goes on from what was kept, if anything was.
+    async fn look_for_kept(&mut self, log: &dyn EventLog) -> Result<(), ReadError> {
+        if let Some(keeper) = self.keeper.as_ref().filter(|_| !self.looked)
+            && let Some(kept) = keeper.load(log).await?
+        {
+            (self.position, self.last) = (kept.position, Some(kept.last));
+            self.directory = Directory::from_open(kept.open);
+        }
+        self.looked = true;
+        self.kept = (self.position, Instant::now());
+        Ok(())
+    }
+
+    /// Keeps what is known, if that is more than what is kept.
+    async fn keep(&mut self) {
+        let (Some(keeper), Some(last)) = (self.keeper.clone(), self.last) else { return };
+        if self.position > self.kept.0 {
+            let kept = Kept::new(self.position, last, &self.directory);
+            self.kept.0 = self.position;
+            // It fails when the process ends at this very moment.
+            drop(spawn_blocking(move || keeper.save(&kept)).await);
+        }
+        self.kept.1 = Instant::now();
+    }
+
     async fn step(&mut self, subscription: &mut dyn Subscription) -> Result<(), CommandError> {
+        if self.kept.1.elapsed() >= KEEP_EVERY {
+            self.keep().await;
+        }
         self.fire_due();
         let time_to_next = self.time_to_next();
         tokio::select! {
@@ -119,8 +175,9 @@ impl<F: FnOnce() + Send> Timers<F> {
                 for event in &events {
                     over.extend(self.apply(event));
                     self.position = event.position;
+                    self.last = Some(Known { position: event.position, id: event.id });
                 }
-                if self.has_caught_up() {
+                if self.caught_up {
                     // In this order: a sign of life that comes between the two is not kept.
                     self.tell_open();
                     for battle_id in over {
@@ -133,9 +190,8 @@ impl<F: FnOnce() + Send> Timers<F> {
             SubscriptionMessage::CaughtUp(position) => {
                 self.position = position;
                 self.tell_open();
-                if let Some(tell) = self.when_caught_up.take() {
-                    tell();
-                }
+                self.caught_up = true;
+                (self.tell)(Ok(()));
             }
         }
     }
@@ -155,16 +211,12 @@ impl<F: FnOnce() + Send> Timers<F> {
         }
     }
 
-    fn has_caught_up(&self) -> bool {
-        self.when_caught_up.is_none()
-    }
-
     fn tell_open(&self) {
         self.open.send_replace(Some(Arc::new(self.directory.open().collect())));
     }
 
     fn fire_due(&mut self) {
-        if !self.has_caught_up() {
+        if !self.caught_up {
             return;
         }
         let room = UNDER_WAY_MAX.saturating_sub(self.under_way.len());
@@ -296,8 +348,6 @@ fn is_final(error: &CommandError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
     use super::*;
 
     /// When each of so many commands, of which all fail eight times, is given.

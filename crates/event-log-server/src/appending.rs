@@ -1,21 +1,22 @@
 //! One append for a call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX};
 use nimaora_event_log::{Append, AppendError, Appended, Expected, NewEvent, Revision};
 use tokio::time::{Instant, timeout_at};
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
-use crate::wire::client::Empty;
 use crate::wire::client::streams::append_req::options::ExpectedStreamRevision;
 use crate::wire::client::streams::append_req::{Content, Options};
 use crate::wire::client::streams::append_resp::success::{CurrentRevisionOption, PositionOption};
 use crate::wire::client::streams::append_resp::wrong_expected_version as wrong;
 use crate::wire::client::streams::append_resp::{Position, Result as Outcome, Success, WrongExpectedVersion};
 use crate::wire::client::streams::{AppendReq, AppendResp};
+use crate::wire::client::{Empty, StreamIdentifier};
+use crate::writing::{Refused, Writer};
 use crate::{access, convert, refusal};
 
 /// How long a client may take to send its events, whatever deadline it has.
@@ -23,7 +24,7 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads the events as they come and appends them together.
 pub(crate) async fn append(
-    log: &SharedLog,
+    writer: &Writer,
     metadata: &MetadataMap,
     mut parts: Streaming<AppendReq>,
 ) -> Result<AppendResp, Status> {
@@ -34,13 +35,26 @@ pub(crate) async fn append(
     let arrived = timeout_at(Instant::now() + patience, collect(&mut parts)).await;
     let append =
         arrived.map_err(|_| refusal::timed_out("not all events came in time; nothing was written"))??;
-    let expected = append.expected;
-    let result = match log.append(append).await {
+    let (stream, expected) = (Arc::clone(&append.stream), append.expected);
+    let written = async { writer.admit(&stream).await?.append(append).await };
+    answer(written.await, &stream, expected)
+}
+
+/// What an append answers.
+///
+/// # Errors
+/// It failed, and not because of the stream's revision.
+pub(crate) fn answer(
+    written: Result<Appended, Refused>,
+    stream: &str,
+    expected: Expected,
+) -> Result<AppendResp, Status> {
+    let result = match written {
         Ok(appended) => Outcome::Success(success(&appended)),
-        Err(AppendError::WrongExpectedRevision { actual }) => {
+        Err(Refused::Log(AppendError::WrongExpectedRevision { actual })) => {
             Outcome::WrongExpectedVersion(wrong_expected_version(expected, actual))
         }
-        Err(error) => return Err(status(&error)),
+        Err(refused) => return Err(status(&refused, stream)),
     };
     Ok(AppendResp { result: Some(result) })
 }
@@ -64,14 +78,43 @@ async fn collect(parts: &mut Streaming<AppendReq>) -> Result<Append, Status> {
 fn target(options: Options) -> Result<(String, Expected), Status> {
     let stream = convert::stream(options.stream_identifier)?;
     access::may_append(&stream)?;
-    let expected = match options.expected_stream_revision {
-        Some(ExpectedStreamRevision::Revision(revision)) => Expected::Exact(revision),
-        Some(ExpectedStreamRevision::NoStream(_)) => Expected::NoStream,
-        Some(ExpectedStreamRevision::Any(_)) => Expected::Any,
-        Some(ExpectedStreamRevision::StreamExists(_)) => Expected::Exists,
-        None => return Err(Status::invalid_argument("an append says what it expects of its stream")),
-    };
-    Ok((stream, expected))
+    Ok((stream, expected(options.expected_stream_revision)?))
+}
+
+/// # Errors
+/// The client expects nothing, which is not the same as anything.
+pub(crate) fn expected(of_client: Option<ExpectedStreamRevision>) -> Result<Expected, Status> {
+    match of_client {
+        Some(ExpectedStreamRevision::Revision(revision)) => Ok(Expected::Exact(revision)),
+        Some(ExpectedStreamRevision::NoStream(_)) => Ok(Expected::NoStream),
+        Some(ExpectedStreamRevision::Any(_)) => Ok(Expected::Any),
+        Some(ExpectedStreamRevision::StreamExists(_)) => Ok(Expected::Exists),
+        None => Err(Status::invalid_argument("an append says what it expects of its stream")),
+    }
+}
+
+/// The stream that is to be deleted or ended, and what the client expects of it.
+///
+/// # Errors
+/// Something is missing, or it cannot be deleted.
+pub(crate) fn ended(
+    identifier: Option<StreamIdentifier>,
+    expected: Option<Expected>,
+) -> Result<(String, Expected), Status> {
+    let stream = convert::stream(identifier)?;
+    access::may_end(&stream)?;
+    let missing = || Status::invalid_argument("say what is expected of the stream");
+    Ok((stream, expected.ok_or_else(missing)?))
+}
+
+/// What a stream answers that was not deleted or ended.
+pub(crate) fn not_ended(refused: &Refused, stream: &str, expected: Expected) -> Status {
+    match refused {
+        Refused::Log(AppendError::WrongExpectedRevision { actual }) => {
+            refusal::wrong_expected_version(stream, expected, *actual)
+        }
+        _ => status(refused, stream),
+    }
 }
 
 /// The events of an append so far, within the limits of one.
@@ -144,13 +187,17 @@ fn wrong_expected_version(expected: Expected, actual: Option<Revision>) -> Wrong
     }
 }
 
-/// What a failed append answers where it is not about the stream's revision.
-pub(crate) fn status(error: &AppendError) -> Status {
-    match error {
-        AppendError::WrongExpectedRevision { .. } => Status::failed_precondition(error.to_string()),
-        AppendError::Invalid { .. } => Status::invalid_argument(error.to_string()),
-        AppendError::Unavailable { .. } => Status::unavailable(error.to_string()),
-        AppendError::UnknownOutcome { .. } => refusal::timed_out(&error.to_string()),
+/// What a refused write answers where it is not about the stream's revision.
+pub(crate) fn status(refused: &Refused, stream: &str) -> Status {
+    match refused {
+        Refused::Deleted => refusal::stream_deleted(stream),
+        Refused::Look(error) => refusal::read(error),
+        Refused::Log(error @ AppendError::WrongExpectedRevision { .. }) => {
+            Status::failed_precondition(error.to_string())
+        }
+        Refused::Log(error @ AppendError::Invalid { .. }) => Status::invalid_argument(error.to_string()),
+        Refused::Log(error @ AppendError::Unavailable { .. }) => Status::unavailable(error.to_string()),
+        Refused::Log(error @ AppendError::UnknownOutcome { .. }) => refusal::timed_out(&error.to_string()),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Many appends in one call, each answered for itself. Appends to one stream keep their order; answers come as they are ready.
 
 use std::collections::HashMap;
+use std::future::ready;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::APPEND_BYTES_MAX;
 use nimaora_event_log::{Append, AppendError, Appended, Expected, Revision};
 use nimaora_runtime::Clock;
@@ -28,8 +29,9 @@ use crate::wire::client::wrong_expected_version::{
 };
 use crate::wire::client::{
     AccessDenied, AllStreamPosition, AnyDetail, BadRequest, BatchStatus, Empty, MaximumAppendSizeExceeded,
-    Timeout, Unknown, WrongExpectedVersion,
+    StreamDeleted, Timeout, Unknown, WrongExpectedVersion,
 };
+use crate::writing::{Refused, Writer};
 use crate::{access, convert};
 
 /// Appends of one call that the log is at work on. When it is reached, the next part is not read.
@@ -49,7 +51,7 @@ struct Unfinished {
 
 /// Takes appends until the client has no more, and answers each.
 pub(crate) async fn run(
-    log: SharedLog,
+    writer: Writer,
     clock: Clock,
     mut parts: Streaming<BatchAppendReq>,
     answers: Answers,
@@ -67,7 +69,7 @@ pub(crate) async fn run(
             part = parts.message(), if more && work.len() < APPENDS_MAX => match part {
                 Ok(Some(part)) => match take(&mut unfinished, part) {
                     Ok(Some((id, finished))) => {
-                        let mut append = append(log.clone(), clock.now_ms(), id, finished);
+                        let mut append = append(&writer, clock.now_ms(), id, finished).await;
                         // The log takes it now, and so in the order in which it came.
                         match futures::poll!(&mut append) {
                             std::task::Poll::Pending => work.push(append),
@@ -121,28 +123,30 @@ fn gather(mut gathered: Gathered, events: Vec<ProposedMessage>) -> Result<Gather
     Ok(gathered)
 }
 
-fn append(log: SharedLog, now_ms: i64, id: Uuid, whole: Unfinished) -> Work {
+/// Looks at the append's stream now, and so in the order in which appends came; answers what is left to be done.
+async fn append(writer: &Writer, now_ms: i64, id: Uuid, whole: Unfinished) -> Work {
+    let Unfinished { options, gathered } = whole;
+    // Clients rely on it, also when it was missing.
+    let stream_identifier = options.stream_identifier.clone().unwrap_or_default();
+    let echoed = options.expected_stream_position.map(echo);
+    let answer = move |outcome| BatchAppendResp {
+        correlation_id: Some(IdForm::Structured.write(id)),
+        result: Some(outcome),
+        stream_identifier: Some(stream_identifier),
+        expected_stream_position: echoed,
+    };
+    let append = match prepare(options, gathered, now_ms) {
+        Ok(append) => append,
+        Err(status) => return Box::pin(ready(answer(Outcome::Error(refused(&status))))),
+    };
+    let (stream, expected) = (Arc::clone(&append.stream), append.expected);
+    let admitted = writer.admit(&stream).await;
     Box::pin(async move {
-        let Unfinished { options, gathered } = whole;
-        let stream_identifier = options.stream_identifier.clone();
-        let echoed = options.expected_stream_position.map(echo);
-        let outcome = match prepare(options, gathered, now_ms) {
-            Err(status) => Outcome::Error(refused(&status)),
-            Ok(append) => {
-                let expected = append.expected;
-                match log.append(append).await {
-                    Ok(appended) => Outcome::Success(success(&appended)),
-                    Err(error) => Outcome::Error(failed(&error, expected)),
-                }
-            }
-        };
-        BatchAppendResp {
-            correlation_id: Some(IdForm::Structured.write(id)),
-            result: Some(outcome),
-            // Clients rely on it, also when it was missing.
-            stream_identifier: Some(stream_identifier.unwrap_or_default()),
-            expected_stream_position: echoed,
-        }
+        let written = async { admitted?.append(append).await };
+        answer(match written.await {
+            Ok(appended) => Outcome::Success(success(&appended)),
+            Err(error) => Outcome::Error(failed(&error, &stream, expected)),
+        })
     })
 }
 
@@ -189,16 +193,22 @@ fn success(appended: &Appended) -> Success {
     }
 }
 
-fn failed(error: &AppendError, expected: Expected) -> BatchStatus {
+fn failed(error: &Refused, stream: &str, expected: Expected) -> BatchStatus {
     match error {
-        AppendError::WrongExpectedRevision { actual } => {
+        Refused::Log(AppendError::WrongExpectedRevision { actual }) => {
             let detail = wrong_expected_version(expected, *actual);
             outcome(Code::AlreadyExists, error.to_string(), "WrongExpectedVersion", &detail)
         }
-        AppendError::UnknownOutcome { .. } => {
+        Refused::Log(AppendError::UnknownOutcome { .. }) => {
             outcome(Code::DeadlineExceeded, error.to_string(), "Timeout", &Timeout {})
         }
-        AppendError::Invalid { .. } | AppendError::Unavailable { .. } => refused(&appending::status(error)),
+        Refused::Deleted => {
+            let detail = StreamDeleted { stream_identifier: Some(convert::identifier(stream)) };
+            outcome(Code::NotFound, error.to_string(), "StreamDeleted", &detail)
+        }
+        Refused::Look(_) | Refused::Log(AppendError::Invalid { .. } | AppendError::Unavailable { .. }) => {
+            refused(&appending::status(error, stream))
+        }
     }
 }
 

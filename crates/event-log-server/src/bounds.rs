@@ -14,9 +14,12 @@ use tonic::Status;
 
 /// What every service of the protocol is called.
 pub(crate) const PROTOCOL: &str = "/event_store.client.";
-/// The service that needs a token.
+/// The service of streams, which needs a token.
 const STREAMS: &str = "/event_store.client.streams.Streams/";
-/// Its calls that send events.
+/// The service whose consumers speak for as long as they listen, and its call for them.
+const PERSISTENT: &str = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/";
+const CONSUMING: &str = "Read";
+/// The calls of streams that send events.
 const WRITING: [&str; 2] = ["Append", "BatchAppend"];
 
 /// Calls at a time whose requests are on their way: so many that need no token, and so many that ask for something with one. When it
@@ -27,7 +30,7 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest message of a call that needs no token. A larger one is refused by its announced length.
 pub(crate) const OPEN_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// The largest request that asks for something, by prefixes or by an expression. A larger one is refused.
-const ASKING_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const ASKING_BYTES_MAX: usize = 64 * 1024;
 /// Calls of one kind at a time that send events. When it is reached, further ones wait unread.
 const WRITING_CALLS_MAX: usize = 64;
 /// How long a call waits for its place. Then it is refused.
@@ -50,6 +53,11 @@ impl Arriving {
 /// Holds each call to its bounds, before anything of its body is read.
 pub(crate) async fn hold(State(arriving): State<Arriving>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
+    if let Some(method) = path.strip_prefix(PERSISTENT) {
+        // Each message of a consumer is bounded, and it is known by then.
+        let request = if method == CONSUMING { request } else { request.map(small) };
+        return arrive(&arriving.asking, request, next).await;
+    }
     match path.strip_prefix(STREAMS) {
         Some(method) if WRITING.contains(&method) => next.run(request).await,
         Some(_) => arrive(&arriving.asking, request.map(small), next).await,

@@ -17,11 +17,22 @@ use crate::wire::client::server_features::{SupportedMethod, SupportedMethods};
 /// The version whose protocol this is, for clients that ask. Three numbers, or they refuse it.
 const VERSION: &str = "25.1.0";
 const STREAMS: &str = "event_store.client.streams.streams";
+const PERSISTENT: &str = "event_store.client.persistent_subscriptions.persistentsubscriptions";
 /// What is there: service, method, features; all in lower case.
 const METHODS: &[(&str, &str, &[&str])] = &[
     (STREAMS, "read", &["position", "events"]),
     (STREAMS, "append", &[]),
     (STREAMS, "batchappend", &["deadline_duration"]),
+    (STREAMS, "delete", &[]),
+    (STREAMS, "tombstone", &[]),
+    (PERSISTENT, "create", &["stream", "all"]),
+    (PERSISTENT, "update", &["stream", "all"]),
+    (PERSISTENT, "delete", &["stream", "all"]),
+    (PERSISTENT, "read", &["stream", "all"]),
+    (PERSISTENT, "getinfo", &["stream", "all"]),
+    (PERSISTENT, "replayparked", &["stream", "all"]),
+    (PERSISTENT, "list", &["stream", "all"]),
+    (PERSISTENT, "restartsubsystem", &[]),
     ("event_store.client.gossip.gossip", "read", &[]),
     ("event_store.client.server_features.serverfeatures", "getsupportedmethods", &[]),
 ];

@@ -1,27 +1,28 @@
 //! From the protocol's messages to ours, and back.
-//!
-//! The log has no field for an event's content type. What comes through this port keeps it as the first byte of its metadata,
-//! before the client's own; a battle's metadata is JSON and begins with none of these bytes.
 
 use std::collections::HashMap;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use nimaora_event_log::types::EVENT_BYTES_MAX;
-use nimaora_event_log::{NewEvent, RecordedEvent};
+use nimaora_event_log::{NewEvent, RecordedEvent, Revision};
 use tonic::Status;
 use uuid::Uuid;
 
+use crate::deleting::ENDED_TYPE;
+use crate::marks::{MARK_BYTES_MAX, Mark};
 use crate::wire::client::streams::read_resp::read_event::{Position, RecordedEvent as Recorded};
 use crate::wire::client::streams::read_resp::{Content, ReadEvent};
 use crate::wire::client::streams::{Moment, ReadResp};
 use crate::wire::client::uuid::{Structured, Value};
 use crate::wire::client::{StreamIdentifier, Uuid as WireUuid};
-use crate::{access, refusal};
+use crate::{access, refusal, standing};
 
 const JSON: &str = "application/json";
 const BINARY: &str = "application/octet-stream";
-const JSON_MARK: u8 = 1;
-const BINARY_MARK: u8 = 2;
+/// The revision of the event that ends a stream, as clients know it.
+const ENDED_REVISION: Revision = i64::MAX as Revision;
+/// The largest event that is taken: one of the log, less its mark. A larger one is refused.
+const PROPOSED_BYTES_MAX: usize = EVENT_BYTES_MAX - MARK_BYTES_MAX;
 /// Ticks of the protocol's clock in a millisecond.
 const TICKS_PER_MS: i64 = 10_000;
 
@@ -86,34 +87,41 @@ pub(crate) fn moment(now_ms: i64) -> Moment {
 
 /// The event as a client is sent it. Its body is shared and not copied.
 pub(crate) fn event(event: RecordedEvent, ids: IdForm) -> ReadResp {
-    let (content_type, custom_metadata) = content_type(&event);
+    let position = Some(Position::CommitPosition(event.position));
+    let event = ReadEvent { event: Some(recorded(event, ids)), link: None, position };
+    ReadResp { content: Some(Content::Event(event)) }
+}
+
+/// The event as the log holds it.
+pub(crate) fn recorded(event: RecordedEvent, ids: IdForm) -> Recorded {
+    let (mark, custom_metadata) = match access::is_battle(&event.stream) {
+        true => (Mark::Json, event.metadata),
+        false => Mark::split(&event.metadata),
+    };
+    let content_type = if mark.is_json() { JSON } else { BINARY };
     let metadata = HashMap::from([
         ("type".to_owned(), (*event.event_type).to_owned()),
         ("created".to_owned(), event.created_ms.saturating_mul(TICKS_PER_MS).to_string()),
         ("content-type".to_owned(), content_type.to_owned()),
     ]);
-    let recorded = Recorded {
+    // Clients look for the end of a stream in the stream itself.
+    let ended = match mark == Mark::Ended && &*event.event_type == ENDED_TYPE {
+        true => standing::original_of(&event.stream),
+        false => None,
+    };
+    let (stream, stream_revision) = match ended {
+        Some(original) => (original, ENDED_REVISION),
+        None => (&*event.stream, event.revision),
+    };
+    Recorded {
         id: Some(ids.write(event.id)),
-        stream_identifier: Some(identifier(&event.stream)),
-        stream_revision: event.revision,
+        stream_identifier: Some(identifier(stream)),
+        stream_revision,
         prepare_position: event.position,
         commit_position: event.position,
         metadata,
         custom_metadata,
         data: event.data,
-    };
-    let position = Some(Position::CommitPosition(event.position));
-    let event = ReadEvent { event: Some(recorded), link: None, position };
-    ReadResp { content: Some(Content::Event(event)) }
-}
-
-fn content_type(event: &RecordedEvent) -> (&'static str, Bytes) {
-    let metadata = &event.metadata;
-    match metadata.first() {
-        _ if access::is_battle(&event.stream) => (JSON, metadata.clone()),
-        Some(&JSON_MARK) => (JSON, metadata.slice(1..)),
-        Some(&BINARY_MARK) => (BINARY, metadata.slice(1..)),
-        _ => (BINARY, metadata.clone()),
     }
 }
 
@@ -131,14 +139,12 @@ pub(crate) fn proposed(
     let known = |name| metadata.get(name).filter(|value| !value.is_empty());
     let event_type = known("type").ok_or_else(|| refusal::metadata_missing("type"))?;
     let content_type = known("content-type").ok_or_else(|| refusal::metadata_missing("content-type"))?;
-    let mut stored = BytesMut::with_capacity(1 + custom.len());
-    stored.put_u8(if content_type == JSON { JSON_MARK } else { BINARY_MARK });
-    stored.put_slice(custom);
-    let bytes = event_type.len() + data.len() + stored.len();
-    if bytes > EVENT_BYTES_MAX {
-        return Err(refusal::event_too_large(id, bytes, EVENT_BYTES_MAX));
+    let bytes = event_type.len() + data.len() + custom.len();
+    if bytes > PROPOSED_BYTES_MAX {
+        return Err(refusal::event_too_large(id, bytes, PROPOSED_BYTES_MAX));
     }
-    Ok(NewEvent { id, event_type: event_type.as_str().into(), data, metadata: stored.freeze() })
+    let mark = if content_type == JSON { Mark::Json } else { Mark::Binary };
+    Ok(NewEvent { id, event_type: event_type.as_str().into(), data, metadata: mark.before(custom) })
 }
 
 /// What an event counts for in the limit of an append, in bytes.

@@ -8,6 +8,7 @@ use tonic::Status;
 
 use crate::wire::client::streams::read_req::options::FilterOptions;
 use crate::wire::client::streams::read_req::options::filter_options::{Expression, Filter as Looked, Window};
+use crate::{access, standing};
 
 /// How often one expression may go back on one name. What takes longer counts as no match: the client's expression is at fault, and
 /// the server goes on.
@@ -34,9 +35,13 @@ enum Field {
 }
 
 impl Wanted {
-    /// One stream.
+    /// One stream, and the metadata that could end it.
     pub(crate) fn stream(name: &str) -> Self {
-        Self { in_log: Filter::stream_prefix(name), ..Self::default() }
+        let mut in_log = Filter::stream_prefix(name);
+        if !access::is_battle(name) && standing::original_of(name).is_none() {
+            in_log.stream_prefixes.push(standing::metadata_of(name).into());
+        }
+        Self { in_log, ..Self::default() }
     }
 
     /// # Errors
@@ -55,16 +60,31 @@ impl Wanted {
             None => return Ok(wanted),
         };
         let Expression { regex, prefix } = expression;
-        if !prefix.is_empty() {
-            let prefixes: Vec<Arc<str>> = prefix.iter().map(|prefix| prefix.as_str().into()).collect();
+        wanted.look(field, &regex, &prefix)?;
+        Ok(wanted)
+    }
+
+    /// Events whose type, or whose stream's name, is like this.
+    ///
+    /// # Errors
+    /// The expression is none, or too long.
+    pub(crate) fn like(by_type: bool, regex: &str, prefixes: &[String]) -> Result<Self, Status> {
+        let mut wanted = Self::default();
+        wanted.look(if by_type { Field::Type } else { Field::Stream }, regex, prefixes)?;
+        Ok(wanted)
+    }
+
+    fn look(&mut self, field: Field, regex: &str, prefixes: &[String]) -> Result<(), Status> {
+        if !prefixes.is_empty() {
+            let prefixes: Vec<Arc<str>> = prefixes.iter().map(|prefix| prefix.as_str().into()).collect();
             match field {
-                Field::Stream => wanted.in_log.stream_prefixes = prefixes,
-                Field::Type => wanted.in_log.type_prefixes = prefixes,
+                Field::Stream => self.in_log.stream_prefixes = prefixes,
+                Field::Type => self.in_log.type_prefixes = prefixes,
             }
         } else if !regex.is_empty() {
-            wanted.regex = Some((field, compile(&regex)?));
+            self.regex = Some((field, compile(regex)?));
         }
-        Ok(wanted)
+        Ok(())
     }
 
     /// Whether the log's own filter may let through what is not wanted.

@@ -8,9 +8,11 @@ use nimaora_runtime::Clock;
 use uuid::Uuid;
 
 use crate::convert::{self, IdForm};
+use crate::deleting::ENDED_TYPE;
 use crate::filter::Wanted;
 use crate::reading::{Answers, Gone, send};
 use crate::refusal;
+use crate::standing::{self, Shown};
 use crate::wire::client::streams::read_resp::{
     CaughtUp, Checkpoint, Content, FellBehind, Position as WirePosition, SubscriptionConfirmation,
 };
@@ -49,6 +51,8 @@ pub(crate) struct Listener {
 enum End {
     Gone,
     Log(ReadError),
+    /// The stream is over for ever.
+    Ended,
 }
 
 impl std::convert::From<Gone> for End {
@@ -70,15 +74,18 @@ impl Listener {
     }
 
     /// Sends what comes until the client is gone or the log cannot be read.
-    pub(crate) async fn run(mut self, from: From) {
-        if let Err(End::Log(error)) = self.follow(from).await {
-            // Nobody is left to be told when this fails.
-            let _ = self.answers.send(Err(refusal::read(&error))).await;
-        }
+    pub(crate) async fn run(mut self, from: From, shown: Shown) {
+        let status = match self.follow(from, shown).await {
+            Ok(()) | Err(End::Gone) => return,
+            Err(End::Log(error)) => refusal::read(&error),
+            Err(End::Ended) => refusal::stream_deleted(self.stream.as_deref().unwrap_or_default()),
+        };
+        // Nobody is left to be told when this fails.
+        let _ = self.answers.send(Err(status)).await;
     }
 
-    async fn follow(&mut self, from: From) -> Result<(), End> {
-        let mut subscription = self.begin(from).await?;
+    async fn follow(&mut self, from: From, shown: Shown) -> Result<(), End> {
+        let mut subscription = self.begin(from, shown).await?;
         self.checkpoint = self.position;
         loop {
             let answers = self.answers.clone();
@@ -101,7 +108,7 @@ impl Listener {
     }
 
     /// Confirms, sends what a stream holds already, and subscribes behind it.
-    async fn begin(&mut self, from: From) -> Result<Box<dyn Subscription>, End> {
+    async fn begin(&mut self, from: From, shown: Shown) -> Result<Box<dyn Subscription>, End> {
         let head = self.log.status().await?.head;
         if let From::All(after) = from
             && after > head
@@ -116,6 +123,11 @@ impl Listener {
             From::All(after) => self.position = after,
             From::AllEnd => {}
             From::Stream(stream, revision) => {
+                let revision = match shown {
+                    Shown::Nothing(next) => revision.max(next),
+                    Shown::Events { first, .. } => revision.max(first),
+                    Shown::Ended => return Err(End::Ended),
+                };
                 self.revision = revision.checked_sub(1);
                 self.stream = Some(stream.clone());
                 self.stored(&stream, revision).await?;
@@ -156,6 +168,9 @@ impl Listener {
             self.position = self.position.max(event.position - 1);
             self.checkpoint_if_due().await?;
             self.position = event.position;
+            if self.is_end(&event) {
+                return Err(End::Ended);
+            }
             if self.wants(&event) {
                 self.event(event).await?;
             }
@@ -174,6 +189,14 @@ impl Listener {
             }
             None => self.wanted.lets_through(event),
         }
+    }
+
+    /// Whether the stream that is followed is over with this event.
+    fn is_end(&self, event: &RecordedEvent) -> bool {
+        let Some(followed) = self.stream.as_deref() else { return false };
+        &*event.event_type == ENDED_TYPE
+            && standing::original_of(&event.stream)
+                == Some(standing::original_of(followed).unwrap_or(followed))
     }
 
     async fn event(&mut self, event: RecordedEvent) -> Result<(), Gone> {

@@ -9,15 +9,22 @@
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
 //! | `following` | the same, for as long as the client listens |
+//! | `persistent` | groups of consumers that share events, and whose place the server keeps |
 //! | `filter` | which events of the whole log a client wants |
 //! | `appending`, `batching` | appends, one for a call or many |
+//! | `nodes` | appends of nodes of ours whose log this is |
+//! | `writing` | what an append to a stream does that was deleted, ended or given metadata |
+//! | `deleting` | deleting a stream, and ending it for ever |
+//! | `standing` | what became of a stream, and which of its events are shown |
 //! | `cluster` | what this server can do, and where it is |
 //! | `convert` | from the protocol's messages to ours, and back |
+//! | `marks` | what the log has no field for |
 //! | `refusal` | errors, in the form that clients recognise |
 //! | `tls` | [`Tls`]: the port's certificate |
 //! | `wire` | the protocol, generated |
 //!
-//! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream.
+//! Battles are decided elsewhere: nothing that comes through this port is ever appended to a battle's stream, but by a node that was
+//! given the password for it.
 
 mod access;
 mod appending;
@@ -25,15 +32,22 @@ mod batching;
 mod bounds;
 mod cluster;
 mod convert;
+mod deleting;
 mod filter;
 mod following;
+mod marks;
+mod nodes;
 mod opening;
+mod persistent;
 mod reading;
 mod refusal;
 mod server;
+mod standing;
 mod streams;
 mod tls;
 mod wire;
+mod writing;
 
+pub use access::NodePassword;
 pub use server::{Deps, EventStore, OPENING_TIMEOUT};
 pub use tls::{Tls, TlsError};

@@ -8,6 +8,7 @@ use tonic::Status;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
 use crate::refusal;
+use crate::standing::Shown;
 use crate::wire::client::streams::ReadResp;
 use crate::wire::client::streams::read_resp::{Content, StreamNotFound};
 
@@ -50,27 +51,27 @@ pub(crate) struct AllRead {
 }
 
 impl StreamRead {
-    pub(crate) async fn run(self, log: SharedLog, answers: Answers) -> Result<(), Gone> {
-        let last = match log.read_stream(&self.stream, Revision::MAX, Direction::Backwards, 1).await {
-            Ok(events) => events.first().map(|event| event.revision),
-            Err(error) => return fail(&answers, refusal::read(&error)).await,
-        };
-        let Some(last) = last else {
+    pub(crate) async fn run(self, log: SharedLog, shown: Shown, answers: Answers) -> Result<(), Gone> {
+        let Shown::Events { first, last } = shown else {
             let stream_identifier = Some(convert::identifier(&self.stream));
             return send(&answers, Content::StreamNotFound(StreamNotFound { stream_identifier })).await;
         };
         if self.ends_wanted {
-            send(&answers, Content::FirstStreamPosition(0)).await?;
+            send(&answers, Content::FirstStreamPosition(first)).await?;
         }
-        self.pages(&log, &answers).await?;
+        self.pages(&log, first, &answers).await?;
         if self.ends_wanted {
             send(&answers, Content::LastStreamPosition(last)).await?;
         }
         Ok(())
     }
 
-    async fn pages(&self, log: &SharedLog, answers: &Answers) -> Result<(), Gone> {
-        let (mut from, mut left) = (self.from, self.limit);
+    async fn pages(&self, log: &SharedLog, first: Revision, answers: &Answers) -> Result<(), Gone> {
+        let mut left = self.limit;
+        let mut from = match self.direction {
+            Direction::Forwards => self.from.max(first),
+            Direction::Backwards => self.from,
+        };
         while left > 0 {
             let limit = usize::try_from(left.min(PAGE_EVENTS)).unwrap_or(usize::MAX);
             let page = match log.read_stream(&self.stream, from, self.direction, limit).await {
@@ -78,13 +79,13 @@ impl StreamRead {
                 Err(error) => return fail(answers, refusal::read(&error)).await,
             };
             let Some(last) = page.last().map(|event| event.revision) else { return Ok(()) };
-            for event in page {
+            for event in page.into_iter().filter(|event| event.revision >= first) {
                 answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
                 left -= 1;
             }
             from = match self.direction {
                 Direction::Forwards => last + 1,
-                Direction::Backwards if last == 0 => return Ok(()),
+                Direction::Backwards if last <= first => return Ok(()),
                 Direction::Backwards => last - 1,
             };
         }

@@ -27,15 +27,18 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
-use crate::access::Access;
-use crate::bounds::{self, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
+use crate::access::{Access, NodePassword};
+use crate::bounds::{self, ASKING_BYTES_MAX, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
 use crate::cluster::{Alone, Features};
 use crate::opening::opened;
+use crate::persistent::Groups;
 use crate::streams::LogStreams;
 use crate::tls::Tls;
 use crate::wire::client::gossip::gossip_server::GossipServer;
+use crate::wire::client::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer;
 use crate::wire::client::server_features::server_features_server::ServerFeaturesServer;
 use crate::wire::client::streams::streams_server::StreamsServer;
+use crate::writing::Writer;
 
 /// Connections at a time. When it is reached, further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -62,6 +65,8 @@ pub struct Deps {
     pub log: SharedLog,
     /// Checks the tokens of admins.
     pub verifier: TokenVerifier,
+    /// What nodes that have their log here identify themselves with, under the name `node`; without it, none does.
+    pub node_password: Option<NodePassword>,
     /// Time.
     pub clock: Clock,
     /// How clients of a cluster reach this host; the address that is listened on when absent.
@@ -91,14 +96,22 @@ impl EventStore {
 }
 
 fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
-    let Deps { log, verifier, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
-    let access = Access::new(verifier, clock.clone());
+    let Deps { log, verifier, node_password, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
+    let access = Access::new(verifier, node_password, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
-    let streams = LogStreams { log, clock, shutdown: shutdown.clone(), writing: WritingCalls::new() };
+    let groups = Groups::new(Arc::clone(&log), clock.clone(), shutdown.clone());
+    let groups = PersistentSubscriptionsServer::new(groups).max_decoding_message_size(ASKING_BYTES_MAX);
+    let streams = LogStreams {
+        writer: Writer::new(log),
+        clock,
+        shutdown: shutdown.clone(),
+        writing: WritingCalls::new(),
+    };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
     let gossip = GossipServer::new(alone).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
-    Routes::new(InterceptedService::new(streams, access))
+    Routes::new(InterceptedService::new(streams, access.clone()))
+        .add_service(InterceptedService::new(groups, access))
         .add_service(features)
         .add_service(gossip)
         .into_axum_router()

@@ -2,18 +2,22 @@
 
 use std::future::Future;
 
-use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{Direction, Position, Revision};
+use nimaora_event_log::{Direction, Expected, Position, Revision};
 use nimaora_runtime::{Clock, Shutdown};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Principal;
 use crate::bounds::WritingCalls;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
 use crate::following::{From, Listener};
 use crate::reading::{AllRead, StreamRead};
+use crate::standing::Shown;
+use crate::wire::client::Empty;
+use crate::wire::client::streams::delete_req::options::ExpectedStreamRevision as DeleteExpected;
+use crate::wire::client::streams::delete_resp::{self, PositionOption as DeletedAt};
 use crate::wire::client::streams::read_req::Options;
 use crate::wire::client::streams::read_req::options::all_options::AllOption;
 use crate::wire::client::streams::read_req::options::stream_options::RevisionOption;
@@ -22,11 +26,14 @@ use crate::wire::client::streams::read_req::options::{
     AllOptions, CountOption, FilterOption, ReadDirection, StreamOption, StreamOptions,
 };
 use crate::wire::client::streams::streams_server::Streams;
+use crate::wire::client::streams::tombstone_req::options::ExpectedStreamRevision as TombstoneExpected;
+use crate::wire::client::streams::tombstone_resp::{self, PositionOption as EndedAt};
 use crate::wire::client::streams::{
     AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
     TombstoneReq, TombstoneResp,
 };
-use crate::{appending, batching, refusal};
+use crate::writing::Writer;
+use crate::{appending, batching, deleting, nodes, refusal};
 
 /// Events of one answer that wait for the client. When it is reached, the log is not read on.
 const ANSWERS_MAX: usize = 128;
@@ -34,7 +41,7 @@ const ANSWERS_MAX: usize = 128;
 /// Streams of the log, for those whom [`Access`](crate::access::Access) let in.
 #[derive(Clone)]
 pub(crate) struct LogStreams {
-    pub(crate) log: SharedLog,
+    pub(crate) writer: Writer,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) writing: WritingCalls,
@@ -58,20 +65,24 @@ impl Streams for LogStreams {
         let missing = || Status::invalid_argument("a read says what to read");
         let plan = plan(request.into_inner().options.ok_or_else(missing)?)?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
-        let log = self.log.clone();
+        let log = self.writer.log.clone();
         match plan {
             // When sending fails the client is gone, and there is nobody to tell.
             Plan::Stream(read) => {
-                let told = answers.clone();
-                self.run(told, async move { drop(read.run(log, answers).await) });
+                let (told, shown) = (answers.clone(), self.shown(&read.stream).await?);
+                self.run(told, async move { drop(read.run(log, shown, answers).await) });
             }
             Plan::All(read) => {
                 let told = answers.clone();
                 self.run(told, async move { drop(read.run(log, answers).await) });
             }
             Plan::Follow(from, wanted, ids) => {
+                let shown = match &from {
+                    From::Stream(stream, _) | From::StreamEnd(stream) => self.shown(stream).await?,
+                    From::All(_) | From::AllEnd => Shown::Nothing(0),
+                };
                 let listener = Listener::new(log, self.clock.clone(), wanted, ids, answers.clone());
-                self.run(answers, listener.run(from));
+                self.run(answers, listener.run(from, shown));
             }
         }
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -79,8 +90,11 @@ impl Streams for LogStreams {
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
         let _place = self.writing.single().await?;
-        let (metadata, _, parts) = request.into_parts();
-        Ok(Response::new(appending::append(&self.log, &metadata, parts).await?))
+        let (metadata, extensions, parts) = request.into_parts();
+        if extensions.get() == Some(&Principal::Node) {
+            return Ok(Response::new(nodes::append(&self.writer.log, parts).await?));
+        }
+        Ok(Response::new(appending::append(&self.writer, &metadata, parts).await?))
     }
 
     async fn batch_append(
@@ -90,7 +104,7 @@ impl Streams for LogStreams {
         let place = self.writing.batches().await?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
         let told = answers.clone();
-        let batches = batching::run(self.log.clone(), self.clock.clone(), request.into_inner(), answers);
+        let batches = batching::run(self.writer.clone(), self.clock.clone(), request.into_inner(), answers);
         self.run(told, async move {
             batches.await;
             drop(place);
@@ -98,16 +112,62 @@ impl Streams for LogStreams {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn delete(&self, _: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-        Err(Status::unimplemented("this server deletes no stream: the log is history"))
+    async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        let options = request.into_inner().options.ok_or_else(|| missing("a deletion"))?;
+        let (stream, expected) = appending::ended(
+            options.stream_identifier,
+            options.expected_stream_revision.map(|expected| match expected {
+                DeleteExpected::Revision(revision) => Expected::Exact(revision),
+                DeleteExpected::NoStream(_) => Expected::NoStream,
+                DeleteExpected::Any(_) => Expected::Any,
+                DeleteExpected::StreamExists(_) => Expected::Exists,
+            }),
+        )?;
+        let written = deleting::delete(&self.writer, &stream, expected).await;
+        let option = match written.map_err(|refused| appending::not_ended(&refused, &stream, expected))? {
+            Some(position) => {
+                let (commit_position, prepare_position) = (position, position);
+                DeletedAt::Position(delete_resp::Position { commit_position, prepare_position })
+            }
+            None => DeletedAt::NoPosition(Empty {}),
+        };
+        Ok(Response::new(DeleteResp { position_option: Some(option) }))
     }
 
-    async fn tombstone(&self, _: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
-        Err(Status::unimplemented("this server ends no stream: the log is history"))
+    async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
+        let options = request.into_inner().options.ok_or_else(|| missing("a tombstone"))?;
+        let (stream, expected) = appending::ended(
+            options.stream_identifier,
+            options.expected_stream_revision.map(|expected| match expected {
+                TombstoneExpected::Revision(revision) => Expected::Exact(revision),
+                TombstoneExpected::NoStream(_) => Expected::NoStream,
+                TombstoneExpected::Any(_) => Expected::Any,
+                TombstoneExpected::StreamExists(_) => Expected::Exists,
+            }),
+        )?;
+        let written = deleting::end(&self.writer, &stream, expected).await;
+        let position = written.map_err(|refused| appending::not_ended(&refused, &stream, expected))?;
+        let (commit_position, prepare_position) = (position, position);
+        let option = EndedAt::Position(tombstone_resp::Position { commit_position, prepare_position });
+        Ok(Response::new(TombstoneResp { position_option: Some(option) }))
     }
 }
 
+fn missing(what: &str) -> Status {
+    Status::invalid_argument(format!("{what} says of which stream"))
+}
+
 impl LogStreams {
+    /// # Errors
+    /// The stream is over for ever, or the log cannot be read.
+    async fn shown(&self, stream: &str) -> Result<Shown, Status> {
+        match Shown::look(&self.writer.log, stream, self.clock.now_ms()).await {
+            Ok(Shown::Ended) => Err(refusal::stream_deleted(stream)),
+            Ok(shown) => Ok(shown),
+            Err(error) => Err(refusal::read(&error)),
+        }
+    }
+
     /// Answers a client until that ends, or the server does.
     fn run<T: Send + 'static>(
         &self,

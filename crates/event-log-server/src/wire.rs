@@ -7,6 +7,9 @@ pub(crate) mod client {
     pub(crate) mod streams {
         tonic::include_proto!("event_store.client.streams");
     }
+    pub(crate) mod persistent_subscriptions {
+        tonic::include_proto!("event_store.client.persistent_subscriptions");
+    }
     pub(crate) mod server_features {
         tonic::include_proto!("event_store.client.server_features");
     }

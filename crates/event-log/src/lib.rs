@@ -8,6 +8,8 @@
 //! | [`envelope`] | a battle's event as log bytes and back: metadata, hash chain |
 //! | [`embedded`] | the local file store: group commit, one fsync before any answer |
 //! | [`jetstream`] | the log in NATS JetStream: one message for each append, fenced by the subject's last sequence |
+//! | [`kurrentdb`] | the log in KurrentDB, through the official client: fenced by the expected revision |
+//! | `pause` | how long is waited between two tries |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suite that every implementation passes |
 //!
@@ -18,9 +20,11 @@ pub mod embedded;
 pub mod envelope;
 pub mod error;
 pub mod jetstream;
+pub mod kurrentdb;
 mod limits;
 pub mod log;
 pub mod metrics;
+mod pause;
 pub mod types;
 
 pub use envelope::{ChainError, ChainHead, Envelope};

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::{AppendError, ReadError};
-use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision};
+use crate::types::{
+    APPEND_BYTES_MAX, Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision,
+};
 
 /// An append-only log of events in streams, with one order over all of them.
 ///
 /// - **Durable**: when [`append`](EventLog::append) answers, the events survive kill -9 and loss of power.
-/// - **Atomic**: all events of an append are there, at consecutive revisions and positions, or none.
+/// - **Atomic**: all events of an append are there, at consecutive revisions and increasing positions with no other event between
+///   them, or none.
 /// - **Ordered**: revisions count from 0 without gaps in each stream; positions strictly increase over the whole log,
 ///   and are given at commit, so that a reader who has seen position p never later finds an event before p.
 /// - **Fenced**: an append whose expectation is wrong fails with the stream's actual revision and writes nothing.
 /// - **Idempotent**: repeating an append (same stream, same event ids) answers where it went the first time and
 ///   writes nothing, with every expectation. Implementations may forget ids after 100,000 later events unless the
 ///   expectation is exact.
+/// - **Bounded**: an append whose events have together no more than [`append_bytes_max`](EventLog::append_bytes_max), each
+///   counted as [`NewEvent::append_bytes`](crate::NewEvent::append_bytes) says, is not refused for its size.
 /// - **Readable at once**: a read that begins after an append answered sees its events.
 /// - **Never silent**: whatever stands between an implementation and its store, every call answers in bounded time; the
 ///   implementation brings the deadline, and its callers set none. An append that is not confirmed by then answers
@@ -28,6 +33,12 @@ use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, Rec
 pub trait EventLog: Send + Sync + 'static {
     /// Writes the events and answers when they are durable. Appends that wait at the same time are committed together.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
+
+    /// How large an append may be now, in bytes. A larger one may be answered [`AppendError::Invalid`], so whoever gathers events
+    /// asks here before each append and makes several of what is more. It can change with the server that a log is connected to.
+    fn append_bytes_max(&self) -> usize {
+        APPEND_BYTES_MAX
+    }
 
     /// Up to `limit` events of a stream, from `from` (inclusive) in the given direction. Backwards, a `from` past the end
     /// begins at the last event. A stream that does not exist has no events.

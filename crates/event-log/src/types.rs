@@ -18,6 +18,8 @@ pub const STREAM_NAME_BYTES_MAX: usize = 1_024;
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// The largest append, in bytes.
 pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What an event takes in an append besides its type, data and metadata, at most, in bytes.
+pub const EVENT_OVERHEAD_BYTES: usize = 32;
 /// The most events in one append.
 pub const APPEND_EVENTS_MAX: usize = 4_096;
 
@@ -32,6 +34,13 @@ pub struct NewEvent {
     pub data: Bytes,
     /// What surrounds it.
     pub metadata: Bytes,
+}
+
+impl NewEvent {
+    /// How much of an append's room it takes at most, in bytes.
+    pub fn append_bytes(&self) -> usize {
+        self.event_type.len() + self.data.len() + self.metadata.len() + EVENT_OVERHEAD_BYTES
+    }
 }
 
 /// What the writer believes of the stream it appends to.
@@ -59,7 +68,7 @@ pub struct Append {
 }
 
 /// Where an append went. For a repeat, where it went the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The revision of the last event.
     pub last_revision: Revision,
@@ -69,6 +78,18 @@ pub struct Appended {
     pub last_position: Position,
     /// Whether nothing was written because the log had these events already.
     pub repeated: bool,
+    /// The position of each event, where they do not follow one another without gaps.
+    pub scattered: Option<Arc<[Position]>>,
+}
+
+impl Appended {
+    /// The position of the append's event with this index, from 0; of the last one where there are not so many.
+    pub fn position(&self, index: usize) -> Position {
+        match &self.scattered {
+            Some(positions) => positions.get(index).copied().unwrap_or(self.last_position),
+            None => (self.first_position + index as u64).min(self.last_position),
+        }
+    }
 }
 
 /// An event as the log holds it.

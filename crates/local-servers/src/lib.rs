@@ -9,13 +9,16 @@
 //! | [`postgres`] | [`Postgres`], and a standby that follows one |
 //! | [`pgbouncer`] | [`PgBouncer`] in transaction mode |
 //! | [`nats`] | [`Nats`] with JetStream, alone or three in a [`NatsCluster`] |
+//! | [`certificates`] | [`Certificates`] for servers that speak TLS |
 //! | [`programs`] | where a server's program is, and how to install one that is missing |
 //! | [`port`] | free ports that nobody else on this machine is given meanwhile |
 //! | [`process`] | a server's process: started, killed, started again |
+//! | [`wire`] | a wire between two servers, to be cut while both live |
 //! | [`error`] | [`LocalServerError`] |
 //!
 //! A server ends when its value is dropped, and when this process ends, however it ends.
 
+pub mod certificates;
 pub mod error;
 pub mod nats;
 pub mod pgbouncer;
@@ -25,7 +28,9 @@ pub mod process;
 pub mod programs;
 pub mod redis;
 pub mod sentinels;
+pub mod wire;
 
+pub use certificates::Certificates;
 pub use error::LocalServerError;
 pub use nats::{Nats, NatsCluster, NatsOptions};
 pub use pgbouncer::PgBouncer;
@@ -34,7 +39,8 @@ pub use postgres::Postgres;
 pub use process::Process;
 pub use programs::Program;
 pub use redis::{Redis, RedisCluster};
-pub use sentinels::{RedisSentinels, Sentinel};
+pub use sentinels::{RedisSentinels, Sentinel, SentinelOptions};
+pub use wire::Wire;
 
 use std::path::Path;
 

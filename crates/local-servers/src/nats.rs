@@ -10,6 +10,7 @@ use crate::error::LocalServerError;
 use crate::port::Port;
 use crate::process::{Process, Recipe, make_dir};
 use crate::programs::Program;
+use crate::wire::Wire;
 
 const NODES: usize = 3;
 /// The largest message, in bytes: a group of events travels as one. NATS' own bound is 1 MiB unless it is told otherwise.
@@ -36,6 +37,8 @@ pub struct Nats {
     client: Port,
     monitor: Port,
     _route: Option<Port>,
+    /// Ports that are kept free.
+    nowhere: Vec<Port>,
     /// To make it crash, hang or stop.
     pub process: Process,
 }
@@ -46,7 +49,15 @@ impl Nats {
     /// # Errors
     /// [`LocalServerError`].
     pub async fn start(dir: &Path, options: NatsOptions) -> Result<Self, LocalServerError> {
-        let mut server = Self::spawn(dir, "nats", options, None).await?;
+        Self::start_with(dir, options, "").await
+    }
+
+    /// Starts a server in `dir` with further lines of configuration, which win over what is set here.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start_with(dir: &Path, options: NatsOptions, lines: &str) -> Result<Self, LocalServerError> {
+        let mut server = Self::spawn(dir, "nats", options, None, lines).await?;
         server.until_ready().await?;
         Ok(server)
     }
@@ -55,17 +66,17 @@ impl Nats {
         dir: &Path,
         name: &str,
         options: NatsOptions,
-        route: Option<(Port, String)>,
+        route: Option<Port>,
+        lines: &str,
     ) -> Result<Self, LocalServerError> {
         let program = options.program.find()?;
         make_dir(dir, false).await?;
         let (client, monitor) = (Port::free()?, Port::free()?);
         let file = dir.join("nats.conf");
-        let (route, cluster) = route.map_or((None, String::new()), |(port, cluster)| (Some(port), cluster));
-        let text = configuration(name, &client, &monitor, options, &cluster);
+        let text = configuration(name, &client, &monitor, options, lines);
         std::fs::write(&file, text).map_err(|source| LocalServerError::io("write", &file, source))?;
         let process = Process::start(recipe(dir, name, program, file))?;
-        Ok(Self { client, monitor, _route: route, process })
+        Ok(Self { client, monitor, _route: route, nowhere: Vec::new(), process })
     }
 
     /// The port for clients.
@@ -78,11 +89,28 @@ impl Nats {
     /// # Errors
     /// The server does not say so.
     pub async fn subscriptions(&self) -> std::io::Result<u64> {
-        let answer = get(self.monitor.number(), "/subsz").await?;
-        let number = answer.split("\"num_subscriptions\":").nth(1).map(|rest| {
+        self.number("/subsz", "num_subscriptions").await
+    }
+
+    /// How many clients it has given up because they did not read.
+    ///
+    /// # Errors
+    /// The server does not say so.
+    pub async fn slow_consumers(&self) -> std::io::Result<u64> {
+        self.number("/varz", "slow_consumers").await
+    }
+
+    async fn number(&self, path: &str, field: &str) -> std::io::Result<u64> {
+        let answer = get(self.monitor.number(), path).await?;
+        let number = answer.split(&format!("\"{field}\":")).nth(1).map(|rest| {
             rest.trim_start().chars().take_while(char::is_ascii_digit).collect::<String>().parse()
         });
-        number.and_then(Result::ok).ok_or_else(|| std::io::Error::other("no number of subscriptions"))
+        number.and_then(Result::ok).ok_or_else(|| std::io::Error::other(format!("no {field}")))
+    }
+
+    /// The URL of its monitor.
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor.number())
     }
 
     /// Its URL.
@@ -128,12 +156,49 @@ impl NatsCluster {
             let cluster =
                 format!("cluster {{ name: nimaora, listen: \"127.0.0.1:{listen}\", routes: [{routes}] }}\n");
             let name = format!("nats-{number}");
-            nodes.push(Nats::spawn(&dir.join(&name), &name, options, Some((port, cluster))).await?);
+            nodes.push(Nats::spawn(&dir.join(&name), &name, options, Some(port), &cluster).await?);
         }
         for node in &mut nodes {
             node.until_ready().await?;
         }
         Ok(Self { nodes })
+    }
+
+    /// Starts a cluster whose first server the others reach by a wire only, and which reaches nobody by itself: so it can be cut off
+    /// while all of them live.
+    ///
+    /// # Errors
+    /// [`LocalServerError`].
+    pub async fn start_wired(dir: &Path, options: NatsOptions) -> Result<(Self, Wire), LocalServerError> {
+        make_dir(dir, false).await?;
+        let ports = (0..NODES).map(|_| Port::free()).collect::<Result<Vec<_>, _>>()?;
+        let wire = Wire::to(ports[0].number()).await?;
+        // Where nobody listens: for routes that are not to come about, of which the servers count how many there are.
+        let nowhere = [Port::free()?, Port::free()?];
+        let [nobody, no_one] = [&nowhere[0], &nowhere[1]].map(Port::number);
+        let [first, second, third] = [wire.port(), ports[1].number(), ports[2].number()];
+        let mut nodes = Vec::new();
+        for (number, port) in ports.into_iter().enumerate() {
+            let (routes, advertised) = match number {
+                0 => ([nobody, no_one], first),
+                1 => ([first, third], nobody),
+                _ => ([first, second], no_one),
+            };
+            let routes = routes.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
+            let listen = port.number();
+            let cluster = format!(
+                "cluster {{ name: nimaora, listen: \"127.0.0.1:{listen}\", routes: [{routes}], \
+                 advertise: \"127.0.0.1:{advertised}\" }}\n"
+            );
+            let name = format!("nats-{number}");
+            nodes.push(Nats::spawn(&dir.join(&name), &name, options, Some(port), &cluster).await?);
+        }
+        for node in &mut nodes {
+            node.until_ready().await?;
+        }
+        // Nobody else is given these ports for as long as the servers look for somebody there.
+        nodes[0].nowhere = nowhere.into();
+        Ok((Self { nodes }, wire))
     }
 
     /// The URLs of all servers, as clients take them: with commas.
@@ -147,7 +212,7 @@ fn recipe(dir: &Path, name: &str, program: PathBuf, file: PathBuf) -> Recipe {
     Recipe { name: name.to_owned(), program, args, dir: dir.to_owned(), not_as_root: false }
 }
 
-fn configuration(name: &str, client: &Port, monitor: &Port, options: NatsOptions, cluster: &str) -> String {
+fn configuration(name: &str, client: &Port, monitor: &Port, options: NatsOptions, lines: &str) -> String {
     let sync = if options.sync_always { "sync_interval: always" } else { "" };
     let (client, monitor) = (client.number(), monitor.number());
     format!(
@@ -157,7 +222,7 @@ fn configuration(name: &str, client: &Port, monitor: &Port, options: NatsOptions
          max_payload: {MESSAGE_BYTES_MAX}\n\
          max_pending: 128MB\n\
          jetstream {{ store_dir: \"jetstream\", {sync} }}\n\
-         {cluster}"
+         {lines}"
     )
 }
 

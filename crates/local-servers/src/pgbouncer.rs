@@ -9,6 +9,9 @@ use crate::postgres::{Postgres, SUPERUSER, serves};
 use crate::process::{Process, Recipe, make_dir};
 use crate::programs::Program;
 
+/// How long it turns its clients away after the server did not let it in. Its own default is 15 s.
+const LOGIN_RETRY_SECONDS: u32 = 1;
+
 /// A PgBouncer in transaction mode.
 #[derive(Debug)]
 pub struct PgBouncer {
@@ -82,6 +85,7 @@ fn ini(port: &Port, postgres: &Postgres, pool_size: u32, settings: &[&str]) -> S
          pool_mode = transaction\n\
          max_client_conn = 1000\n\
          default_pool_size = {pool_size}\n\
+         server_login_retry = {LOGIN_RETRY_SECONDS}\n\
          {further}\n"
     )
 }

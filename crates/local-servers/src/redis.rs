@@ -71,6 +71,14 @@ impl Redis {
         command(self.port(), line).await
     }
 
+    /// The same for one that asks for a password first.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn by_hand_with(&self, password: &str, line: &str) -> std::io::Result<String> {
+        command_after(self.port(), Some(password), line).await
+    }
+
     /// Starts it again after it was stopped or killed.
     ///
     /// # Errors
@@ -82,8 +90,7 @@ impl Redis {
 
     async fn until_ready(&mut self) -> Result<(), LocalServerError> {
         let port = self.port.number();
-        let ready =
-            || async move { command(port, "PING").await.is_ok_and(|answer| answer.starts_with("+PONG")) };
+        let ready = || async move { command(port, "PING").await.is_ok_and(|answer| is_there(&answer)) };
         self.process.until_ready(ready).await
     }
 }
@@ -158,9 +165,27 @@ impl RedisCluster {
     }
 }
 
+/// Whether a server serves, with a password or without.
+fn is_there(answer: &str) -> bool {
+    answer.starts_with("+PONG") || answer.starts_with("-NOAUTH")
+}
+
 /// Gives one command whose answer is a line or a text, as a person would over the network.
 pub(crate) async fn command(port: u16, command: &str) -> std::io::Result<String> {
+    command_after(port, None, command).await
+}
+
+/// The same after the password, where there is one.
+pub(crate) async fn command_after(
+    port: u16,
+    password: Option<&str>,
+    command: &str,
+) -> std::io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
+    if let Some(password) = password {
+        stream.write_all(format!("AUTH {password}\r\n").as_bytes()).await?;
+        stream.read_line(&mut String::new()).await?;
+    }
     stream.write_all(format!("{command}\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_line(&mut answer).await?;

@@ -182,6 +182,7 @@ pub fn main() -> ExitCode {
             return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };
+    choose_cryptography();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -189,6 +190,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Says which cryptography TLS stands on. Clients of stores would have to guess where two are built in, and panic then.
+fn choose_cryptography() {
+    // Nobody was before us.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
 }
 
 fn run(command: Command) -> Result<(), Failure> {

@@ -48,8 +48,8 @@ enum Call {
     /// the tables in use as they are.
     Rebuild {
         /// The version to build [default: that of the server].
-        #[arg(long, default_value_t = 0, hide_default_value = true)]
-        version: u32,
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        version: Option<u32>,
         /// Exchanges the tables although they differ, as a new version wants, or events that can be projected now.
         #[arg(long)]
         accept_differences: bool,
@@ -95,7 +95,9 @@ pub async fn run(args: ProjectionsArgs) -> Result<(), ClientError> {
             let found = if wait { operator.caught_up().await? } else { operator.projections().await? };
             print(&lines(&found))
         }
-        Call::Rebuild { version, accept_differences } => operator.rebuild(version, accept_differences).await,
+        Call::Rebuild { version, accept_differences } => {
+            operator.rebuild(version.unwrap_or_default(), accept_differences).await
+        }
         Call::Parked(Parked::List) => operator.print_parked().await,
         Call::Parked(Parked::Retry) => operator.rebuild(0, true).await,
         Call::Parked(Parked::Discard { position, reason }) => operator.discard(position, reason).await,

@@ -23,7 +23,7 @@ pub struct Config {
     pub quiet_time: Duration,
     /// How long to wait before the first retry, on average half of it; it doubles with each one.
     pub retry_first: Duration,
-    /// The longest wait before a retry.
+    /// The longest wait before a retry: what an outage costs beyond its end.
     pub retry_max: Duration,
     /// What time it is, for how far behind the projection is.
     pub clock: Clock,
@@ -42,7 +42,7 @@ impl Config {
             publish_timeout: Duration::from_secs(10),
             quiet_time: Duration::from_millis(250),
             retry_first: Duration::from_millis(100),
-            retry_max: Duration::from_secs(5),
+            retry_max: Duration::from_secs(1),
             clock,
             jitter_seed,
         }

@@ -161,6 +161,18 @@ impl ReadModels for ReplicaFirst {
         self.first_or(replica, tables, |attacks| !attacks.is_empty()).await
     }
 
+    async fn last_attacks_on(
+        &self,
+        battle_id: BattleId,
+        target_id: ParticipantId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackView>, StoreError> {
+        let replica = self.replica.last_attacks_on(battle_id, target_id, after, limit);
+        let tables = self.tables.last_attacks_on(battle_id, target_id, after, limit);
+        self.first_or(replica, tables, |attacks| !attacks.is_empty()).await
+    }
+
     async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
         self.first_or(self.replica.top(battle_id, limit), self.tables.top(battle_id, limit), |_| true).await
     }

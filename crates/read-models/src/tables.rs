@@ -134,6 +134,15 @@ pub trait ReadModels: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<AttackView>, StoreError>;
 
+    /// The last `limit` attacks on a participant after a position, newest first.
+    async fn last_attacks_on(
+        &self,
+        battle_id: BattleId,
+        target_id: ParticipantId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackView>, StoreError>;
+
     /// The first `limit` lines of the board, for when the leaderboard cannot answer. `NotHeld` for an unknown battle.
     async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError>;
 

@@ -33,6 +33,11 @@ impl fmt::Debug for AppSecret {
 pub struct Config {
     /// The application's public key: the last part of the path that sockets connect to, and the first of every signature.
     pub app_key: String,
+    /// The application's id, in the paths of the HTTP API. Some server libraries take digits only.
+    pub app_id: String,
+    /// The origins whose pages may connect, as `https://example.com` or `https://*.example.com`; all when there are none. A client that is
+    /// no browser says none, and may.
+    pub allowed_origins: Vec<String>,
     /// The application's secret, which channel signatures are made with. All nodes have the same one; without it the service does
     /// not start. It is read and never written out.
     #[serde(skip_serializing)]
@@ -81,6 +86,16 @@ pub struct Config {
     pub missed_alerts_age_max_s: u64,
     /// Missed alerts that are told when a participant returns; 0 for none. When there are more, the newest are told.
     pub missed_alerts_max: usize,
+    /// How often the sockets of participants are recorded as signs of life, in milliseconds. A participant lapses after 90 seconds without.
+    pub sign_of_life_ms: u64,
+    /// Members that a presence channel shows. When it has more, newcomers are shown so many and the true count, and counts are told
+    /// instead of each arrival.
+    pub presence_members_max: usize,
+    /// How long a member may be without a socket before the others are told that it went, in milliseconds: a page that is loaded
+    /// anew goes unnoticed.
+    pub presence_grace_ms: u64,
+    /// Events that one socket may send to others in a second; 0 for none. When it is reached, the event is refused with 4301.
+    pub client_events_per_second_max: u32,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
@@ -91,6 +106,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             app_key: "nimaora".to_owned(),
+            app_id: "1".to_owned(),
+            allowed_origins: Vec::new(),
             app_secret: AppSecret::default(),
             activity_timeout_s: 30,
             ping_grace_s: 5,
@@ -110,6 +127,10 @@ impl Default for Config {
             alerts_page_max: 100,
             missed_alerts_age_max_s: 120,
             missed_alerts_max: 100,
+            sign_of_life_ms: 25_000,
+            presence_members_max: 100,
+            presence_grace_ms: 3_000,
+            client_events_per_second_max: 10,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
         }

@@ -8,8 +8,8 @@ pub enum StartError {
     /// Anybody could sign with an empty secret.
     #[error("the realtime service has no secret; set app_secret to the same long random text on every node")]
     SecretMissing,
-    /// The system gives no thread for sending boards.
-    #[error("no thread could be started for sending boards: {0}")]
+    /// The system gives no thread for sending to many.
+    #[error("no thread could be started for sending to many sockets: {0}")]
     Thread(#[source] std::io::Error),
 }
 
@@ -39,6 +39,10 @@ pub enum CloseReason {
     NoProtocol,
     /// The session that this socket listened for has ended.
     SessionEnded,
+    /// The application has ended all sockets of this user.
+    Terminated,
+    /// A page of another origin.
+    OriginRefused,
     /// The node has as many sockets as it takes.
     NodeFull,
     /// The client reads more slowly than it is written to.
@@ -63,7 +67,7 @@ impl CloseReason {
             Self::BadVersion => 4006,
             Self::UnsupportedProtocol => 4007,
             Self::NoProtocol => 4008,
-            Self::SessionEnded => 4009,
+            Self::SessionEnded | Self::Terminated | Self::OriginRefused => 4009,
             Self::NodeFull | Self::TooSlow => 4100,
             Self::Draining => 4200,
             Self::NoPong => 4201,
@@ -84,6 +88,8 @@ impl CloseReason {
             Self::UnsupportedProtocol => "this protocol version is not supported; use 5, 6 or 7",
             Self::NoProtocol => "no protocol version: add ?protocol=7",
             Self::SessionEnded => "this session has ended; sign in again",
+            Self::Terminated => "the application has ended this connection",
+            Self::OriginRefused => "pages of this origin may not connect",
             Self::NodeFull => "the node is full; try again",
             Self::TooSlow => "too slow to read; connect again",
             Self::Draining => "the node is stopping; connect again",
@@ -105,6 +111,8 @@ impl CloseReason {
             Self::UnsupportedProtocol => "unsupported_protocol",
             Self::NoProtocol => "no_protocol",
             Self::SessionEnded => "session_ended",
+            Self::Terminated => "terminated",
+            Self::OriginRefused => "origin_refused",
             Self::NodeFull => "node_full",
             Self::TooSlow => "too_slow",
             Self::Draining => "draining",
@@ -117,11 +125,16 @@ impl CloseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The name follows no known pattern.
-    #[error("no such channel; there are battle.{{id}} and private-participant.{{id}}")]
+    #[error(
+        "no such channel; letters, digits and _-=@,.; make a name, and ids follow battle., presence-battle. and private-participant."
+    )]
     UnknownChannel,
-    /// A kind of channel that the protocol knows and this server does not.
-    #[error("channels of this kind are not served here")]
-    UnsupportedChannel,
+    /// The messages to a user, for a socket that has not signed in as it.
+    #[error("sign in as this user first")]
+    NotSignedIn,
+    /// A socket that has signed in as somebody else.
+    #[error("this socket has signed in as somebody else")]
+    OtherUser,
     /// A private channel without a signature.
     #[error("a private channel needs 'auth'")]
     SignatureMissing,
@@ -129,7 +142,7 @@ pub enum Refusal {
     #[error("the signature is not valid for this socket and channel")]
     SignatureWrong,
     /// The signed data does not say whose channel it is.
-    #[error("'channel_data' is not what /broadcasting/auth answered")]
+    #[error("'channel_data' is not what this channel takes")]
     DataWrong,
     /// Somebody else's channel.
     #[error("this channel is not yours")]
@@ -156,8 +169,10 @@ impl Refusal {
             | Self::SignatureWrong
             | Self::DataWrong
             | Self::Foreign
+            | Self::NotSignedIn
+            | Self::OtherUser
             | Self::SessionEnded => "AuthError",
-            Self::UnknownChannel | Self::UnsupportedChannel | Self::UnknownBattle => "ChannelError",
+            Self::UnknownChannel | Self::UnknownBattle => "ChannelError",
             Self::TooManyChannels => "LimitReached",
             Self::Unavailable => "Unavailable",
         }
@@ -167,8 +182,8 @@ impl Refusal {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::SignatureMissing | Self::SignatureWrong | Self::DataWrong => 401,
-            Self::Foreign | Self::SessionEnded => 403,
-            Self::UnknownChannel | Self::UnsupportedChannel | Self::UnknownBattle => 404,
+            Self::Foreign | Self::NotSignedIn | Self::OtherUser | Self::SessionEnded => 403,
+            Self::UnknownChannel | Self::UnknownBattle => 404,
             Self::TooManyChannels => 429,
             Self::Unavailable => 503,
         }

@@ -5,9 +5,10 @@
 //! | [`config`] | [`Config`]: every bound and delay |
 //! | [`error`] | [`StartError`], [`CloseReason`] and [`Refusal`]: what a client is told when something is not as it should be |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
-//! | `http` | the upgrade, and the signing of private channels |
+//! | `http` | the upgrade, the signing of private channels, and the HTTP API |
 //! | `socket` | one socket: its outbox, its requests, its life |
-//! | `hub` | the node's sockets and the battles they follow; boards, alerts, sweeps |
+//! | `hub` | the node's sockets and the battles they follow; boards, alerts, who is present, sweeps |
+//! | `cluster` | what the nodes tell each other |
 //! | `pusher` | the protocol's requests and events |
 //! | `websocket` | RFC 6455 frames |
 //! | `channel`, `grant`, `signature` | names of channels and who may listen to them |
@@ -20,6 +21,7 @@ pub mod error;
 pub mod metrics;
 
 mod channel;
+mod cluster;
 mod grant;
 mod http;
 mod hub;
@@ -33,19 +35,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use nimaora_change_bus::ChangeBus;
+use nimaora_change_bus::{ChangeBus, Relay};
 use nimaora_read_models::{Leaderboard, ReadModels, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
-use nimaora_sessions::TokenVerifier;
+use nimaora_sessions::{Presence, TokenVerifier};
 use tokio::time::Instant;
 
 pub use config::{AppSecret, Config};
 pub use error::{CloseReason, Refusal, StartError};
 
-use crate::hub::boards::BoardQueue;
+use crate::cluster::{Link, Questions};
+use crate::http::Replays;
+use crate::hub::halls::{Halls, tending};
+use crate::hub::queue::Queue;
 use crate::hub::registry::Registry;
 use crate::hub::rooms::Rooms;
-use crate::hub::{Hub, sweep};
+use crate::hub::users::Users;
+use crate::hub::{Hub, signs, sweep};
 use crate::signature::Application;
 
 /// A place in the log; see the event log's own words. 0 is before the first event.
@@ -59,6 +65,10 @@ pub struct Deps {
     pub read_models: Arc<dyn ReadModels>,
     /// What tells it that something has changed.
     pub bus: Arc<dyn ChangeBus>,
+    /// What carries to the other nodes who is where.
+    pub relay: Arc<dyn Relay>,
+    /// Where signs of life are recorded; none where another process cannot be told that way.
+    pub presence: Option<Arc<dyn Presence>>,
     /// Checks players' tokens.
     pub verifier: TokenVerifier,
     /// The time of day.
@@ -92,33 +102,47 @@ impl Realtime {
         if config.app_secret.expose().is_empty() {
             return Err(StartError::SecretMissing);
         }
+        let (link, outgoing) = Link::new();
         let hub = Arc::new(Hub {
             application: Application::new(config.app_key.clone(), config.app_secret.expose().to_owned()),
             leaderboard: deps.leaderboard,
             read_models: deps.read_models,
             wholeness: Wholeness::default(),
             bus: deps.bus,
+            relay: deps.relay,
+            link,
+            presence: deps.presence,
             verifier: deps.verifier,
             clock: deps.clock,
             shutdown: shutdown.clone(),
             sockets: Registry::new(config.sockets_max, config.refused_sockets_max),
             rooms: Rooms::new(),
-            boards: BoardQueue::default(),
+            boards: Queue::default(),
+            halls: Halls::new(),
+            users: Users::default(),
+            questions: Questions::default(),
+            replays: Replays::default(),
             started: Instant::now(),
             config,
         });
-        let thread = hub.boards.start().map_err(StartError::Thread)?;
-        let (swept, boards) = (Arc::clone(&hub), hub.boards.clone());
+        let boards = hub.boards.start("nimaora-boards").map_err(StartError::Thread)?;
+        let halls = hub.halls.sending.start("nimaora-channels").map_err(StartError::Thread);
+        let halls = halls.inspect_err(|_| hub.boards.stop())?;
+        shutdown.spawn(cluster::run(Arc::clone(&hub), outgoing));
+        shutdown.spawn(tending::run(Arc::clone(&hub)));
+        shutdown.spawn(signs::run(Arc::clone(&hub)));
+        let swept = Arc::clone(&hub);
         shutdown.spawn(async move {
-            sweep::run(swept).await;
-            boards.stop();
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            sweep::run(Arc::clone(&swept)).await;
+            swept.boards.stop();
+            swept.halls.sending.stop();
+            let _ = tokio::task::spawn_blocking(move || (boards.join(), halls.join())).await;
         });
         Ok(Self { hub })
     }
 
-    /// The paths of the service: `/app/{key}` and `/app/websocket-health` for sockets, `/broadcasting/auth` and
-    /// `/pusher/auth` for signatures. The server must serve connections with upgrades.
+    /// The paths of the service: `/app/{key}` and `/app/websocket-health` for sockets, `/broadcasting/auth`, `/pusher/auth` and
+    /// `/pusher/user-auth` for signatures, `/apps/{id}/` for the application's own servers. The server must serve connections with upgrades.
     pub fn routes(&self) -> Router {
         http::routes(Arc::clone(&self.hub))
     }

@@ -53,6 +53,36 @@ pub fn describe() {
         "Attempts to read lost changes that failed and are repeated; alerts are late meanwhile. Look at the tables' store."
     );
     describe_counter!(
+        "nimaora_realtime_api_events_total",
+        "Events that the application's servers have published over the HTTP API, one for each channel."
+    );
+    describe_counter!(
+        "nimaora_realtime_api_refusals_total",
+        "Requests to the HTTP API that were refused, by status. 401: a wrong secret, a wrong clock, or somebody who tries. 503: nodes do \
+         not hear each other."
+    );
+    describe_counter!(
+        "nimaora_realtime_client_events_total",
+        "Events that clients have sent to each other. Many: lower realtime.client_events_per_second_max."
+    );
+    describe_counter!(
+        "nimaora_realtime_sign_of_life_failures_total",
+        "Rounds in which signs of life of connected participants could not be recorded. Look at the store of presence."
+    );
+    describe_counter!(
+        "nimaora_realtime_relay_dropped_total",
+        "Messages to the other nodes that were not sent. They notice and ask again; many mean that NATS is away or slow."
+    );
+    describe_counter!(
+        "nimaora_realtime_relay_lags_total",
+        "Times that messages of other nodes may have been lost, after which all are asked who is there. Many: a node too busy, or \
+         a failing NATS."
+    );
+    describe_counter!(
+        "nimaora_realtime_channel_overflows_total",
+        "Frames to all of a channel that were dropped because too many waited. Any: the channel is busier than the node."
+    );
+    describe_counter!(
         "nimaora_realtime_board_failures_total",
         "Boards that could not be read and are tried again. Look at the leaderboard's store."
     );
@@ -119,6 +149,49 @@ pub(crate) fn catch_up_failed() {
     metrics::counter!("nimaora_realtime_catch_up_failures_total").increment(1);
 }
 
+/// The application has published this many events.
+pub(crate) fn api_events(events: usize) {
+    metrics::counter!("nimaora_realtime_api_events_total").increment(events as u64);
+}
+
+/// A request to the HTTP API was refused.
+pub(crate) fn api_refused(status: u16) {
+    let status = match status {
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        413 => "413",
+        _ => "503",
+    };
+    metrics::counter!("nimaora_realtime_api_refusals_total", "status" => status).increment(1);
+}
+
+/// A client has sent an event to others.
+pub(crate) fn client_event() {
+    metrics::counter!("nimaora_realtime_client_events_total").increment(1);
+}
+
+/// Signs of life could not be recorded.
+pub(crate) fn sign_of_life_failed() {
+    metrics::counter!("nimaora_realtime_sign_of_life_failures_total").increment(1);
+}
+
+/// Other nodes could not be told something.
+pub(crate) fn relay_dropped() {
+    metrics::counter!("nimaora_realtime_relay_dropped_total").increment(1);
+}
+
+/// Something that other nodes said may be lost.
+pub(crate) fn relay_lagged() {
+    metrics::counter!("nimaora_realtime_relay_lags_total").increment(1);
+}
+
+/// A frame to all of a channel was dropped.
+pub(crate) fn hall_overflowed() {
+    metrics::counter!("nimaora_realtime_channel_overflows_total").increment(1);
+}
+
 /// A board could not be read and is tried again at the next tick.
 pub(crate) fn board_failed() {
     metrics::counter!("nimaora_realtime_board_failures_total").increment(1);
@@ -146,6 +219,13 @@ mod tests {
             caught_up();
             catch_up_failed();
             board_failed();
+            api_events(1);
+            api_refused(401);
+            client_event();
+            sign_of_life_failed();
+            relay_dropped();
+            relay_lagged();
+            hall_overflowed();
         });
         let shown = recorder.handle().render();
         for line in shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {

@@ -43,10 +43,22 @@ impl Application {
         self.mac(socket_id, channel, data).verify_slice(&signature).map_err(|_| Refusal::SignatureWrong)
     }
 
-    fn mac(&self, socket_id: &str, channel: &str, data: Option<&str>) -> Hmac<Sha256> {
+    /// The signature of this text, if `signature` is it, compared in constant time.
+    pub(crate) fn verify_text(&self, text: &str, signature: &str) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(signature, &mut bytes).ok()?;
+        let mut mac = self.begin();
+        mac.update(text.as_bytes());
+        mac.verify_slice(&bytes).is_ok().then_some(bytes)
+    }
+
+    fn begin(&self) -> Hmac<Sha256> {
         #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("a key of any length is taken");
+        Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("a key of any length is taken")
+    }
+
+    fn mac(&self, socket_id: &str, channel: &str, data: Option<&str>) -> Hmac<Sha256> {
+        let mut mac = self.begin();
         mac.update(socket_id.as_bytes());
         for part in [Some(channel), data].into_iter().flatten() {
             mac.update(b":");
@@ -78,6 +90,18 @@ mod tests {
             application().sign(SOCKET, "presence-foobar", Some(data)),
             "278d425bdf160c739803:31935e7d86dba64c2a90aed31fdc61869f9b22ba9d8863bba239c03ca481bc80"
         );
+    }
+
+    #[test]
+    fn checks_a_request_of_the_http_api_as_the_documentation_does() {
+        let text = "POST\n/apps/3/events\nauth_key=278d425bdf160c739803&auth_timestamp=1353088179&auth_version=1.0\
+                    &body_md5=ec365a775a4cd0599faeb73354201b6f";
+        let signature = "da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c";
+        assert!(application().verify_text(text, signature).is_some());
+        for wrong in ["", "da45", &signature.replace('d', "e")] {
+            assert!(application().verify_text(text, wrong).is_none());
+        }
+        assert!(application().verify_text("GET", signature).is_none());
     }
 
     #[test]

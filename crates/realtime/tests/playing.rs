@@ -129,6 +129,7 @@ async fn an_attacked_player_is_told_of_each_attack_in_order_and_once() {
     assert_eq!(score.name, "score.changed");
     assert_eq!(score.data["points"], 3);
     assert_eq!((&score.data["shields"], &score.data["arrows"]), (&json!(1), &json!(2)));
+    assert_eq!((&score.data["rank"], &score.data["total"]), (&json!(1), &json!(2)));
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn what_is_not_understood_is_named_and_the_socket_lives_on() {
         ("{}", json!(null)),
         (r#"{"event":"pusher:subscribe","data":{}}"#, json!(null)),
         (r#"{"event":"pusher:signin","data":{}}"#, json!(null)),
-        (r#"{"event":"client-typing","channel":"private-x","data":{}}"#, json!(4301)),
+        (r#"{"event":"client-typing","channel":"private-x","data":{}}"#, json!(4009)),
     ] {
         client.send_text(text).await;
         let error = client.event().await;
@@ -146,9 +146,10 @@ async fn channels_that_are_not_served_are_refused_by_name() {
     let mut client = Client::connect(&arena).await;
     for (channel, status) in [
         ("presence-battle.1".to_owned(), 404),
-        ("cache-board".to_owned(), 404),
-        ("private-encrypted-x".to_owned(), 404),
-        ("chat".to_owned(), 404),
+        ("cache/board".to_owned(), 404),
+        ("private-encrypted-x".to_owned(), 401),
+        ("#server-to-user-1".to_owned(), 403),
+        ("no name".to_owned(), 404),
         (format!("battle.{}", uuid::Uuid::from_u128(1)), 404),
     ] {
         let error = refused(&mut client, json!({ "channel": channel })).await;

@@ -22,7 +22,8 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy)]
 pub struct LinkConfig<'a> {
     /// `redis://[user:password@]host:port[/db]`, `redis+cluster://[user:password@]a:1,b:2` for a cluster,
-    /// `redis+sentinel://[user:password@]a:1,b:2/name[/db]` for the master of that name, and each with `rediss` for TLS.
+    /// `redis+sentinel://[user:password@]a:1,b:2/name[/db]` for the master of that name, with `?sentinel_user=..&sentinel_password=..` where
+    /// the sentinels ask for a password too, and each with `rediss` for TLS.
     pub url: &'a str,
     /// The certificates (PEM) of who may sign the server's, for TLS; those of the system when there are none.
     pub root_certificates: Option<&'a [u8]>,

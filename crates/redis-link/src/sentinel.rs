@@ -71,6 +71,13 @@ impl Master {
         if let Some(password) = server.password() {
             builder = builder.set_client_to_redis_password(password);
         }
+        let login = target.login.redis_settings();
+        if let Some(username) = login.username() {
+            builder = builder.set_client_to_sentinel_username(username);
+        }
+        if let Some(password) = login.password() {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
         if target.is_tls {
             builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
             if let Some(ours) = certificates(config) {

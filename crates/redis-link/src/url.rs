@@ -18,7 +18,8 @@ pub enum UrlError {
     /// The rest is not what it should be.
     #[error(
         "the URL is not of the form SCHEME://[user:password@]host:port[/db], with several host:port for a cluster, or \
-         SCHEME://[user:password@]host:port,host:port/name-of-the-master[/db] for sentinels: {reason}"
+         SCHEME://[user:password@]host:port,host:port/name-of-the-master[/db][?sentinel_user=USER&sentinel_password=PASSWORD] \
+         for sentinels: {reason}"
     )]
     Form {
         /// What is wrong.
@@ -50,8 +51,10 @@ pub(crate) struct SentinelTarget {
     pub(crate) sentinels: Vec<ConnectionAddr>,
     /// What the sentinels call it.
     pub(crate) name: String,
-    /// How to log in to it. The sentinels themselves ask for no password.
+    /// How to log in to it.
     pub(crate) server: ConnectionInfo,
+    /// How to log in to the sentinels.
+    pub(crate) login: ConnectionInfo,
     pub(crate) is_tls: bool,
 }
 
@@ -82,6 +85,7 @@ fn nodes(scheme: &str, rest: &str) -> Vec<String> {
 
 fn sentinels(scheme: &str, rest: &str) -> Result<SentinelTarget, UrlError> {
     let (user, rest) = user_and_hosts(rest);
+    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (name, db) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() {
@@ -96,7 +100,25 @@ fn sentinels(scheme: &str, rest: &str) -> Result<SentinelTarget, UrlError> {
     let sentinels = hosts.split(',').map(address).collect::<Result<_, UrlError>>()?;
     // The host is another one each time, and stands here for those that the sentinels name.
     let server = format!("{scheme}://{user}master/{db}").into_connection_info()?;
-    Ok(SentinelTarget { sentinels, name: name.to_owned(), server, is_tls: scheme == "rediss" })
+    let login = sentinel_login(scheme, parameters)?;
+    Ok(SentinelTarget { sentinels, name: name.to_owned(), server, login, is_tls: scheme == "rediss" })
+}
+
+/// How to log in to the sentinels, from what stands behind the question mark.
+fn sentinel_login(scheme: &str, parameters: &str) -> Result<ConnectionInfo, UrlError> {
+    let (mut user, mut password) = ("", "");
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("sentinel_user", value)) => user = value,
+            Some(("sentinel_password", value)) => password = value,
+            _ => {
+                let reason = "what stands behind the question mark is unknown".to_owned();
+                return Err(UrlError::Form { reason });
+            }
+        }
+    }
+    let login = if password.is_empty() { String::new() } else { format!("{user}:{password}@") };
+    Ok(format!("{scheme}://{login}sentinel").into_connection_info()?)
 }
 
 #[cfg(test)]
@@ -113,6 +135,8 @@ mod tests {
             "redis+sentinel://:secret@a:b/main",
             "redis+sentinel://:secret@a:1/main/secret",
             "redis+sentinel://:secret@/main",
+            "redis+sentinel://a:1/main?password=secret",
+            "redis+sentinel://a:1/main?sentinel_password=secret/s",
         ];
         for url in bad {
             match Target::parse(url) {
@@ -133,6 +157,24 @@ mod tests {
         let server = target.server.redis_settings();
         assert_eq!((target.name.as_str(), server.db(), target.is_tls), ("main", 2, true));
         assert_eq!((server.username(), server.password()), (Some("ada"), Some("s@cret")));
+    }
+
+    #[test]
+    fn sentinels_have_a_password_of_their_own() {
+        for (parameters, user, password) in [
+            ("", None, None),
+            ("?sentinel_password=x%40y", None, Some("x@y")),
+            ("?sentinel_user=bob&sentinel_password=x", Some("bob"), Some("x")),
+        ] {
+            let url = format!("redis+sentinel://:s@cret@a:1/main{parameters}");
+            let Ok(Target::Sentinel(target)) = Target::parse(&url) else { panic!("{url} is refused") };
+            let login = target.login.redis_settings();
+            assert_eq!((login.username(), login.password()), (user, password), "{url}");
+            assert_eq!(
+                (target.name.as_str(), target.server.redis_settings().password()),
+                ("main", Some("s@cret"))
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nimaora_local_servers::{RedisSentinels, scratch};
+use nimaora_local_servers::{Certificates, RedisSentinels, SentinelOptions, scratch};
 use nimaora_redis_link::{Link, LinkConfig};
 use redis::{Cmd, RedisError};
 
@@ -13,8 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const IMPATIENT: Duration = Duration::from_millis(200);
 
 fn link(url: &str) -> Link {
+    link_trusting(url, None)
+}
+
+fn link_trusting(url: &str, root_certificates: Option<&[u8]>) -> Link {
     let (connect_timeout, response_timeout) = (Duration::from_secs(2), Duration::from_secs(2));
-    Link::new(&LinkConfig { url, root_certificates: None, connect_timeout, response_timeout }).unwrap()
+    Link::new(&LinkConfig { url, root_certificates, connect_timeout, response_timeout }).unwrap()
 }
 
 fn set(value: u32) -> Cmd {
@@ -92,4 +96,49 @@ async fn without_sentinels_it_says_so() {
     }
     let answer: Result<redis::Value, RedisError> = link(&all.url()).run(&get()).await;
     assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn servers_and_sentinels_have_passwords_of_their_own_also_after_a_failover() {
+    let dir = scratch().unwrap();
+    let options = SentinelOptions {
+        password: Some("of-servers".to_owned()),
+        sentinel_password: Some("of-sentinels".to_owned()),
+        tls: None,
+    };
+    let mut all = RedisSentinels::start_with(dir.path(), options).await.unwrap();
+    let right = link(&all.url());
+    until(&right, &set(1), |_| true).await;
+    for (known, unknown) in
+        [("of-servers@", "wrong@"), ("=of-sentinels", "=wrong"), ("?sentinel_password=of-sentinels", "")]
+    {
+        let answer: Result<redis::Value, RedisError> =
+            link(&all.url().replace(known, unknown)).run(&get()).await;
+        assert!(answer.is_err(), "with {unknown} for {known}: {answer:?}");
+    }
+    all.servers[0].process.kill().await;
+    until(&right, &set(2), |_| true).await;
+    assert_eq!(all.servers[1].by_hand_with("of-servers", "GET key").await.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn sentinels_and_servers_speak_tls_also_after_a_failover() {
+    let dir = scratch().unwrap();
+    let certificates = Certificates::make(&dir.path().join("certificates")).unwrap();
+    let authority = std::fs::read(&certificates.authority).unwrap();
+    let options = SentinelOptions {
+        password: Some("of-servers".to_owned()),
+        sentinel_password: Some("of-sentinels".to_owned()),
+        tls: Some(certificates),
+    };
+    let mut all = RedisSentinels::start_with(dir.path(), options).await.unwrap();
+    assert!(all.url().starts_with("rediss+sentinel://"), "{}", all.url());
+    let trusting = link_trusting(&all.url(), Some(&authority));
+    until(&trusting, &set(1), |_| true).await;
+    // The system's own authorities have not signed these.
+    let answer: Result<redis::Value, RedisError> = link(&all.url()).run(&get()).await;
+    assert!(answer.is_err(), "{answer:?}");
+    all.servers[0].process.kill().await;
+    until(&trusting, &set(2), |_| true).await;
+    assert_eq!(all.servers[1].by_hand_with("of-servers", "GET key").await.unwrap(), "2");
 }

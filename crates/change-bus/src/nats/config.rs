@@ -5,6 +5,8 @@ use std::time::Duration;
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
+use crate::metrics;
+
 /// How often the server must answer a ping. It is given up after three, so a server that hangs is left within 4 s.
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// Messages of one subscription that wait to be sorted. When more come, they are dropped, and the followers are told.
@@ -55,6 +57,12 @@ impl NatsBusConfig {
             .reconnect_delay_callback(pause)
             .event_callback(move |event| {
                 use async_nats::Event::{Connected, SlowConsumer};
+                match event {
+                    // The first connection is no other's successor.
+                    Connected if *troubles.borrow() > 0 => metrics::reconnected(),
+                    SlowConsumer(_) => metrics::slow(),
+                    _ => {}
+                }
                 if matches!(event, Connected | SlowConsumer(_)) {
                     troubles.send_modify(|count| *count += 1);
                 }

@@ -18,7 +18,7 @@ use super::inbox::Inbox;
 use super::publisher::{BEAT_EVERY, Publisher, ask_server};
 use super::wire::{self, Answer, Beat, QUESTIONS, Question};
 use crate::lane::Lane;
-use crate::metrics::Loss;
+use crate::metrics::{self, Loss};
 
 /// How long a publisher, and the server after it, may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -83,7 +83,9 @@ impl Hub {
 
     /// Reads a lane until its last follower leaves or the subscription fails.
     async fn read(self: Arc<Self>, battle_id: BattleId, lane: Lane, channel: Arc<Channel>) {
-        let reason = match self.begin(battle_id, lane, &channel).await {
+        let begun = self.begin(battle_id, lane, &channel).await;
+        metrics::subscribed(begun.is_ok());
+        let reason = match begun {
             Ok(mut batches) => {
                 while let Some(message) = batches.next().await {
                     match wire::decode(&message.payload) {
@@ -203,6 +205,9 @@ impl Hub {
             let heard = Heard { beat: beat.number, at: Some(Instant::now()), is_silent: false };
             self.heard.lock().insert(beat.publisher, heard)
         };
+        if let Some(at) = before.as_ref().and_then(|before| before.at) {
+            metrics::beat_heard(at.elapsed());
+        }
         match before {
             Some(before) if beat.number <= before.beat + 1 => {}
             Some(_) => self.miss(Loss::Gap),

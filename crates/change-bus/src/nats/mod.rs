@@ -7,6 +7,7 @@
 //! | `publisher` | numbers what it publishes, and beats |
 //! | `hub` | what is followed here; compares beats with what arrived |
 //! | `channel` | one lane of a battle: one subscription for all its followers |
+//! | `relay` | what the nodes of the realtime service tell each other |
 //! | `inbox` | what waits for one follower |
 //!
 //! Core NATS delivers at most once. Here nothing is lost unnoticed: each batch has a number within its battle and lane, and
@@ -18,6 +19,7 @@ pub mod config;
 mod hub;
 mod inbox;
 mod publisher;
+mod relay;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -51,6 +53,8 @@ struct Inner {
     publisher: Arc<Publisher>,
     hub: Arc<Hub>,
     follow_timeout: Duration,
+    /// Counts connections and full queues.
+    troubles: watch::Receiver<u64>,
     /// Ends when the bus is dropped.
     _watching: Task,
     /// There once something was published.
@@ -83,10 +87,11 @@ impl NatsBus {
         first.ok().and_then(|first| first.ok().map(|_| ())).ok_or_else(late)?;
         let beats = timeout(publish_timeout, client.subscribe(wire::BEATS)).await;
         let beats = beats.ok().and_then(Result::ok).ok_or_else(late)?;
+        let troubles = seen.clone();
         let watching = Task(tokio::spawn(Arc::clone(&hub).watch(beats, seen)).abort_handle());
         let follow_timeout = Duration::from_millis(config.follow_timeout_ms);
         let beating = OnceCell::new();
-        let inner = Inner { client, publisher, hub, follow_timeout, _watching: watching, beating };
+        let inner = Inner { client, publisher, hub, follow_timeout, troubles, _watching: watching, beating };
         Ok(Self { inner: Arc::new(inner) })
     }
 }

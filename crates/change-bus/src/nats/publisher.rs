@@ -11,13 +11,14 @@ use async_nats::{Client, Message, Subscriber};
 use futures::StreamExt;
 use nimaora_domain::BattleId;
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
 use super::wire::{self, Answer, BEATS, Beat, NOBODY, Numbered, Numbers, QUESTIONS, Question};
 use crate::bus::BusError;
 use crate::change::ChangeBatch;
 use crate::lane::Lane;
+use crate::metrics;
 
 /// How often a publisher tells that it lives.
 pub(super) const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -87,14 +88,17 @@ impl Publisher {
             self.send(batches).await?;
             ask_server(&self.client).await
         };
-        match timeout(self.timeout, publishing).await {
+        let began = Instant::now();
+        let published = match timeout(self.timeout, publishing).await {
             // What was written to the connection before may have gone down with it.
             Ok(Ok(())) if self.connects() != connects => {
                 Err(unavailable("the connection was lost meanwhile"))
             }
             Ok(done) => done,
             Err(_) => Err(unavailable(format!("the server has not taken it within {:?}", self.timeout))),
-        }
+        };
+        metrics::published(published.is_ok(), began.elapsed());
+        published
     }
 
     fn connects(&self) -> u64 {

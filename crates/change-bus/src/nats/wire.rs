@@ -16,6 +16,8 @@ const VERSION: u8 = 1;
 pub(super) const BEATS: &str = "nimaora.changes.beats";
 /// Where followers ask publishers what was the last in a lane.
 pub(super) const QUESTIONS: &str = "nimaora.changes.questions";
+/// Where the nodes of the realtime service talk to each other.
+pub(super) const RELAY: &str = "nimaora.realtime.relay";
 /// Nobody listens here, so the server itself answers a request, in its turn behind all that came before.
 pub(super) const NOBODY: &str = "nimaora.changes.nobody";
 

@@ -196,7 +196,9 @@ impl Writer {
         while live.has_room()
             && let Some(order) = self.taken.pop_front()
         {
-            live.take(order, now);
+            if let Some(order) = live.take(order, now) {
+                self.taken.push_front(order);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ahash::RandomState;
 use nimaora_domain::{CommandId, Outcome, Timestamp};
-use nimaora_event_log::types::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX};
+use nimaora_event_log::types::APPEND_EVENTS_MAX;
 use nimaora_event_log::{Appended, NewEvent, Revision};
 
 use crate::error::CommandError;
@@ -13,8 +13,9 @@ use crate::writer::roster::Changes;
 
 /// A batch takes no further command when it has this many events: no command makes more than the difference.
 const EVENTS_FULL: usize = APPEND_EVENTS_MAX - 64;
-/// A batch takes no further command when it has this many bytes: no command's events have more than the difference.
-const BYTES_FULL: usize = APPEND_BYTES_MAX / 2;
+/// A batch takes no further command when it has this many bytes, where the log would take more: a larger one makes its callers
+/// wait longer and saves nothing.
+const BYTES_FULL: usize = 4 * 1024 * 1024;
 /// A batch takes no further command when this many callers wait for it; those that were refused make no event.
 const WAITING_FULL: usize = 2 * APPEND_EVENTS_MAX;
 /// A batch takes no further command when the commands of those who wait for it have this many bytes: also those that make no event
@@ -28,8 +29,10 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<NewEvent>,
     /// The revision of the first event.
     pub(crate) first_revision: Revision,
-    /// Bytes of all events.
+    /// What the events take of an append's room, in bytes.
     pub(crate) bytes: usize,
+    /// Whether the next command did not fit in the room that the log gives an append. It goes into the batch after this one.
+    pub(crate) cut: bool,
     /// The commands that the events belong to. The log refuses a batch that has an event id twice, and event ids follow from
     /// command ids, which callers choose: two of them may choose the same.
     pub(crate) commands: HashSet<CommandId, RandomState>,
@@ -78,7 +81,8 @@ impl Batch {
 
     /// Whether it takes another command.
     pub(crate) fn has_room(&self) -> bool {
-        self.events.len() < EVENTS_FULL && self.bytes < BYTES_FULL && self.callers.are_fewer_than(1)
+        let small = self.events.len() < EVENTS_FULL && self.bytes < BYTES_FULL;
+        small && !self.cut && self.callers.are_fewer_than(1)
     }
 }
 
@@ -112,7 +116,7 @@ impl Callers {
             let answer = match then {
                 Then::Accepted { outcome, last_index, decided_at } => {
                     accepted += 1;
-                    let position = appended.first_position + last_index as u64;
+                    let position = appended.position(last_index);
                     Ok(Decided::Done(Answer { outcome, position, decided_at, repeated: false }))
                 }
                 Then::Fixed(reply) => reply,

@@ -8,9 +8,7 @@ use nimaora_domain::{
 };
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::EVENT_BYTES_MAX;
-use nimaora_event_log::{
-    Append, AppendError, Appended, ChainHead, Envelope, Expected, NewEvent, Revision, envelope,
-};
+use nimaora_event_log::{Append, AppendError, Appended, ChainHead, Envelope, Expected, Revision, envelope};
 use tokio::time::Instant;
 
 use crate::error::CommandError;
@@ -108,11 +106,13 @@ impl Live {
         self.gathering.has_room() && in_flight
     }
 
-    /// Decides one command. Its caller is answered at once if the answer rests on nothing that is not durable.
-    pub(crate) fn take(&mut self, order: Order, now: Instant) {
+    /// Decides one command. Its caller is answered at once if the answer rests on nothing that is not durable. A command whose events
+    /// do not fit beside those that gather comes back, to be decided again when these are on their way.
+    pub(crate) fn take(&mut self, order: Order, now: Instant) -> Option<Order> {
         if order.reply.is_closed() || order.deadline <= now {
             metrics::dropped_late();
-            return order.answer(Err(CommandError::DeadlinePassed));
+            order.answer(Err(CommandError::DeadlinePassed));
+            return None;
         }
         let context = &order.context;
         match decide(self.battle_id, &self.folded.battle, &self.answer_key, &order.command, context) {
@@ -128,7 +128,7 @@ impl Live {
                     time: context.received_at,
                     traceparent: order.traceparent.clone(),
                 };
-                self.gather(events, &envelope, order);
+                return self.gather(events, &envelope, order);
             }
             Ok(Decision::Repeat { revision }) => {
                 self.answer_when_durable(order, Ok(Decided::Before(revision)))
@@ -136,6 +136,7 @@ impl Live {
             Ok(Decision::Nothing) => self.answer_when_durable(order, Ok(Decided::Nothing)),
             Err(refusal) => self.answer_when_durable(order, Err(refusal.into())),
         }
+        None
     }
 
     /// Whether an event of this command, which the state does not remember, gathers already or is known to be in the log.
@@ -144,13 +145,18 @@ impl Live {
             || self.seen.as_ref().is_some_and(|seen| seen.has(command_id))
     }
 
-    /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
-    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, order: Order) {
+    /// Seals the events of an accepted command, moves the state on, and lets the caller wait. The order comes back where the events
+    /// do not fit beside those that gather.
+    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, order: Order) -> Option<Order> {
         let encoded: Vec<_> = events.iter().map(codec::encode).collect();
-        let largest = encoded.iter().map(|encoded| encoded.data.len()).max().unwrap_or(0);
-        if largest > DATA_BYTES_MAX {
-            let error = CommandError::TooLarge { event_bytes: largest, event_bytes_max: DATA_BYTES_MAX };
-            return self.answer_when_durable(order, Err(error));
+        let room = self.log.append_bytes_max();
+        if let Some(error) = too_large(&encoded, room) {
+            self.answer_when_durable(order, Err(error));
+            return None;
+        }
+        if !self.gathering.is_empty() && self.gathering.bytes + bytes_at_most(&encoded) > room {
+            self.gathering.cut = true;
+            return Some(order);
         }
         let mut outcome = None;
         for ((index, event), encoded) in (0..).zip(events).zip(encoded) {
@@ -175,6 +181,7 @@ impl Live {
         };
         self.gathering.commands.insert(envelope.command_id);
         self.gathering.callers.push(order, then);
+        None
     }
 
     fn push(&mut self, recorded: &Recorded, encoded: codec::Encoded, envelope: &Envelope) {
@@ -190,7 +197,7 @@ impl Live {
             envelope,
             &mut self.folded.chain,
         );
-        self.gathering.bytes += event_bytes(&event);
+        self.gathering.bytes += event.append_bytes();
         self.gathering.events.push(event);
         self.folded.battle.evolve(recorded);
         self.gathering.changes.note(&self.folded.battle, &recorded.event);
@@ -264,8 +271,25 @@ pub(crate) fn repeats_old_command(error: &AppendError, first_revision: Revision)
 /// The largest event data, in bytes; the rest is for its type and metadata.
 const DATA_BYTES_MAX: usize = EVENT_BYTES_MAX - 16 * 1024;
 
-fn event_bytes(event: &NewEvent) -> usize {
-    event.event_type.len() + event.data.len() + event.metadata.len()
+/// What an event takes of an append's room at most besides its data, in bytes: ids, hashes and names of known lengths.
+const SEAL_BYTES_MAX: usize = 1_024;
+
+/// What the events of a command take of an append's room at most, in bytes, before they are sealed.
+fn bytes_at_most(encoded: &[codec::Encoded]) -> usize {
+    encoded.iter().map(|encoded| encoded.data.len() + SEAL_BYTES_MAX).sum()
+}
+
+/// Whether the events of one command cannot go into one append of this size, all or none.
+fn too_large(encoded: &[codec::Encoded], room: usize) -> Option<CommandError> {
+    let largest = encoded.iter().map(|encoded| encoded.data.len()).max().unwrap_or(0);
+    let together = bytes_at_most(encoded);
+    if largest > DATA_BYTES_MAX {
+        Some(CommandError::TooLarge { bytes: largest, bytes_max: DATA_BYTES_MAX })
+    } else if together > room {
+        Some(CommandError::TooLarge { bytes: together, bytes_max: room })
+    } else {
+        None
+    }
 }
 
 /// How an envelope names who gave a command.

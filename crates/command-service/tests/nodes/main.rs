@@ -1,8 +1,12 @@
 //! Several nodes that share battles: real gRPC between them, one log, leases in a real NATS server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a suite of assertions")]
 
+mod by_themselves;
+mod groups;
 mod leases;
+mod leases_on_bad_days;
 mod support;
+mod wiped;
 
 use support::{Cluster, id};
 

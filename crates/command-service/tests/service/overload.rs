@@ -154,3 +154,42 @@ async fn what_gathers_during_a_long_append_is_appended_however_much_it_is() {
         answer.unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_gathers_is_cut_into_appends_that_the_log_takes() {
+    /// Attacks, each of an event of some 700 bytes.
+    const MANY: usize = 45;
+    let server = Server::start().await;
+    let duel = server.duel().await;
+    server.log.set_append_bytes_max(8 * 1024);
+    server.log.set(Fault::Hangs);
+    let appends = server.log.appends();
+    let mut attacks = tokio::task::JoinSet::new();
+    for _ in 0..MANY {
+        let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id.clone() };
+        let (mut client, request) = (server.client.clone(), bearer(request, &duel.ann.token));
+        attacks.spawn(async move { client.attack(request).await });
+    }
+    server.log.wait_for_appends(appends + 1).await;
+    let before = server.log.groups().len();
+    server.log.set(Fault::None);
+    // In the order of the attacks: each left one arrow less than the one before.
+    let mut arrows = Vec::new();
+    while let Some(answer) = attacks.join_next().await {
+        arrows.push(answer.unwrap().unwrap().into_inner().balance.unwrap().arrows);
+    }
+    arrows.sort_unstable();
+    assert_eq!(arrows, (55..100).collect::<Vec<_>>());
+    let groups = server.log.groups().split_off(before);
+    assert_eq!(groups.iter().sum::<usize>(), MANY);
+    assert!(groups.iter().any(|events| *events > 1), "{groups:?}");
+    // A command that needs more than any append may have is refused, and the battle goes on.
+    server.log.set_append_bytes_max(900);
+    refused(
+        server.attack(&duel.ann.token, &duel.bob.participant_id).await,
+        Code::InvalidArgument,
+        "COMMAND_TOO_LARGE",
+    );
+    server.log.set_append_bytes_max(8 * 1024);
+    server.attack(&duel.ann.token, &duel.bob.participant_id).await.unwrap();
+}

@@ -144,3 +144,60 @@ async fn nobody_is_waited_for_in_a_battle_that_is_over() {
     server.attack_as(&command_id, &duel.ann.token, &duel.bob.participant_id).await.unwrap();
     assert_eq!(server.presence.last_seen_ms(battle_id, participant_id).await.unwrap(), None);
 }
+
+/// Where the timers keep what they know.
+fn kept(server: &Server) -> std::path::PathBuf {
+    server.snapshot_dir().join("timers.kept")
+}
+
+#[tokio::test]
+async fn a_start_reads_only_what_came_since_and_forgets_nothing_that_is_scheduled() {
+    let server = Server::start().await;
+    server.create_with(scheduled(60_000, 120_000)).await;
+    let over = server.duel().await;
+    server.finish(&over.battle_id).await;
+    server.ready().await;
+    let head = server.wait_for_events(6).await.last().unwrap().position;
+    assert_eq!(server.log.followed(), [0]);
+    // Once it is ready it knows all that was there before.
+    let server = server.restart().await;
+    server.ready().await;
+    let server = server.restart().await;
+    server.ready().await;
+    assert_eq!(server.log.followed(), [head]);
+    server.clock.advance(60_000);
+    assert_eq!(&*server.wait_for_events(7).await[6].event_type, "BattleStarted");
+    // It was killed before it kept anything of that.
+    let old = std::fs::read(kept(&server)).unwrap();
+    server.stop().await;
+    std::fs::write(kept(&server), old).unwrap();
+    let server = server.restart().await;
+    server.clock.advance(60_000);
+    assert_eq!(&*server.wait_for_events(8).await[7].event_type, "BattleFinished");
+    server.ready().await;
+    assert_eq!(server.log.followed(), [head]);
+}
+
+#[tokio::test]
+async fn what_the_timers_kept_is_passed_over_where_it_does_not_fit() {
+    let other = Server::start().await;
+    for _ in 0..3 {
+        other.create().await;
+    }
+    let other = other.restart().await;
+    other.ready().await;
+    other.stop().await;
+    let foreign = std::fs::read(kept(&other)).unwrap();
+    let mut server = Server::start().await;
+    server.create_with(scheduled(60_000, 120_000)).await;
+    server.ready().await;
+    for (number, spoilt) in [foreign, b"{}".to_vec(), Vec::new()].into_iter().enumerate() {
+        server.stop().await;
+        std::fs::write(kept(&server), spoilt).unwrap();
+        server = server.restart().await;
+        server.ready().await;
+        assert_eq!(server.log.followed(), [0], "the file number {number}");
+    }
+    server.clock.advance(60_000);
+    assert_eq!(&*server.wait_for_events(2).await[1].event_type, "BattleStarted");
+}

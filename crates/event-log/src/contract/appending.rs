@@ -66,6 +66,9 @@ pub async fn a_batch_is_at_consecutive_revisions_and_increasing_positions(log: S
     equal("the batch", &ids(&read[1..]), &new_ids(&batch))?;
     let positions = read.get(1).zip(read.last()).map(|(first, last)| (first.position, last.position));
     equal("where it went", &positions, &Some((appended.first_position, appended.last_position)))?;
+    let each: Vec<_> = (0..batch.len()).map(|index| appended.position(index)).collect();
+    let promised: Vec<_> = read[1..].iter().map(|event| event.position).collect();
+    equal("where each event went", &each, &promised)?;
     equal("its last revision", &appended.last_revision, &50)
 }
 
@@ -81,17 +84,21 @@ pub async fn a_repeat_answers_where_it_went_and_writes_nothing(log: SharedLog) -
     streams.append("other", Expected::Any, &events(4)).await?;
 
     let repeats = [
-        (&first, Expected::NoStream, first_appended),
-        (&first, Expected::Any, first_appended),
-        (&first, Expected::Exists, first_appended),
-        (&second, Expected::Exact(2), second_appended),
-        (&second, Expected::Any, second_appended),
-        (&third, Expected::Any, third_appended),
-        (&third, Expected::Exact(4), third_appended),
+        (&first, Expected::NoStream, &first_appended),
+        (&first, Expected::Any, &first_appended),
+        (&first, Expected::Exists, &first_appended),
+        (&second, Expected::Exact(2), &second_appended),
+        (&second, Expected::Any, &second_appended),
+        (&third, Expected::Any, &third_appended),
+        (&third, Expected::Exact(4), &third_appended),
     ];
     for (events, expected, appended) in repeats {
         let repeat = streams.append("s", expected, events).await?;
-        equal(&format!("the repeat with {expected:?}"), &repeat, &Appended { repeated: true, ..appended })?;
+        equal(
+            &format!("the repeat with {expected:?}"),
+            &repeat,
+            &Appended { repeated: true, ..appended.clone() },
+        )?;
     }
     let all = [new_ids(&first), new_ids(&second), new_ids(&third)].concat();
     equal("the stream's events", &streams.ids("s").await?, &all)
@@ -230,6 +237,32 @@ pub async fn what_is_at_the_limits_is_taken(log: SharedLog) -> Kept {
     streams.append("large", Expected::Any, &largest).await?;
     let read = streams.log.read_stream(&streams.name("large"), 0, Direction::Forwards, 1).await?;
     equal("the largest event's data", &read.first().map(|event| &event.data), &Some(&largest[0].data))
+}
+
+/// Bounded: of many small events as of few large ones, whatever the stream is called.
+pub async fn an_append_as_large_as_the_log_says_is_taken(log: SharedLog) -> Kept {
+    let streams = Streams::new(log);
+    let room = streams.log.append_bytes_max();
+    ensure(room <= APPEND_BYTES_MAX, || format!("{room} bytes are more than any append may have"))?;
+    let longest = STREAM_NAME_BYTES_MAX - streams.name("").len();
+    for (name, events) in [("x".repeat(longest), 4_000), ("y".repeat(longest), 16)] {
+        let batch = filling(room, events);
+        streams.append(&name, Expected::NoStream, &batch).await?;
+        equal("the events", &streams.ids(&name).await?, &new_ids(&batch))?;
+    }
+    Ok(())
+}
+
+/// `count` events that take exactly `room` bytes of an append.
+fn filling(room: usize, count: usize) -> Vec<NewEvent> {
+    let sized = |bytes: usize| {
+        let small = NewEvent { data: Bytes::new(), ..typed("Sized", 0) };
+        let data = Bytes::from(vec![b'1'; bytes.saturating_sub(small.append_bytes())]);
+        NewEvent { data, ..small }
+    };
+    let mut batch: Vec<_> = (1..count).map(|_| sized(room / count)).collect();
+    batch.push(sized(room - (count - 1) * (room / count)));
+    batch
 }
 
 /// Names: whatever they hold, each is a stream of its own, up to the longest.

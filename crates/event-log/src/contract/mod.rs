@@ -38,6 +38,7 @@ macro_rules! event_log_contract {
             concurrent_appends_keep_every_streams_order
             what_is_outside_the_limits_is_refused
             what_is_at_the_limits_is_taken
+            an_append_as_large_as_the_log_says_is_taken
             a_stream_may_have_any_name
             an_answered_append_is_readable_at_once
             status_tells_the_head
@@ -94,7 +95,8 @@ struct Streams {
 
 impl Streams {
     fn new(log: SharedLog) -> Self {
-        Self { log, prefix: format!("contract-{}-", Uuid::new_v4().simple()) }
+        // A log may take streams of battles only.
+        Self { log, prefix: format!("battle-contract-{}-", Uuid::new_v4().simple()) }
     }
 
     fn name(&self, name: &str) -> String {

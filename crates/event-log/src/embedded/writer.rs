@@ -223,6 +223,7 @@ impl Writer {
             first_position: first.position,
             last_position: last.position,
             repeated: true,
+            scattered: None,
         })))
     }
 
@@ -250,6 +251,7 @@ impl Writer {
                 first_position: first.position,
                 last_position: last.position,
                 repeated: true,
+                scattered: None,
             }),
             _ => None,
         })
@@ -302,6 +304,7 @@ impl Writer {
             first_position,
             last_position: group.next_position - 1,
             repeated: false,
+            scattered: None,
         })
     }
 

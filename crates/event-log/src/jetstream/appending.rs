@@ -20,7 +20,8 @@ use super::subject;
 use super::tails::{Ids, StreamTail, Tail, Tails};
 use crate::error::{AppendError, ReadError};
 use crate::limits;
-use crate::types::{Append, Appended, Direction, Expected, RecordedEvent, Revision};
+use crate::metrics::{self, Retried};
+use crate::types::{APPEND_BYTES_MAX, Append, Appended, Direction, Expected, RecordedEvent, Revision};
 
 /// What headers and subject of a message may take, in bytes; the server counts the headers.
 const HEADERS_BYTES_MAX: usize = 256;
@@ -49,6 +50,12 @@ enum Judged {
     New(Place),
     Repeat(Appended),
     Wrong(Option<Revision>),
+}
+
+/// How large an append may be, in bytes as the port counts them, so that its message is no larger than the server takes.
+pub(super) fn bytes_max(store: &Store) -> usize {
+    let message = store.client.max_payload().saturating_sub(HEADERS_BYTES_MAX);
+    message.saturating_sub(group::BESIDES_EVENTS_BYTES_MAX).min(APPEND_BYTES_MAX)
 }
 
 /// Appends, and answers when the message is acknowledged.
@@ -98,8 +105,16 @@ impl Run<'_> {
                 }
                 Judged::Wrong(actual) => return Err(AppendError::WrongExpectedRevision { actual }),
             };
+            if let Err(error) = self.store.confirm(self.deadline).await {
+                return Err(self.gave_up(&error.to_string()));
+            }
+            let began = Instant::now();
             let hindered = match self.publish(place, created_ms).await {
-                Tried::Written(sequence) => return Ok(self.written(state, place, sequence)),
+                Tried::Written(sequence) => {
+                    let bytes = group::encoded_bytes(self.append);
+                    metrics::acknowledged(self.append.events.len(), bytes, began.elapsed());
+                    return Ok(self.written(state, place, sequence));
+                }
                 Tried::Fenced => "others wrote to the stream all the time".to_owned(),
                 Tried::NotTaken(reason) => reason.to_owned(),
                 Tried::Invalid(reason) => return Err(AppendError::Invalid { reason }),
@@ -109,6 +124,7 @@ impl Run<'_> {
             if !pause(tries, self.deadline).await {
                 return Err(self.gave_up(&hindered));
             }
+            metrics::retried(Retried::Append);
             tries += 1;
         }
     }
@@ -174,6 +190,7 @@ impl Run<'_> {
                 first_position: first.position,
                 last_position: last.position,
                 repeated: true,
+                scattered: None,
             })
         }))
     }
@@ -196,7 +213,13 @@ impl Run<'_> {
             return Ok(Judged::Wrong(tail.last_revision));
         }
         let (last_revision, first_position, last_position) = (last.0, first.1, last.1);
-        Ok(Judged::Repeat(Appended { last_revision, first_position, last_position, repeated: true }))
+        Ok(Judged::Repeat(Appended {
+            last_revision,
+            first_position,
+            last_position,
+            repeated: true,
+            scattered: None,
+        }))
     }
 
     async fn read(&self, from: Revision, limit: usize) -> Result<Vec<RecordedEvent>, ReadError> {
@@ -220,6 +243,7 @@ impl Run<'_> {
         }
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, place.previous.to_string());
+        let seen_before = self.store.standing.last_sequence();
         let left = self.deadline.saturating_duration_since(Instant::now()).min(TRY_TIMEOUT);
         let request = Request::new()
             .headers(headers)
@@ -240,7 +264,12 @@ impl Run<'_> {
             Err(_) => return Tried::Unknown("the server did not answer in time".into()),
         };
         match serde_json::from_slice::<Response<Taken>>(&answer.payload) {
-            Ok(Response::Ok(taken)) => Tried::Written(taken.seq),
+            Ok(Response::Ok(taken)) if self.store.standing.appended(taken.seq, seen_before) => {
+                Tried::Written(taken.seq)
+            }
+            Ok(Response::Ok(_)) => {
+                Tried::Unknown("the message went to another stream than was opened".into())
+            }
             Ok(Response::Err { error }) => match error.error_code() {
                 ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => {
                     Tried::Fenced

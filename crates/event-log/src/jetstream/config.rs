@@ -5,6 +5,7 @@ use std::time::Duration;
 use nimaora_runtime::Clock;
 
 use super::error::JetStreamError;
+use super::syncing;
 
 /// Settings of a JetStream log.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct JetStreamConfig {
     pub subject_prefix: String,
     /// How many servers keep a copy of each message when the stream is made.
     pub replicas: usize,
+    /// `http://` URLs of the servers' monitors, which are asked at the start whether they sync before they acknowledge.
+    pub monitors: Vec<String>,
     /// What an append may take, in milliseconds. After that its outcome is unknown.
     pub append_timeout_ms: u64,
     /// What a read may take, in milliseconds. After that it is `Unavailable`.
@@ -46,7 +49,9 @@ pub(super) const SINGLE_GETS_MAX: usize = 3;
 /// A server forgets a consumer that nobody pulls from after so long.
 pub(super) const CONSUMER_IDLE: Duration = Duration::from_secs(30);
 /// How long a pull waits for news; then the head is looked at.
-pub(super) const PULL_WAIT: Duration = Duration::from_secs(2);
+pub(super) const PULL_WAIT: Duration = Duration::from_millis(750);
+/// How much later the server may end a pull without news. When it is silent for longer, its consumer counts as lost.
+pub(super) const PULL_SILENCE: Duration = Duration::from_millis(750);
 /// One try of an append or of a request; there may be several within the deadline.
 pub(super) const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -58,6 +63,7 @@ impl JetStreamConfig {
             stream: STREAM.to_owned(),
             subject_prefix: SUBJECT_PREFIX.to_owned(),
             replicas: 1,
+            monitors: Vec::new(),
             append_timeout_ms: 10_000,
             read_timeout_ms: 10_000,
             connect_timeout_ms: 10_000,
@@ -75,6 +81,9 @@ impl JetStreamConfig {
             return Err(wrong(
                 "the subject prefix is tokens with points between them, without * > $ ~ or spaces",
             ));
+        }
+        if let Some(monitor) = self.monitors.iter().find(|url| syncing::place_of(url).is_none()) {
+            return Err(wrong(&format!("a monitor's URL is http://host[:port][/path], not {monitor}")));
         }
         let server = |url: &str| {
             let known = url.starts_with("nats://") || url.starts_with("tls://");

@@ -2,7 +2,9 @@
 
 use async_nats::ServerInfo;
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Info, PersistenceMode, RetentionPolicy, StorageType,
+};
 use async_nats::jetstream::{Context, ErrorCode};
 
 use super::config::JetStreamConfig;
@@ -16,51 +18,34 @@ const OVERHEAD_BYTES: usize = 256 * 1024;
 pub(super) async fn find_or_make(
     jetstream: &Context,
     config: &JetStreamConfig,
-) -> Result<(), JetStreamError> {
+) -> Result<Info, JetStreamError> {
     let unavailable = |reason: String| JetStreamError::Unavailable { reason };
     let found = match jetstream.get_stream(&config.stream).await {
-        Ok(stream) => stream.cached_info().config.clone(),
+        Ok(stream) => stream.cached_info().clone(),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 let made = jetstream.create_stream(wanted(config)).await;
-                made.map_err(|error| unavailable(error.to_string()))?.cached_info().config.clone()
+                made.map_err(|error| unavailable(error.to_string()))?.cached_info().clone()
             }
             _ => return Err(unavailable(error.to_string())),
         },
     };
-    if let Some(reason) = unfit(&found, config) {
+    if let Some(reason) = unfit(&found.config, config) {
         return Err(JetStreamError::Unfit { stream: config.stream.clone(), reason });
     }
-    if found.num_replicas < 3 {
-        tracing::warn!(
-            replicas = found.num_replicas,
-            "fewer than 3 servers keep the log: unless sync_interval is always in the server's configuration, a loss of power may \
-             lose events that were acknowledged"
-        );
-    }
-    Ok(())
+    Ok(found)
 }
 
-/// Warns of what a server lacks.
+/// Warns of a server that takes small messages.
 pub(super) fn warn_of_server(server: &ServerInfo) {
     if server.max_payload < APPEND_BYTES_MAX + OVERHEAD_BYTES {
         tracing::warn!(
             max_payload = server.max_payload,
             wanted = APPEND_BYTES_MAX + OVERHEAD_BYTES,
-            "the server takes smaller messages than the largest append: larger appends are refused; raise max_payload"
+            "the server takes smaller messages than the largest append: hot battles commit in smaller groups, and a single command \
+             that is larger is refused; raise max_payload"
         );
     }
-    if !at_least(&server.version, (2, 10)) {
-        tracing::warn!(
-            version = server.version,
-            "NATS before 2.10 cannot sync before it acknowledges: a loss of power may lose events that were acknowledged"
-        );
-    }
-}
-
-fn at_least(version: &str, wanted: (u32, u32)) -> bool {
-    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
-    numbers.next().zip(numbers.next()).is_some_and(|found| found >= wanted)
 }
 
 fn wanted(config: &JetStreamConfig) -> Config {

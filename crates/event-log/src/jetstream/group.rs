@@ -20,12 +20,17 @@ use uuid::Uuid;
 
 use crate::error::ReadError;
 use crate::limits::event_bytes;
-use crate::types::{Append, Appended, Position, RecordedEvent, Revision};
+use crate::types::{
+    Append, Appended, EVENT_OVERHEAD_BYTES, Position, RecordedEvent, Revision, STREAM_NAME_BYTES_MAX,
+};
 
 const VERSION: u8 = 1;
 const CRC_BYTES: usize = 4;
 const HEADER_BYTES: usize = CRC_BYTES + 1 + 8 + 8 + 8 + 4 + 4;
 const EVENT_HEADER_BYTES: usize = 16 + 3 * 4;
+const _: () = assert!(EVENT_HEADER_BYTES <= EVENT_OVERHEAD_BYTES);
+/// What a message has at most besides its events.
+pub(super) const BESIDES_EVENTS_BYTES_MAX: usize = HEADER_BYTES + STREAM_NAME_BYTES_MAX;
 /// A position is the message's sequence in the upper bits and the event's index in the group in these.
 const INDEX_BITS: u32 = 16;
 
@@ -81,6 +86,7 @@ pub(super) fn appended(sequence: u64, first_revision: Revision, count: usize, re
         first_position: position(sequence, 0),
         last_position: position(sequence, last),
         repeated,
+        scattered: None,
     }
 }
 

@@ -5,8 +5,10 @@
 //! | [`config`] | settings and limits |
 //! | [`error`] | why the log could not be opened |
 //! | `fitness` | whether the stream on the server keeps what a log promises |
+//! | `syncing` | whether the servers sync before they acknowledge |
 //! | `subject` | names of streams as subjects |
 //! | `group` | one message: all events of an append |
+//! | `standing` | whether what the server says can be believed: it leads, and the stream is the one that was opened |
 //! | `store` | the connection, and the questions that the leader answers |
 //! | `appending`, `tails` | appends, and what is remembered of the streams appended to |
 //! | `reading`, `puller` | reads, and the consumer behind them |
@@ -27,9 +29,11 @@ mod fitness;
 mod group;
 mod puller;
 mod reading;
+mod standing;
 mod store;
 mod subject;
 mod subscription;
+mod syncing;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -42,6 +46,7 @@ pub use config::JetStreamConfig;
 pub use error::JetStreamError;
 use store::Store;
 use subscription::JetStreamSubscription;
+pub use syncing::Syncing;
 use tails::Tails;
 
 use crate::error::{AppendError, ReadError};
@@ -64,9 +69,9 @@ impl JetStreamLog {
         Ok(Arc::new(Self { store, tails: Tails::default() }))
     }
 
-    /// The largest message that the server takes, in bytes: a larger append is refused.
-    pub fn message_bytes_max(&self) -> usize {
-        self.store.client.max_payload()
+    /// When the servers sync what they acknowledge, as far as it was known at the start.
+    pub fn syncing(&self) -> &Syncing {
+        &self.store.syncing
     }
 }
 
@@ -74,6 +79,10 @@ impl JetStreamLog {
 impl EventLog for JetStreamLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         appending::append(&self.store, &self.tails, append).await
+    }
+
+    fn append_bytes_max(&self) -> usize {
+        appending::bytes_max(&self.store)
     }
 
     async fn read_stream(

@@ -42,8 +42,13 @@ impl<'a> Forwards<'a> {
             if self.singles < SINGLE_GETS_MAX {
                 self.singles += 1;
                 let found = self.store.next(&self.subject, self.next.max(1), self.deadline).await?;
-                self.next = found.as_ref().map_or(u64::MAX, |group| group.sequence + 1);
-                return Ok(found.filter(|group| group.sequence <= self.until));
+                // The last one of interest is there, so a server that knows of none is behind.
+                let Some(group) = found else {
+                    let reason = "the server does not have yet what is there".into();
+                    return Err(ReadError::Unavailable { reason });
+                };
+                self.next = group.sequence + 1;
+                return Ok(Some(group).filter(|group| group.sequence <= self.until));
             }
             let puller = self.puller.get_or_insert_with(|| Puller::new(self.subject.clone(), self.next));
             self.waiting = puller.pull(self.store, self.deadline).await?.groups.into_iter();

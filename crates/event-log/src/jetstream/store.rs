@@ -3,11 +3,13 @@
 //! Gets by the API are served by the leader, so that what was acknowledged is seen; direct gets, which a follower may serve, are
 //! not used.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, Event};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -15,12 +17,14 @@ use super::config::{JetStreamConfig, TRY_TIMEOUT};
 use super::error::JetStreamError;
 use super::fitness;
 use super::group::{self, Group};
+use super::standing::Standing;
+use super::syncing::{self, Syncing};
 use crate::error::ReadError;
+use crate::metrics::{self, Retried};
+use crate::pause::backoff;
+pub(super) use crate::pause::pause;
 use crate::types::Position;
 
-/// The shortest and the longest pause before the same is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Silence on a connection after which the server is asked whether it is there; twice that, and the connection counts as lost.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -29,6 +33,10 @@ pub(super) struct Store {
     pub(super) client: Client,
     pub(super) stream: stream::Stream<()>,
     pub(super) config: JetStreamConfig,
+    /// When the servers sync, as far as it is known.
+    pub(super) syncing: Syncing,
+    /// Whether what the server says can be believed.
+    pub(super) standing: Standing,
     /// The newest message that was looked at to tell the head, and the position of its last event.
     head: Mutex<(u64, Position)>,
 }
@@ -58,24 +66,30 @@ impl Store {
         servers: &[async_nats::ServerAddr],
         config: &JetStreamConfig,
     ) -> Result<Self, JetStreamError> {
+        let connections = Arc::new(AtomicU64::new(0));
+        let noted = Arc::clone(&connections);
         let options = ConnectOptions::new()
             .name("nimaora event log")
             .connection_timeout(TRY_TIMEOUT)
             .request_timeout(Some(TRY_TIMEOUT))
             .ping_interval(PING_INTERVAL)
+            .event_callback(move |event| note(event, Arc::clone(&noted)))
             .reconnect_delay_callback(|tries| backoff(u32::try_from(tries).unwrap_or(u32::MAX)));
         let client = options
             .connect(servers)
             .await
             .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
         let jetstream = jetstream::ContextBuilder::new().timeout(TRY_TIMEOUT).build(client.clone());
-        fitness::find_or_make(&jetstream, config).await?;
+        let found = fitness::find_or_make(&jetstream, config).await?;
         fitness::warn_of_server(&client.server_info());
         let stream = jetstream
             .get_stream_no_info(&config.stream)
             .await
             .map_err(|error| JetStreamError::Unavailable { reason: error.to_string() })?;
-        Ok(Self { client, stream, config: config.clone(), head: Mutex::default() })
+        let syncing = syncing::ask(config).await;
+        syncing::warn(&syncing, found.config.num_replicas);
+        let standing = Standing::of(&found, connections);
+        Ok(Self { client, stream, config: config.clone(), syncing, standing, head: Mutex::default() })
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -87,9 +101,21 @@ impl Store {
         Instant::now() + Duration::from_millis(self.config.read_timeout_ms)
     }
 
-    /// The newest group whose subject the filter lets through.
+    /// The newest group whose subject the filter lets through. No server answers this that others have deposed behind its back.
     pub(super) async fn last(&self, subject: &str, deadline: Instant) -> Result<Option<Group>, ReadError> {
-        self.get(deadline, |get| get.last_by_subject(subject)).await
+        loop {
+            self.confirm(deadline).await?;
+            let found = self.get(deadline, |get| get.last_by_subject(subject)).await?;
+            if !self.standing.covers_now() {
+                // It took too long to come.
+                continue;
+            }
+            if found.is_none() {
+                // There is nothing in a stream that was made anew either.
+                self.ask(deadline).await?;
+            }
+            return Ok(found);
+        }
     }
 
     /// The first group from this sequence on whose subject the filter lets through.
@@ -104,7 +130,13 @@ impl Store {
 
     /// The group with this sequence.
     pub(super) async fn at(&self, sequence: u64, deadline: Instant) -> Result<Option<Group>, ReadError> {
-        self.get(deadline, |get| get.sequence(sequence)).await
+        let ask = |get: stream::RawMessageBuilder| get.sequence(sequence);
+        if let Some(group) = self.get(deadline, ask).await? {
+            return Ok(Some(group));
+        }
+        // Only one that leads can say that there is none.
+        self.ask(deadline).await?;
+        self.get(deadline, ask).await
     }
 
     async fn get(
@@ -126,24 +158,14 @@ impl Store {
             if !pause(tries, deadline).await {
                 return Err(ReadError::Unavailable { reason });
             }
+            metrics::retried(Retried::Read);
             tries += 1;
         }
     }
 
     /// The sequence of the newest message and the position of its last event; zeros when there is none.
     pub(super) async fn head(&self, deadline: Instant) -> Result<(u64, Position), ReadError> {
-        let mut tries = 0;
-        let sequence = loop {
-            let reason = match tokio::time::timeout_at(deadline, self.stream.get_info()).await {
-                Ok(Ok(info)) => break info.state.last_sequence,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
-            if !pause(tries, deadline).await {
-                return Err(ReadError::Unavailable { reason });
-            }
-            tries += 1;
-        };
+        let sequence = self.ask(deadline).await?.state.last_sequence;
         let known = *self.head.lock();
         if sequence == 0 || known.0 == sequence {
             return Ok((sequence, if sequence == 0 { 0 } else { known.1 }));
@@ -155,19 +177,15 @@ impl Store {
     }
 }
 
-/// Waits before the next try; false when there is no time for one.
-pub(super) async fn pause(tries: u32, deadline: Instant) -> bool {
-    let until = Instant::now() + backoff(tries);
-    if until >= deadline {
-        return false;
+/// Takes note of what the client says of its connection.
+async fn note(event: Event, connections: Arc<AtomicU64>) {
+    match event {
+        Event::Connected => {
+            if connections.fetch_add(1, Ordering::SeqCst) > 0 {
+                metrics::reconnected();
+            }
+        }
+        Event::Disconnected => drop(connections.fetch_add(1, Ordering::SeqCst)),
+        other => tracing::debug!(%other, "from the connection to NATS"),
     }
-    tokio::time::sleep_until(until).await;
-    true
-}
-
-/// Twice as long after each try, and between half of that and all of it, so that those who failed together do not come together.
-fn backoff(tries: u32) -> Duration {
-    let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(PAUSE_MAX);
-    let chance = (uuid::Uuid::new_v4().as_u128() & 0xff) as u32;
-    longest / 2 + longest / 2 * chance / 255
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
-use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
@@ -14,7 +13,7 @@ use nimaora_runtime::Clock;
 
 use super::error::AuditError;
 use crate::config::{Config, StoreUrl};
-use crate::serve::TABLES_FILE;
+use crate::serve::{TABLES_FILE, shared_log};
 
 /// The log alone. A local one is locked until the program ends, so that nothing changes meanwhile.
 pub(super) async fn log(config: &Config) -> Result<SharedLog, AuditError> {
@@ -30,14 +29,7 @@ pub(super) async fn log(config: &Config) -> Result<SharedLog, AuditError> {
         let log = tokio::task::spawn_blocking(move || EmbeddedLog::open(&data_dir, settings)).await??;
         return Ok(log);
     }
-    let settings = JetStreamConfig {
-        replicas: config.stores.nats_replicas,
-        ..JetStreamConfig::new(url.expose(), clock)
-    };
-    match JetStreamLog::connect(settings).await {
-        Ok(log) => Ok(log),
-        Err(error) => Err(unusable("log", url, &error)),
-    }
+    shared_log::connect(&config.stores, &clock).await.map_err(|error| unusable("log", url, &error))
 }
 
 /// The tables; `None` where there are none yet.

@@ -5,6 +5,7 @@ pub mod sources;
 pub mod stores;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 
 pub use problems::{ConfigError, Problem};
 pub use sources::Sources;
-pub use stores::{EventStoreConfig, NodeConfig, Role, StoreUrl, StoresConfig};
+pub use stores::{EventStoreConfig, NodeConfig, Role, StoresConfig};
+pub use url::StoreUrl;
 
 /// The settings that hold a secret. They are never printed.
-pub const SECRETS: &[&str] = &["realtime.app_secret"];
+pub const SECRETS: &[&str] = &["realtime.app_secret", "event_store.node_password"];
 
 /// The folder with snapshots of battles in the data folder, unless `command.snapshot_dir` names another one.
 pub(crate) const SNAPSHOT_DIR: &str = "snapshots";

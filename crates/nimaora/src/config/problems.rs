@@ -17,6 +17,9 @@ const MILLIS_MAX: i64 = 365 * 24 * 60 * 60 * 1_000;
 /// More of anything than fits in a server. Some of it is made room for at the start.
 const COUNT_MAX: i64 = 1_000_000_000;
 
+/// The shortest password between nodes, in bytes. Whoever guesses it writes history.
+const NODE_PASSWORD_BYTES_MIN: usize = 16;
+
 /// Settings with bounds of their own: the least and the most that makes sense.
 const BOUNDS: &[(&str, i64, i64)] = &[
     // A line of every request's head is longer than a few bytes; with less, no request is understood.
@@ -98,10 +101,14 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
     if event_store.tls_certificate.is_some() != event_store.tls_key.is_some() {
         problem("event_store.tls_key", "name both files, tls_certificate and tls_key, or none".to_owned());
     }
+    let password = event_store.node_password.expose();
+    if !password.is_empty() && (password.len() < NODE_PASSWORD_BYTES_MIN || !password.bytes().all(is_plain)) {
+        let wanted =
+            format!("at least {NODE_PASSWORD_BYTES_MIN} letters, digits, '-', '_': it stands in URLs");
+        problem("event_store.node_password", wanted);
+    }
     let app_key = &config.realtime.app_key;
-    if app_key.is_empty()
-        || !app_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    {
+    if app_key.is_empty() || !app_key.bytes().all(is_plain) {
         problem("realtime.app_key", "it stands in a path: use letters, digits, '-' and '_'".to_owned());
     }
     let waiting_max = config.query.waiting_max.saturating_add(config.query.waiting_anonymous_max);
@@ -113,6 +120,11 @@ pub(super) fn find(config: &Config, table: &toml::Table) -> Vec<Problem> {
         problem("telemetry.log_filter", error.to_string());
     }
     found
+}
+
+/// Whether it means the same in a URL as it does alone.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
 }
 
 /// The least and the most that a whole number may be.

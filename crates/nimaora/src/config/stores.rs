@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::problems::HIDDEN;
+use super::url::StoreUrl;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
@@ -40,82 +41,20 @@ impl Role {
     }
 }
 
-/// The URL of a store. Its password is shown nowhere.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct StoreUrl(String);
-
-impl StoreUrl {
-    /// The URL, password and all, for whoever connects.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// What stands before the first colon.
-    pub fn scheme(&self) -> &str {
-        self.0.split_once(':').map_or("", |(scheme, _)| scheme)
-    }
-
-    /// Whether it is within this process.
-    pub fn is_embedded(&self) -> bool {
-        EMBEDDED.contains(&self.scheme())
-    }
-}
-
-impl From<&str> for StoreUrl {
-    fn from(url: &str) -> Self {
-        Self(url.to_owned())
-    }
-}
-
-/// The URL with `<hidden>` for each password. A URL of several servers may have several.
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, server) in self.0.split(',').enumerate() {
-            if number > 0 {
-                f.write_str(",")?;
-            }
-            let (scheme, rest) =
-                server.split_once("://").map_or(("", server), |(scheme, rest)| (scheme, rest));
-            if !scheme.is_empty() {
-                write!(f, "{scheme}://")?;
-            }
-            match rest.rsplit_once('@').and_then(|(who, place)| Some((who.split_once(':')?.0, place))) {
-                Some((user, place)) => write!(f, "{user}:{HIDDEN}@{place}")?,
-                None => f.write_str(rest)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for StoreUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// The schemes of stores within the process.
-const EMBEDDED: &[&str] = &["embedded", "sqlite", "memory", "local"];
-
 /// The stores that the roles stand on. Those within the process need no service, and no other process can use them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoresConfig {
-    /// The event log: `embedded:` in the data folder, or `nats://HOST:PORT` (several with commas) for JetStream.
+    /// The event log: `embedded:` in the data folder, or `nats://HOST:PORT` (several with commas) for JetStream, or
+    /// `kurrentdb://USER:PASSWORD@HOST:PORT` (several hosts with commas, or `kurrentdb+discover://`) for KurrentDB.
     pub log: StoreUrl,
     /// The tables: `sqlite:` in the data folder, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, also through PgBouncer.
     pub tables: StoreUrl,
     /// A replica of the tables that answers queries, as `tables`: a standby of that PostgreSQL, or a PgBouncer before some. Without it the
     /// tables themselves answer.
     pub tables_replica: Option<StoreUrl>,
-    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://`, and each with `rediss` for TLS.
+    /// The boards: `memory:`, or `redis://`, `redis+cluster://`, `redis+sentinel://` (with `?sentinel_password=..` where the sentinels
+    /// ask for one), and each with `rediss` for TLS.
     pub leaderboard: StoreUrl,
     /// How changes reach sockets and watched boards: `memory:` or `nats://`.
     pub change_bus: StoreUrl,
@@ -123,6 +62,9 @@ pub struct StoresConfig {
     pub presence: StoreUrl,
     /// Which node writes a battle, and which projection is at work: `local:` for a single node of each, or `nats://`.
     pub ownership: StoreUrl,
+    /// The monitors of the NATS servers, `http://HOST:8222`, several with commas: they are asked at the start whether they sync before
+    /// they acknowledge. Without them nobody knows.
+    pub nats_monitors: Option<String>,
     /// Copies that JetStream keeps of the log: 3 in production, 1 on a single server.
     pub nats_replicas: usize,
 }
@@ -137,6 +79,7 @@ impl Default for StoresConfig {
             change_bus: "memory:".into(),
             presence: "memory:".into(),
             ownership: "local:".into(),
+            nats_monitors: None,
             nats_replicas: 1,
         }
     }
@@ -162,12 +105,14 @@ impl StoresConfig {
             "redis+sentinel",
             "rediss+sentinel",
         ];
+        const LOGS: &[&str] =
+            &["embedded", "nats", "kurrentdb", "kurrentdb+discover", "esdb", "esdb+discover"];
         const POSTGRES: &[&str] = &["postgres", "postgresql"];
         let one = |setting, url, schemes, users| Use { setting, url, schemes, users };
         let replica = self.tables_replica.iter();
         let replica = replica.map(|url| one("tables_replica", url, POSTGRES, &[Role::Query]));
         let all = [
-            one("log", &self.log, &["embedded", "nats"], &[Role::Command, Role::Projection]),
+            one("log", &self.log, LOGS, &[Role::Command, Role::Projection]),
             one("tables", &self.tables, &["sqlite", "postgres", "postgresql"], READERS),
             one("leaderboard", &self.leaderboard, REDIS, READERS),
             one("change_bus", &self.change_bus, &["memory", "nats"], READERS),
@@ -187,6 +132,8 @@ impl StoresConfig {
                 found.push((setting, format!("'{url}' begins with none of '{known}' and a colon")));
             } else if url.expose().contains(HIDDEN) {
                 found.push((setting, format!("'{HIDDEN}' stands for a password where settings are printed")));
+            } else if let Some(flaw) = url.flaw() {
+                found.push((setting, format!("'{url}' cannot be used: {flaw}")));
             } else if url.is_embedded() && !(setting == "stores.log" && *roles == [Role::EventStore]) {
                 let (here, missing): (Vec<Role>, Vec<Role>) =
                     users.iter().partition(|role| roles.contains(role));
@@ -202,6 +149,10 @@ impl StoresConfig {
         if self.tables_replica.is_some() && self.tables.is_embedded() {
             let why = format!("'{}' has no replica; name one in stores.tables that has", self.tables);
             found.push(("stores.tables_replica".to_owned(), why));
+        }
+        let monitors = self.nats_monitors.iter().flat_map(|urls| urls.split(','));
+        for url in monitors.filter(|url| !url.trim().starts_with("http://")) {
+            found.push(("stores.nats_monitors".to_owned(), format!("'{url}' does not begin with http://")));
         }
         found
     }
@@ -220,6 +171,28 @@ pub struct EventStoreConfig {
     pub tls_certificate: Option<PathBuf>,
     /// The file with the certificate's key, PEM.
     pub tls_key: Option<PathBuf>,
+    /// What nodes identify themselves with that have their log here, under the name `node`: whoever has it appends to battles. Without
+    /// it nobody does. It is read and never written out.
+    #[serde(skip_serializing)]
+    pub node_password: Secret,
+}
+
+/// A secret of the settings. It is not shown when it is printed.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret, for whoever checks it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
 }
 
 /// How this process is known to the others of its cluster.
@@ -235,23 +208,6 @@ pub struct NodeConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_is_never_shown() {
-        for (url, shown) in [
-            ("postgres://ada:secret@db:5432/nimaora", "postgres://ada:<hidden>@db:5432/nimaora"),
-            ("redis://:s@cret@cache:6379", "redis://:<hidden>@cache:6379"),
-            (
-                "nats://a:b@one:4222,nats://a:b@two:4222",
-                "nats://a:<hidden>@one:4222,nats://a:<hidden>@two:4222",
-            ),
-            ("nats://one:4222", "nats://one:4222"),
-            ("memory:", "memory:"),
-        ] {
-            assert_eq!(StoreUrl::from(url).to_string(), shown);
-            assert!(!format!("{:?}", StoreUrl::from(url)).contains("s@cret"));
-        }
-    }
 
     #[test]
     fn all_roles_stand_on_embedded_stores_and_one_alone_does_not() {
@@ -278,12 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_is_asked_over_http() {
+        let monitors =
+            |urls: &str| StoresConfig { nats_monitors: Some(urls.into()), ..StoresConfig::default() };
+        assert_eq!(monitors("http://one:8222, http://two:8222").problems(&Role::ALL), vec![]);
+        let found = monitors("http://one:8222,nats://two:4222").problems(&Role::ALL);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].1.contains("nats://two:4222"), "{found:?}");
+    }
+
+    #[test]
     fn an_unknown_scheme_is_told_with_the_known_ones() {
         let stores = StoresConfig { log: "mysql://x".into(), ..StoresConfig::default() };
         let found = stores.problems(&Role::ALL);
         assert_eq!(
             found,
-            [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats' and a colon".into())]
+            [("stores.log".into(), "'mysql://x' begins with none of 'embedded', 'nats', 'kurrentdb', 'kurrentdb+discover', 'esdb', \
+                  'esdb+discover' and a colon"
+                    .into()
+            )]
         );
     }
 }

@@ -88,6 +88,8 @@ fn values_that_cannot_work_are_refused() {
         ("realtime.app_key", "with/slash"),
         ("realtime.app_key", ""),
         ("realtime.app_secret", "<hidden>"),
+        ("event_store.node_password", "too-short"),
+        ("event_store.node_password", "long enough, but with @"),
         ("realtime.board_top_n", "101"),
         ("query.waiting_max", "4096"),
         ("query.waiting_anonymous_max", "1024"),
@@ -143,13 +145,18 @@ fn tokens_in_the_environment_are_no_settings() {
 
 #[test]
 fn secrets_are_not_printed_and_the_rest_can_be_read_again() {
-    let flags = pairs(&[("realtime.app_secret", "do-not-tell"), ("realtime.board_tick_ms", "77")]);
+    let flags = pairs(&[
+        ("realtime.app_secret", "do-not-tell"),
+        ("event_store.node_password", "do-not-tell-either"),
+        ("realtime.board_tick_ms", "77"),
+    ]);
     let config = Sources { flags, ..Sources::default() }.resolve().unwrap();
     let printed = config.to_toml_without_secrets().unwrap();
     assert!(!printed.contains("do-not-tell"));
     assert!(printed.contains("app_secret = \"<hidden>\""));
-    let without: String =
-        printed.lines().filter(|line| !line.starts_with("app_secret")).map(|l| format!("{l}\n")).collect();
+    assert!(!format!("{config:?}").contains("do-not-tell"));
+    let is_hidden = |line: &&str| !line.ends_with("\"<hidden>\"");
+    let without: String = printed.lines().filter(is_hidden).map(|line| format!("{line}\n")).collect();
     let kept = file(&without);
     let again = Sources { file: Some(kept.path().to_owned()), ..Sources::default() }.resolve().unwrap();
     assert_eq!(again.realtime.board_tick_ms, 77);

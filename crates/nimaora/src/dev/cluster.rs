@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::DevError;
 use super::chaos::Chaos;
+use super::hold::Hold;
 use super::node::{Node, Order};
 use super::services::Services;
 use crate::config::Role;
@@ -53,6 +54,7 @@ pub(super) async fn run(args: ClusterArgs) -> Result<(), DevError> {
     let _ = telemetry::init_logs("warn", LogFormat::Text);
     let mut signals = Signals::new().map_err(DevError::io("wait for signals"))?;
     let dir = std::path::absolute(&args.data_dir).map_err(DevError::io("find the data folder"))?;
+    let _held = Hold::take(&dir)?;
     say("starting PostgreSQL, PgBouncer, Redis and three NATS servers\n");
     let mut services = tokio::select! {
         services = Services::start(&dir) => services?,

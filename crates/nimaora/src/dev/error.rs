@@ -29,6 +29,17 @@ pub enum DevError {
         /// What the system said.
         source: io::Error,
     },
+    /// A cluster runs in the folder already.
+    #[error(
+        "a cluster runs in {} already, as process {process}; stop it with SIGTERM, or name another folder with --data-dir",
+        .dir.display()
+    )]
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+        /// The process id of the one that runs.
+        process: String,
+    },
 }
 
 impl DevError {

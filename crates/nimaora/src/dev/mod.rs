@@ -6,11 +6,13 @@
 //! | `services` | the stores: PostgreSQL behind PgBouncer, Redis, three NATS servers |
 //! | `node` | one process of ours, started again when it dies |
 //! | `chaos` | killing something now and then |
+//! | `hold` | one cluster to a folder |
 //! | `error` | [`DevError`] |
 
 mod chaos;
 mod cluster;
 mod error;
+mod hold;
 mod node;
 mod services;
 

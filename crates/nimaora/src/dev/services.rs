@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nimaora_local_servers::{LocalServerError, NatsCluster, NatsOptions, PgBouncer, Postgres, Redis};
+use nimaora_local_servers::{LocalServerError, Nats, NatsCluster, NatsOptions, PgBouncer, Postgres, Redis};
 
 /// The database that is used; it is there from the beginning.
 const DATABASE: &str = "postgres";
@@ -35,6 +35,7 @@ impl Services {
     /// The settings that name them.
     pub(super) fn settings(&self) -> String {
         let nats = self.nats.url();
+        let monitors = self.nats.nodes.iter().map(Nats::monitor_url).collect::<Vec<_>>().join(",");
         format!(
             "[stores]\n\
              log = \"{nats}\"\n\
@@ -43,6 +44,7 @@ impl Services {
              change_bus = \"{nats}\"\n\
              presence = \"{redis}\"\n\
              ownership = \"{nats}\"\n\
+             nats_monitors = \"{monitors}\"\n\
              nats_replicas = {REPLICAS}\n",
             tables = self.pgbouncer.url(DATABASE),
             redis = self.redis.url(),

@@ -88,9 +88,13 @@ impl LoadArgs {
     }
 }
 
+/// The highest rate that can be asked for; no server on earth is that fast.
+const RATE_MAX: f64 = 10_000_000.0;
+
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(format!("{text} is not above 0")) }
+    let allowed = rate > 0.0 && rate <= RATE_MAX;
+    if allowed { Ok(rate) } else { Err(format!("{text} is not above 0 and at most {RATE_MAX}")) }
 }
 
 /// A duration as `500ms`, `60s` or `5m`.
@@ -124,9 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_above_zero() {
+    fn a_rate_is_above_zero_and_can_be_counted_to() {
         assert_eq!(parse_rate("2300"), Ok(2300.0));
         assert!(parse_rate("0").is_err());
         assert!(parse_rate("NaN").is_err());
+        assert!(parse_rate("1e300").is_err());
     }
 }

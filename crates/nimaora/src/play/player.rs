@@ -2,13 +2,13 @@
 
 use nimaora_api::v1::{AttackRequest, Balance, JoinRequest, SubmitAnswerRequest, Verdict};
 
-use super::session::{self, Session};
+use super::session::{self, Place, Session};
 use super::{ClientError, Server, look};
 use crate::client::{command_id, with_token};
 
 pub(super) async fn join(server: &Server, battle: &str, name: &str) -> Result<String, ClientError> {
-    // A name that cannot be kept is refused before anybody has joined.
-    let file = session::file(name)?;
+    // What cannot be kept is refused before anybody has joined.
+    let place = Place::reserve(session::file(name)?)?;
     let battle_id = server.battle(battle).await?.id;
     let wish =
         JoinRequest { command_id: command_id(), battle_id: battle_id.clone(), username: name.to_owned() };
@@ -20,7 +20,7 @@ pub(super) async fn join(server: &Server, battle: &str, name: &str) -> Result<St
         username: joined.username,
         token: joined.token,
     };
-    session.store(&file)?;
+    let file = place.store(&session)?;
     let holds = holds(joined.balance);
     Ok(format!("{} has joined and holds {holds}; the token is in {}\n", session.username, file.display()))
 }

@@ -6,6 +6,7 @@
 //! | [`run`] | `nimaora serve`: signals, and what is printed |
 //! | `roles` | the services of this process, put together |
 //! | `stores` | the stores that they stand on, as the settings name them |
+//! | `shared_log` | a log that other processes use too, for servers and audits |
 //! | `projections` | what operators ask about the projections |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
@@ -38,6 +39,7 @@ mod rebuilds;
 mod refusal;
 mod roles;
 pub mod run;
+pub(crate) mod shared_log;
 mod stores;
 
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log_server::{EventStore, Tls};
+use nimaora_event_log_server::{EventStore, NodePassword, Tls};
 use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
@@ -99,6 +99,7 @@ impl Roles {
             log,
             verifier: TokenVerifier::new([self.key]),
             clock: self.clock.clone(),
+            node_password: NodePassword::new(settings.node_password.expose()),
             advertised_host: settings.advertised_host.clone(),
         };
         Ok(Some(EventStore::start(deps, listener, front)?))
@@ -197,6 +198,8 @@ impl Builder<'_> {
             leaderboard: read.leaderboard,
             read_models: read.tables,
             bus: read.bus,
+            relay: read.relay,
+            presence: self.stores.presence.clone(),
             verifier: self.verifier(),
             clock: self.clock.clone(),
         };

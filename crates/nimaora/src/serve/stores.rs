@@ -1,4 +1,5 @@
-//! The stores that the roles of this process stand on, opened as the settings name them. This file, `roles` and the audit's stores name the adapters.
+//! The stores that the roles of this process stand on, opened as the settings name them. This file, `shared_log`, `roles` and the audit's stores name the
+//! adapters.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,10 +7,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use nimaora_change_bus::{ChangeBus, MemoryBus, NatsBus, NatsBusConfig};
+use nimaora_change_bus::{ChangeBus, MemoryBus, NatsBus, NatsBusConfig, Relay};
 use nimaora_command_service::{NatsOwnership, NatsOwnershipConfig, Ownership, SoleOwner};
 use nimaora_event_log::embedded::{EmbeddedLog, FoundLog, LOG_DIR};
-use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{OpenError, Position, ReadError};
 use nimaora_projection_service::leadership::Leadership;
@@ -23,7 +23,7 @@ use nimaora_runtime::Clock;
 use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
 
-use super::ServeError;
+use super::{ServeError, shared_log};
 use crate::config::{Config, Role, SNAPSHOT_DIR, StoreUrl};
 
 /// The tables' file in the data folder.
@@ -47,6 +47,8 @@ pub(super) struct Read {
     /// The same with a replica before it, for queries, where the settings name one.
     pub(super) replica: Option<Arc<dyn ReadModels>>,
     pub(super) bus: Arc<dyn ChangeBus>,
+    /// What the realtime nodes tell each other; it goes the same way.
+    pub(super) relay: Arc<dyn Relay>,
 }
 
 /// The open stores.
@@ -55,7 +57,7 @@ pub(super) struct Stores {
     pub(super) log: Option<SharedLog>,
     /// Absent where no role reads or projects.
     pub(super) read: Option<Read>,
-    /// Absent where no role takes commands.
+    /// Absent where no role takes commands, or has sockets whose participants others wait for.
     pub(super) presence: Option<Arc<dyn Presence>>,
     closing: Vec<Closing>,
 }
@@ -115,7 +117,9 @@ impl Found {
             true => Some(open_read(config, head, &mut closing).await?),
             false => None,
         };
-        let presence = match config.has(Role::Command) {
+        // Presence within another process cannot be told of sockets here.
+        let is_shared = config.has(Role::Realtime) && !config.stores.presence.is_embedded();
+        let presence = match config.has(Role::Command) || is_shared {
             true => Some(presence(config)?),
             false => None,
         };
@@ -153,24 +157,17 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
         true => open_sqlite(config, closing).await?,
         false => connect_postgres(config, closing).await?,
     };
-    let (leaderboard, bus) = (leaderboard(config, head)?, change_bus(config).await?);
+    let (leaderboard, (bus, relay)) = (leaderboard(config, head)?, change_bus(config).await?);
     let replica = match &config.stores.tables_replica {
         Some(url) if config.has(Role::Query) => Some(replica(config, url, Arc::clone(&tables), closing)?),
         _ => None,
     };
-    Ok(Read { leaderboard, tables, rebuildable, replica, bus })
+    Ok(Read { leaderboard, tables, rebuildable, replica, bus, relay })
 }
 
 async fn connect_log(config: &Config, clock: &Clock) -> Result<SharedLog, ServeError> {
-    let url = &config.stores.log;
-    let settings = JetStreamConfig {
-        replicas: config.stores.nats_replicas,
-        ..JetStreamConfig::new(url.expose(), clock.clone())
-    };
-    match JetStreamLog::connect(settings).await {
-        Ok(log) => Ok(log),
-        Err(error) => Err(refused("log", url, &error)),
-    }
+    let connected = shared_log::connect(&config.stores, clock).await;
+    connected.map_err(|error| refused("log", &config.stores.log, &error))
 }
 
 /// A standby may be down or far behind when the server starts; the tables themselves answer then.
@@ -228,13 +225,14 @@ fn presence(config: &Config) -> Result<Arc<dyn Presence>, ServeError> {
     }
 }
 
-async fn change_bus(config: &Config) -> Result<Arc<dyn ChangeBus>, ServeError> {
+async fn change_bus(config: &Config) -> Result<(Arc<dyn ChangeBus>, Arc<dyn Relay>), ServeError> {
     let url = &config.stores.change_bus;
     if url.is_embedded() {
-        return Ok(Arc::new(MemoryBus::default()));
+        let bus = Arc::new(MemoryBus::default());
+        return Ok((Arc::clone(&bus) as Arc<dyn ChangeBus>, bus));
     }
     match NatsBus::connect(&NatsBusConfig::new(url.expose())).await {
-        Ok(bus) => Ok(Arc::new(bus)),
+        Ok(bus) => Ok((Arc::new(bus.clone()), Arc::new(bus))),
         Err(error) => Err(refused("change_bus", url, &error)),
     }
 }

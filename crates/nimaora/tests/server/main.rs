@@ -10,6 +10,7 @@
 
 mod host;
 mod http1;
+mod kurrentdb;
 mod loss;
 mod port;
 mod replica;

@@ -18,8 +18,12 @@ const KEY: &str = "leader";
 const LEASE: Duration = Duration::from_secs(3);
 /// How often a lease is refreshed.
 const REFRESH_EVERY: Duration = Duration::from_millis(750);
-/// A leader that could not refresh for so long believes in its lease no more: before it runs out for the others.
-const BELIEVE: Duration = Duration::from_secs(2);
+/// A leader that could not ask for so long leads no more. It is longer than the lease: while the bucket has no leader, which takes some
+/// seconds after a NATS server died, nobody else can claim either. Should somebody have claimed while only this process was cut off,
+/// the tables take what the first of the two writes, and the other one gives way.
+const BELIEVE: Duration = Duration::from_secs(12);
+/// Silence on the connection after which the server is asked whether it is there; a server that hangs is left after some of them.
+const PING_EVERY: Duration = Duration::from_secs(1);
 /// How often those who stand by try to lead; up to as much again is added by chance.
 const TRY_EVERY_MS: u64 = 400;
 /// How long one request may take.
@@ -49,7 +53,10 @@ impl NatsLeadership {
     pub async fn connect(url: &str, replicas: usize, name: &str) -> Result<Self, LeadershipError> {
         let servers: Vec<&str> = url.split(',').collect();
         let failed = |error: async_nats::ConnectError| LeadershipError { reason: error.to_string() };
-        let options = ConnectOptions::new().name("nimaora-projection").retry_on_initial_connect();
+        let options = ConnectOptions::new()
+            .name("nimaora-projection")
+            .ping_interval(PING_EVERY)
+            .retry_on_initial_connect();
         let client = options.connect(servers).await.map_err(failed)?;
         Ok(Self { client, replicas, name: Bytes::copy_from_slice(name.as_bytes()) })
     }
@@ -118,7 +125,21 @@ impl NatsTerm {
                 (self.revision, self.refreshed) = (revision, sent);
                 Refreshed::Held
             }
-            Ok(Err(error)) if error.kind() == kv::UpdateErrorKind::WrongLastRevision => Refreshed::Lost,
+            Ok(Err(error)) if error.kind() == kv::UpdateErrorKind::WrongLastRevision => {
+                self.claim_again(sent).await
+            }
+            Ok(Err(_)) | Err(_) => Refreshed::Unknown,
+        }
+    }
+
+    /// A lease that ran out while the bucket could not be used is claimed again, unless somebody was faster.
+    async fn claim_again(&mut self, sent: Instant) -> Refreshed {
+        match timeout(REQUEST_TIMEOUT, self.bucket.create(KEY, self.name.clone())).await {
+            Ok(Ok(revision)) => {
+                (self.revision, self.refreshed) = (revision, sent);
+                Refreshed::Held
+            }
+            Ok(Err(error)) if error.kind() == kv::CreateErrorKind::AlreadyExists => Refreshed::Lost,
             Ok(Err(_)) | Err(_) => Refreshed::Unknown,
         }
     }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use nimaora_local_servers::{Nats, NatsOptions, scratch};
+use nimaora_local_servers::{Nats, NatsCluster, NatsOptions, scratch};
 use nimaora_projection_service::leadership::nats::NatsLeadership;
 use nimaora_projection_service::leadership::{Leadership, Term};
 use tokio::time::timeout;
 
 /// Longer than any lease.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a lease that is waited for is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 async fn candidate(nats: &Nats, name: &str) -> Arc<NatsLeadership> {
     Arc::new(NatsLeadership::connect(&nats.url(), 1, name).await.unwrap())
@@ -26,12 +27,19 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(PATIENCE, what).await.expect("it comes in time")
 }
 
-/// Waits until the lease was refreshed so many times.
-async fn refreshes(nats: &Nats, times: usize) {
-    let client = async_nats::connect(nats.url()).await.unwrap();
-    let bucket = async_nats::jetstream::new(client).get_key_value("nimaora-projection").await.unwrap();
-    let watch = bucket.watch("leader").await.unwrap();
-    watch.take(times).for_each(|entry| async { drop(entry.unwrap()) }).await;
+/// Waits until the lease was seen refreshed so many times. Servers that do not answer are asked again.
+async fn refreshes(servers: String, times: usize) {
+    let client = async_nats::connect(servers.split(',').collect::<Vec<_>>()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() <= times {
+        if let Ok(bucket) = context.get_key_value("nimaora-projection").await
+            && let Ok(Some(lease)) = bucket.entry("leader").await
+        {
+            seen.insert(lease.revision);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 #[tokio::test]
@@ -44,7 +52,7 @@ async fn one_leads_and_the_other_follows_when_it_resigns() {
     // As long as the first refreshes its lease, the second waits: longer than one lease.
     tokio::select! {
         () = term.over() => panic!("the lease was lost"),
-        () = soon(refreshes(&nats, 6)) => {}
+        () = soon(refreshes(nats.url(), 6)) => {}
     }
     assert!(!waiting.is_finished());
     term.resign().await;
@@ -62,7 +70,7 @@ async fn a_leader_that_vanished_is_followed_when_its_lease_has_run_out() {
     let waiting = waits(&one);
     tokio::select! {
         () = term.over() => panic!("the lease was lost"),
-        () = soon(refreshes(&nats, 2)) => {}
+        () = soon(refreshes(nats.url(), 2)) => {}
     }
     term.resign().await;
     soon(waiting).await.unwrap();
@@ -78,4 +86,27 @@ async fn a_leader_that_cannot_refresh_stops_believing_and_leads_again_later() {
     soon(term.over()).await;
     nats.start_again().await.unwrap();
     soon(one.lead()).await;
+}
+
+/// Which of three servers leads the bucket.
+async fn leader_of_the_bucket(nats: &NatsCluster) -> usize {
+    let client = async_nats::connect(nats.nodes[0].url()).await.unwrap();
+    let bucket = async_nats::jetstream::new(client).get_key_value("nimaora-projection").await.unwrap();
+    let leader = bucket.stream.get_info().await.unwrap().cluster.unwrap().leader.unwrap();
+    leader.strip_prefix("nats-").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_leader_goes_on_while_the_servers_elect_another_leader_of_the_bucket() {
+    let dir = scratch().unwrap();
+    let mut nats = NatsCluster::start(dir.path(), NatsOptions::default()).await.unwrap();
+    let one = NatsLeadership::connect(&nats.url(), 3, "one").await.unwrap();
+    let mut term = soon(one.lead()).await;
+    let leader = soon(leader_of_the_bucket(&nats)).await;
+    nats.nodes[leader].process.kill().await;
+    let left = nats.nodes[(leader + 1) % 3].url();
+    tokio::select! {
+        () = term.over() => panic!("it believes that it leads no more"),
+        () = soon(refreshes(left, 3)) => {}
+    }
 }

@@ -14,7 +14,7 @@ use crate::Position;
 use crate::error::StoreError;
 use crate::leaderboard::{BoardBatch, BoardChange, Leaderboard};
 use crate::memory::MemoryLeaderboard;
-use crate::rows::{AnswerRow, AnswerVerdict, BattleUpdate, NewParticipant, ParticipantUpdate};
+use crate::rows::{AnswerRow, AnswerVerdict, AttackView, BattleUpdate, NewParticipant, ParticipantUpdate};
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
 use crate::wholeness::Wholeness;
 
@@ -364,6 +364,12 @@ pub async fn lists_attacks_on_somebody_after_a_position(tables: &dyn ReadModels)
         [14, 15, 16].iter().map(|&at| attack(battle(1), at, 1 + u128::from(at) % 2, 3)).collect();
     assert_eq!(rows, expected);
     assert_eq!((&*listed[0].attacker, &*listed[1].attacker), ("player 1", "player 2"));
+    let last = tables.last_attacks_on(battle(1), participant(3), 13, 3).await.unwrap();
+    let positions = |views: &[AttackView]| views.iter().map(|view| view.attack.position).collect::<Vec<_>>();
+    assert_eq!(positions(&last), [20, 19, 18]);
+    assert_eq!(&*last[0].attacker, "player 1");
+    let last = tables.last_attacks_on(battle(1), participant(3), 18, 3).await.unwrap();
+    assert_eq!(positions(&last), [20, 19]);
     assert!(tables.attacks_on(battle(1), participant(3), 20, 3).await.unwrap().is_empty());
     assert!(tables.attacks_on(battle(1), participant(1), 0, 3).await.unwrap().is_empty());
     assert!(tables.attacks_on(battle(2), participant(3), 0, 3).await.unwrap().is_empty());

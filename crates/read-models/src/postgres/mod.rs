@@ -231,6 +231,16 @@ impl ReadModels for PostgresReadModels {
         self.readers.in_time(read::attacks_on(&self.readers, battle_id, target_id, after, limit)).await
     }
 
+    async fn last_attacks_on(
+        &self,
+        battle_id: BattleId,
+        target_id: ParticipantId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackView>, StoreError> {
+        self.readers.in_time(read::last_attacks_on(&self.readers, battle_id, target_id, after, limit)).await
+    }
+
     async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
         self.readers.in_time(read::top(&self.readers, battle_id, limit)).await
     }

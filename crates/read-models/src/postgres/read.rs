@@ -112,6 +112,22 @@ pub(super) async fn attacks_on(
     rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
 }
 
+pub(super) async fn last_attacks_on(
+    readers: &Connections,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = query(include_str!("sql/last_attacks_on.sql"))
+        .bind(target_id.0)
+        .bind(battle_id.0)
+        .bind(as_i64(after))
+        .bind(i64::from(limit));
+    let rows = all(readers, query).await?;
+    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+}
+
 pub(super) async fn top(readers: &Connections, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await?;
     let board = match head_of(&mut snapshot, battle_id).await? {

@@ -1,10 +1,8 @@
 //! A cluster, a server that hangs, and one that speaks only TLS.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use nimaora_local_servers::{Port, Redis, RedisCluster, RedisSentinels, scratch};
+use nimaora_local_servers::{Certificates, Port, Redis, RedisCluster, RedisSentinels, scratch};
 
 use super::*;
 use crate::contract::battle;
@@ -132,24 +130,14 @@ async fn a_board_is_held_by_the_next_master_or_put_back_there() {
     assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 3);
 }
 
-fn openssl(dir: &Path, args: &str) {
-    let output = Command::new("openssl").args(args.split(' ')).current_dir(dir).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 #[tokio::test]
 async fn a_server_is_trusted_by_the_certificate_of_who_signed_its_own() {
     let dir = scratch().unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(dir.path(), &format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=test-ca"));
-    let name = "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1";
-    openssl(dir.path(), &format!("req {key} -keyout server.key -out server.csr {name}"));
-    let sign = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2";
-    openssl(dir.path(), &format!("{sign} -copy_extensions copy"));
+    let files = Certificates::make(dir.path()).unwrap();
     let port = Port::free().unwrap();
     let number = port.number().to_string();
-    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let (certificate, key) = (path("server.crt"), path("server.key"));
+    let path = |file: &std::path::Path| file.to_str().unwrap().to_owned();
+    let (certificate, key) = (path(&files.certificate), path(&files.key));
     let args = ["--tls-port", &number, "--tls-cert-file", &certificate, "--tls-key-file", &key];
     let args: Vec<_> = args.into_iter().chain(["--tls-auth-clients", "no"]).collect();
     let _server = Redis::start(&dir.path().join("redis"), &args).await.unwrap();
@@ -157,7 +145,7 @@ async fn a_server_is_trusted_by_the_certificate_of_who_signed_its_own() {
     let strangers = RedisLeaderboard::connect(config.clone()).unwrap();
     let answer = strangers.top(battle(1), 1).await;
     assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
-    let root_certificates = Some(std::fs::read(dir.path().join("ca.crt")).unwrap());
+    let root_certificates = Some(std::fs::read(&files.authority).unwrap());
     let boards = RedisLeaderboard::connect(RedisConfig { root_certificates, ..config }).unwrap();
     until(async || boards.restore(&board_of(1)).await.ok()).await;
     assert_eq!(boards.top(battle(1), 10).await.unwrap().total, 3);

@@ -106,6 +106,22 @@ pub(super) async fn attacks_on(
     rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
 }
 
+pub(super) async fn last_attacks_on(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = sqlx::query(include_str!("sql/last_attacks_on.sql"))
+        .bind(target_id.to_string())
+        .bind(battle_id.to_string())
+        .bind(as_i64(after))
+        .bind(limit);
+    let rows = query.fetch_all(readers).await.map_err(store_error)?;
+    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+}
+
 pub(super) async fn top(readers: &SqlitePool, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {
     let mut snapshot = readers.begin().await.map_err(store_error)?;
     let head = head_of(&mut snapshot, battle_id).await?;

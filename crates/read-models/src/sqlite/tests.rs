@@ -165,6 +165,7 @@ async fn looks_rows_up_by_their_keys() {
         include_str!("sql/update_verdicts.sql"),
         include_str!("sql/update_battles.sql"),
         include_str!("sql/attacks_on.sql"),
+        include_str!("sql/last_attacks_on.sql"),
         include_str!("sql/board.sql"),
         include_str!("sql/place.sql"),
         include_str!("sql/participant.sql"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::SEC_WEBSOCKET_KEY;
+use axum::http::header::{ORIGIN, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fastwebsockets::upgrade;
@@ -37,7 +37,7 @@ pub(super) async fn connect(
     Path(key): Path<String>,
     request: Request,
 ) -> Response {
-    let entry = match admit(&hub, &key, request.uri().query().unwrap_or_default()) {
+    let entry = match admit(&hub, &key, &request) {
         Ok(admission) => Some(Entry::admitted(admission)),
         Err(reason) => refuse(&hub, reason),
     };
@@ -55,10 +55,16 @@ fn refuse(hub: &Hub, reason: CloseReason) -> Option<Entry> {
     hub.sockets.admit_refused().map(|admission| Entry::refused(admission, reason))
 }
 
-fn admit(hub: &Hub, key: &str, query: &str) -> Result<Admission, CloseReason> {
+fn admit(hub: &Hub, key: &str, request: &Request) -> Result<Admission, CloseReason> {
     if !hub.application.has_key(key) {
         return Err(CloseReason::UnknownApp);
     }
+    // Only a browser says where its page comes from, and it says the truth.
+    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if origin.is_some_and(|origin| !is_allowed(&hub.config.allowed_origins, origin)) {
+        return Err(CloseReason::OriginRefused);
+    }
+    let query = request.uri().query().unwrap_or_default();
     let protocol = query.split('&').find_map(|pair| pair.strip_prefix("protocol=")).unwrap_or_default();
     if protocol.is_empty() {
         return Err(CloseReason::NoProtocol);
@@ -96,8 +102,47 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Respon
     response.map(|_| Body::empty())
 }
 
+/// Whether pages of this origin may connect.
+fn is_allowed(allowed: &[String], origin: &str) -> bool {
+    let fits = |pattern: &String| match pattern.split_once("://*.") {
+        Some((scheme, domain)) => {
+            let host = origin.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+            host.and_then(|host| host.strip_suffix(domain))
+                .is_some_and(|sub| sub.len() > 1 && sub.ends_with('.'))
+        }
+        None => pattern == origin,
+    };
+    allowed.is_empty() || allowed.iter().any(fits)
+}
+
 /// Whether a handshake's key is one: 16 bytes in base64.
 fn is_key(key: &HeaderValue) -> bool {
     let digits = key.as_bytes().strip_suffix(b"==").unwrap_or_default();
     digits.len() == 22 && digits.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_the_origins_that_are_named_may_connect() {
+        let allowed = ["https://example.com".to_owned(), "https://*.example.org".to_owned()];
+        for origin in ["https://example.com", "https://a.example.org", "https://a.b.example.org"] {
+            assert!(is_allowed(&allowed, origin), "{origin}");
+            assert!(is_allowed(&[], origin));
+        }
+        for origin in [
+            "http://example.com",
+            "https://example.com.evil.net",
+            "https://example.org",
+            "https://.example.org",
+            "https://evilexample.org",
+            "http://a.example.org",
+            "null",
+            "",
+        ] {
+            assert!(!is_allowed(&allowed, origin), "{origin}");
+        }
+    }
 }

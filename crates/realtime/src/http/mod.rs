@@ -1,5 +1,6 @@
-//! The HTTP side: the path that sockets connect to, and the signing of private channels.
+//! The HTTP side: the path that sockets connect to, the signing of private channels, and the HTTP API.
 
+mod api;
 mod authorise;
 mod connect;
 
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub(crate) use self::api::Replays;
 use crate::hub::Hub;
 
 /// The largest body of a request for a signature, in bytes. A larger one is answered 413.
@@ -25,5 +27,10 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .route("/app/{key}/{*rest}", get(connect::lost))
         .route("/broadcasting/auth", authorise())
         .route("/pusher/auth", authorise())
+        .route(
+            "/pusher/user-auth",
+            post(authorise::sign_in).layer(DefaultBodyLimit::max(AUTH_BODY_BYTES_MAX)),
+        )
+        .merge(api::routes())
         .with_state(hub)
 }

@@ -1,25 +1,19 @@
 //! Boards: read once a tick and battle, encoded once, and sent by a thread of their own that gives way to everything else.
 
-use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nimaora_change_bus::Change;
 use nimaora_read_models::Position;
-use parking_lot::{Condvar, Mutex};
 use tokio::time::Instant;
 
 use super::Hub;
 use super::feed::{Feed, FeedMessage};
+use super::queue::Turn;
 use super::room::{Room, SLICE_SOCKETS};
 use crate::error::Refusal;
 use crate::metrics;
-use crate::os;
-
-/// By how much the thread that sends boards gives way to those that serve commands and alerts.
-const NICE: i32 = 5;
 
 /// Reads the battle's board whenever it has moved, at most once a tick, and has it sent. Ends with the room.
 ///
@@ -42,7 +36,7 @@ pub(super) async fn follow(hub: Arc<Hub>, room: Arc<Room>, mut feed: Feed, mut i
                 is_stale = match refresh(&hub, &room, heard).await {
                     Ok(is_newer) => {
                         if is_newer {
-                            hub.boards.push(Arc::clone(&room));
+                            hub.boards.push(&room);
                         }
                         false
                     }
@@ -77,65 +71,13 @@ fn moves_board(message: &FeedMessage) -> bool {
     }
 }
 
-/// The battles whose newest board is to be sent, each at most once. Clones share it.
-#[derive(Clone, Default)]
-pub(crate) struct BoardQueue {
-    inner: Arc<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    waiting: Mutex<Waiting>,
-    came: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    rooms: VecDeque<Arc<Room>>,
-    is_stopped: bool,
-}
-
-impl BoardQueue {
-    /// Starts the thread that sends. It ends after [`BoardQueue::stop`].
-    pub(crate) fn start(&self) -> io::Result<std::thread::JoinHandle<()>> {
-        let queue = self.clone();
-        std::thread::Builder::new().name("nimaora-boards".to_owned()).spawn(move || {
-            if let Err(error) = os::lower_thread_priority(NICE) {
-                tracing::debug!(%error, "boards are sent with ordinary priority");
-            }
-            while let Some(room) = queue.pop() {
-                send(&room);
-            }
-        })
+impl Turn for Room {
+    fn is_queued(&self) -> &AtomicBool {
+        &self.is_queued
     }
 
-    /// Ends the thread after the board that it sends.
-    pub(crate) fn stop(&self) {
-        self.inner.waiting.lock().is_stopped = true;
-        self.inner.came.notify_one();
-    }
-
-    /// Has the battle's newest board sent.
-    fn push(&self, room: Arc<Room>) {
-        if !room.is_queued.swap(true, Ordering::AcqRel) {
-            self.inner.waiting.lock().rooms.push_back(room);
-            self.inner.came.notify_one();
-        }
-    }
-
-    fn pop(&self) -> Option<Arc<Room>> {
-        let mut waiting = self.inner.waiting.lock();
-        loop {
-            if waiting.is_stopped {
-                return None;
-            }
-            if let Some(room) = waiting.rooms.pop_front() {
-                // From here on a newer board queues the battle again.
-                room.is_queued.store(false, Ordering::Release);
-                return Some(room);
-            }
-            self.inner.came.wait(&mut waiting);
-        }
+    fn send(&self) {
+        send(self);
     }
 }
 

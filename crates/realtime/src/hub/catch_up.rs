@@ -13,9 +13,10 @@ use tokio::sync::Notify;
 
 use super::follower::{Follower, Source};
 use super::inbox::Settled;
+use super::scores::Score;
 use crate::error::Refusal;
 use crate::metrics;
-use crate::pusher::events::{AttackReceived, News, ScoreChanged};
+use crate::pusher::events::{AttackReceived, News};
 
 /// How long to wait before the tables are asked again; each time twice as long up to the longest, and up to as much again is
 /// added by chance.
@@ -32,29 +33,36 @@ pub(super) struct Owed {
     came: Notify,
 }
 
+impl Owed {
+    /// Something is owed, or can be told only now.
+    pub(super) fn came(&self) {
+        self.came.notify_one();
+    }
+}
+
 impl Follower {
     /// Alerts were lost.
     pub(super) fn owe_alerts(&self) {
         self.room.inboxes.lock().owe_alerts();
-        self.owed.came.notify_one();
+        self.room.owed.came();
     }
 
     /// News of the battle and of sessions were lost.
     pub(super) fn owe_news(&self) {
-        self.owed.phase.store(true, Ordering::Relaxed);
+        self.room.owed.phase.store(true, Ordering::Relaxed);
         self.owe_scores();
     }
 
     /// Scores were lost. A participant's row tells its score and its session.
     pub(super) fn owe_scores(&self) {
         self.room.inboxes.lock().owe_rows();
-        self.owed.came.notify_one();
+        self.room.owed.came();
     }
 
     /// Tells what is owed whenever something is. Never ends.
     pub(super) async fn catch_up(&self) {
         loop {
-            self.owed.came.notified().await;
+            self.room.owed.came.notified().await;
             let mut pause_ms = PAUSE_MIN_MS;
             while let Err(refusal) = self.catch_up_once().await {
                 metrics::catch_up_failed();
@@ -77,7 +85,7 @@ impl Follower {
 
     async fn catch_up_with_phase(&self) -> Result<(), Refusal> {
         // Taken back first: what is lost while the tables are read is owed anew.
-        if !self.owed.phase.swap(false, Ordering::Relaxed) {
+        if !self.room.owed.phase.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
         match self.hub.battle(self.room.battle_id).await {
@@ -86,7 +94,7 @@ impl Follower {
                 Ok(())
             }
             Err(refusal) => {
-                self.owed.phase.store(true, Ordering::Relaxed);
+                self.room.owed.phase.store(true, Ordering::Relaxed);
                 Err(refusal)
             }
         }
@@ -153,12 +161,8 @@ impl Follower {
         let session_id = participant.session_id;
         self.end_sessions(id, position, Some(session_id), &News::SessionReplaced { session_id, position });
         let balance = participant.balance;
-        let score = ScoreChanged {
-            points: balance.points,
-            shields: balance.shields,
-            arrows: balance.arrows,
-            position,
-        };
+        let score =
+            Score { points: balance.points, shields: balance.shields, arrows: balance.arrows, position };
         self.score(id, score);
         Ok(())
     }

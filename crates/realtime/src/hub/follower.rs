@@ -12,12 +12,12 @@ use nimaora_read_models::AttackView;
 use tokio::sync::Mutex;
 
 use super::Hub;
-use super::catch_up::Owed;
 use super::feed::{Feed, FeedMessage};
 use super::room::Room;
+use super::scores::Score;
 use crate::Position;
 use crate::metrics;
-use crate::pusher::events::{self, AttackReceived, News, ScoreChanged};
+use crate::pusher::events::{self, AttackReceived, News};
 
 /// Changes that are told before others get their turn.
 const SLICE_CHANGES: usize = 256;
@@ -35,7 +35,6 @@ pub(super) struct Follower {
     pub(super) room: Arc<Room>,
     /// Locked while a phase is being told, so that no socket hears of two in the wrong order.
     told: Mutex<Told>,
-    pub(super) owed: Owed,
 }
 
 struct Told {
@@ -67,7 +66,7 @@ impl Feeds {
 
 impl Follower {
     pub(super) fn new(hub: Arc<Hub>, room: Arc<Room>, phase: Phase) -> Self {
-        Self { hub, room, told: Mutex::new(Told { phase, at: 0 }), owed: Owed::default() }
+        Self { hub, room, told: Mutex::new(Told { phase, at: 0 }) }
     }
 
     /// Follows the battle until nobody listens any more or the server stops.
@@ -79,6 +78,7 @@ impl Follower {
             () = self.tell_all(feeds.broadcast, || self.owe_news()) => {}
             () = self.tell_all(feeds.rest, || self.owe_scores()) => {}
             () = self.catch_up() => {}
+            () = self.tell_scores() => {}
         }
     }
 
@@ -127,7 +127,7 @@ impl Follower {
             }
             Change::ScoreChanged { position, participant_id, points, shields, arrows } => {
                 let score =
-                    ScoreChanged { points: *points, shields: *shields, arrows: *arrows, position: *position };
+                    Score { points: *points, shields: *shields, arrows: *arrows, position: *position };
                 self.score(*participant_id, score);
             }
             Change::SessionReplaced { position, participant_id, session_id } => {
@@ -168,18 +168,6 @@ impl Follower {
         }
     }
 
-    pub(super) fn score(&self, id: ParticipantId, score: ScoreChanged) {
-        let mut frame_bytes = 0;
-        let sockets = self.room.inboxes.lock().score(id, score.position, || {
-            let frame = events::of_participant(self.room.battle_id, id, &News::Score(score));
-            frame_bytes = frame.len();
-            frame
-        });
-        if sockets > 0 {
-            metrics::sent("score", sockets, frame_bytes);
-        }
-    }
-
     pub(super) fn end_sessions(
         &self,
         id: ParticipantId,
@@ -198,6 +186,7 @@ impl Follower {
             return;
         }
         *told = Told { phase, at: position };
+        self.room.entered(phase);
         let frame = events::of_battle(self.room.battle_id, news);
         let sockets = self.room.broadcast(&frame).await;
         metrics::sent("broadcast", sockets, frame.len());

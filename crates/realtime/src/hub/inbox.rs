@@ -45,6 +45,8 @@ struct Listener {
     key: u64,
     socket: Arc<Socket>,
     session_id: SessionId,
+    /// Whether it gets alerts and scores; else only the end of its session concerns it.
+    hears: bool,
     standing: Standing,
     /// What happened up to here it was told, or is not to be told.
     told_up_to: Position,
@@ -92,11 +94,25 @@ pub(crate) enum Settled {
 impl Inboxes {
     /// Adds a listener that gets nothing yet, and tells its key.
     pub(crate) fn reserve(&mut self, id: ParticipantId, socket: Arc<Socket>, session_id: SessionId) -> u64 {
+        self.add(id, socket, session_id, true)
+    }
+
+    /// Adds one that only the end of its session concerns, and tells its key.
+    pub(crate) fn watch_session(
+        &mut self,
+        id: ParticipantId,
+        socket: Arc<Socket>,
+        session_id: SessionId,
+    ) -> u64 {
+        self.add(id, socket, session_id, false)
+    }
+
+    fn add(&mut self, id: ParticipantId, socket: Arc<Socket>, session_id: SessionId, hears: bool) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
         let standing = Standing::Reserved { ended_at: 0 };
         let listener =
-            Listener { key, socket, session_id, standing, told_up_to: 0, waiting: VecDeque::new() };
+            Listener { key, socket, session_id, hears, standing, told_up_to: 0, waiting: VecDeque::new() };
         let inbox = self.by_participant.entry(id).or_default();
         inbox.listeners.reserve_exact(1);
         inbox.listeners.push(listener);
@@ -111,23 +127,46 @@ impl Inboxes {
         verified_at: Position,
         missed: &Missed,
     ) -> Result<usize, Refusal> {
+        let is_first = !self.by_participant.get(&id).is_some_and(Inbox::is_open);
+        let (inbox, at) = self.admit(id, key, verified_at)?;
+        let listener = &mut inbox.listeners[at];
+        // Sent here, under the lock, so that nothing overtakes the confirmation.
+        listener.socket.send(Class::Answer, &events::subscribed(&Channel::Participant(id).to_string()));
+        let told = listener.tell_missed(verified_at, missed);
+        if is_first {
+            inbox.told_up_to = inbox.told_up_to.max(listener.told_up_to);
+        }
+        Ok(told)
+    }
+
+    /// Lets in one that only the end of its session concerns.
+    pub(crate) fn admit_watcher(
+        &mut self,
+        id: ParticipantId,
+        key: u64,
+        verified_at: Position,
+    ) -> Result<(), Refusal> {
+        self.admit(id, key, verified_at).map(drop)
+    }
+
+    /// The listener's inbox and its place there, unless its session ended after `verified_at`.
+    fn admit(
+        &mut self,
+        id: ParticipantId,
+        key: u64,
+        verified_at: Position,
+    ) -> Result<(&mut Inbox, usize), Refusal> {
         let inbox = self.by_participant.get_mut(&id).ok_or(Refusal::SessionEnded)?;
-        let is_first = !inbox.listeners.iter().any(Listener::is_open);
-        let listener =
-            inbox.listeners.iter_mut().find(|listener| listener.key == key).ok_or(Refusal::SessionEnded)?;
+        let at = inbox.listeners.iter().position(|listener| listener.key == key);
+        let at = at.ok_or(Refusal::SessionEnded)?;
+        let listener = &mut inbox.listeners[at];
         if let Standing::Reserved { ended_at } = listener.standing
             && ended_at > verified_at
         {
             return Err(Refusal::SessionEnded);
         }
         listener.standing = Standing::Open { verified_at };
-        // Sent here, under the lock, so that nothing overtakes the confirmation.
-        listener.socket.send(Class::Answer, &events::subscribed(Channel::Participant(id)));
-        let told = listener.tell_missed(verified_at, missed);
-        if is_first {
-            inbox.told_up_to = inbox.told_up_to.max(listener.told_up_to);
-        }
-        Ok(told)
+        Ok((inbox, at))
     }
 
     /// Forgets a listener.
@@ -162,6 +201,23 @@ impl Inboxes {
         inbox.last_alert_at = position;
         inbox.told_up_to = inbox.told_up_to.max(position);
         inbox.alert(position, frame)
+    }
+
+    /// Whether somebody listens who was not told this score or a newer one.
+    pub(crate) fn awaits_score(&self, id: ParticipantId, position: Position) -> bool {
+        let inbox = self.by_participant.get(&id);
+        inbox.is_some_and(|inbox| position > inbox.last_score_at && inbox.is_open())
+    }
+
+    /// The participants that somebody listens for.
+    pub(crate) fn listening(&self) -> Vec<ParticipantId> {
+        self.by_participant.iter().filter(|(_, inbox)| inbox.is_open()).map(|(id, _)| *id).collect()
+    }
+
+    /// The same, each with the number of its sockets.
+    pub(crate) fn listeners(&self) -> Vec<(ParticipantId, usize)> {
+        let open = |inbox: &Inbox| inbox.listeners.iter().filter(|listener| listener.is_open()).count();
+        self.by_participant.iter().map(|(id, inbox)| (*id, open(inbox))).collect()
     }
 
     /// Sends a score, unless a newer one was sent. The same as [`Inboxes::alert`] in all else.
@@ -205,11 +261,17 @@ impl Inboxes {
         }
     }
 
-    /// Alerts were lost: all who listen are owed what came after the last that they were told.
+    /// Alerts were lost: all who listen are owed what came after the last that they were told, and those who are being let in what
+    /// came after what they will have been told then.
     pub(crate) fn owe_alerts(&mut self) {
-        for inbox in self.by_participant.values_mut().filter(|inbox| inbox.is_open()) {
+        for inbox in self.by_participant.values_mut() {
             inbox.held_back.get_or_insert(0);
         }
+    }
+
+    /// Whether the participant is owed something.
+    pub(crate) fn is_owed(&self, id: ParticipantId) -> bool {
+        self.by_participant.get(&id).is_some_and(|inbox| inbox.is_row_owed || inbox.held_back.is_some())
     }
 
     /// Scores and ends of sessions were lost. Those who are about to listen are owed them too: their session may have been checked
@@ -239,9 +301,9 @@ impl Inboxes {
         self.by_participant.get_mut(&id).is_some_and(|inbox| std::mem::take(&mut inbox.is_row_owed))
     }
 
-    /// The alerts that the participant is owed, if any are.
+    /// The alerts that the participant is owed, if any are and somebody has been let in to hear them.
     pub(crate) fn owed_alerts(&self, id: ParticipantId) -> Option<OwedAlerts> {
-        let inbox = self.by_participant.get(&id)?;
+        let inbox = self.by_participant.get(&id).filter(|inbox| inbox.is_open())?;
         inbox.held_back.map(|up_to| OwedAlerts { after: inbox.told_up_to, up_to })
     }
 
@@ -266,8 +328,7 @@ impl Inbox {
 
     /// Whoever is being checked gets it once it is let in.
     fn alert(&mut self, position: Position, frame: impl FnOnce() -> Bytes) -> usize {
-        let mut listeners =
-            self.listeners.iter_mut().filter(|listener| listener.told_up_to < position).peekable();
+        let mut listeners = self.listeners.iter_mut().filter(|listener| listener.lacks(position)).peekable();
         if listeners.peek().is_none() {
             return 0;
         }
@@ -313,130 +374,15 @@ impl Listener {
         told
     }
 
+    fn lacks(&self, position: Position) -> bool {
+        self.hears && self.told_up_to < position
+    }
+
+    /// Whether it gets what comes.
     fn is_open(&self) -> bool {
-        matches!(self.standing, Standing::Open { .. })
+        self.hears && matches!(self.standing, Standing::Open { .. })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::socket::tests::socket;
-
-    const ID: ParticipantId = ParticipantId(Uuid::from_u128(1));
-    const OLD: SessionId = SessionId(Uuid::from_u128(2));
-    const NEW: SessionId = SessionId(Uuid::from_u128(3));
-
-    fn frame() -> Bytes {
-        Bytes::from_static(b"frame")
-    }
-
-    #[tokio::test]
-    async fn a_session_that_ends_while_it_is_checked_does_not_get_in() {
-        let (socket, _client) = socket().await;
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
-        inboxes.end_sessions(ID, 5, Some(NEW), &frame());
-        // The table was read before the end of the session was written to it.
-        assert_eq!(inboxes.open(ID, key, 4, &Missed::default()), Err(Refusal::SessionEnded));
-        assert_eq!(inboxes.alert(ID, 6, false, frame), 0);
-    }
-
-    #[tokio::test]
-    async fn old_news_of_sessions_closes_nobody() {
-        let (socket, _client) = socket().await;
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(socket), NEW);
-        inboxes.end_sessions(ID, 5, Some(OLD), &frame());
-        assert_eq!(inboxes.open(ID, key, 7, &Missed::default()), Ok(0));
-        inboxes.end_sessions(ID, 6, Some(OLD), &frame());
-        assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
-    }
-
-    #[tokio::test]
-    async fn each_alert_goes_to_all_listeners_once() {
-        let ((one, _one), (two, _two)) = (socket().await, socket().await);
-        let mut inboxes = Inboxes::default();
-        let keys = [one, two].map(|socket| inboxes.reserve(ID, Arc::new(socket), OLD));
-        assert_eq!(inboxes.alert(ID, 1, false, frame), 0, "nobody has been let in yet");
-        for key in keys {
-            inboxes.open(ID, key, 1, &Missed::default()).unwrap();
-        }
-        assert_eq!(inboxes.alert(ID, 2, false, frame), 2);
-        assert_eq!(inboxes.alert(ID, 2, false, frame), 0);
-        inboxes.remove(ID, keys[0]);
-        assert_eq!(inboxes.alert(ID, 3, false, frame), 1);
-        inboxes.remove(ID, keys[1]);
-        assert!(inboxes.by_participant.is_empty(), "an inbox ends with its last listener");
-    }
-
-    #[tokio::test]
-    async fn an_alert_does_not_overtake_those_that_are_owed() {
-        let (socket, _client) = socket().await;
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
-        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
-        inboxes.alert(ID, 2, false, frame);
-        assert_eq!(inboxes.owed(), []);
-
-        inboxes.owe_alerts();
-        assert_eq!(inboxes.alert(ID, 5, false, frame), 0);
-        assert_eq!(inboxes.owed_alerts(ID), Some(OwedAlerts { after: 2, up_to: 5 }));
-        assert_eq!(inboxes.alert(ID, 3, true, frame), 1);
-        assert_eq!(inboxes.settle_alerts(ID, 5), Settled::Lacking);
-        assert_eq!(inboxes.alert(ID, 7, false, frame), 0);
-        assert_eq!(inboxes.settle_alerts(ID, 5), Settled::MoreCame);
-        for position in [5, 7] {
-            assert_eq!(inboxes.alert(ID, position, true, frame), 1);
-        }
-        assert_eq!(inboxes.settle_alerts(ID, 7), Settled::Whole);
-        assert_eq!(inboxes.owed(), []);
-        assert_eq!(inboxes.alert(ID, 7, false, frame), 0, "a repeat");
-        assert_eq!(inboxes.alert(ID, 8, false, frame), 1);
-    }
-
-    #[tokio::test]
-    async fn who_returns_is_told_once_what_it_missed_and_what_came_meanwhile() {
-        let ((here, _here), (returns, _returns)) = (socket().await, socket().await);
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(here), OLD);
-        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
-        assert_eq!(inboxes.alert(ID, 2, false, frame), 1);
-
-        let key = inboxes.reserve(ID, Arc::new(returns), OLD);
-        assert_eq!(inboxes.alert(ID, 3, false, frame), 1, "only who was let in");
-        assert_eq!(inboxes.alert(ID, 4, false, frame), 1);
-        // The tables were read when they had taken 3.
-        let missed = Missed { alerts: [(2, frame()), (3, frame())].into(), read_up_to: 3 };
-        assert_eq!(inboxes.open(ID, key, 1, &missed), Ok(3));
-        assert_eq!(inboxes.alert(ID, 5, false, frame), 2);
-    }
-
-    #[tokio::test]
-    async fn who_returns_while_others_are_owed_is_told_nothing_twice() {
-        let ((here, _here), (returns, _returns)) = (socket().await, socket().await);
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(here), OLD);
-        inboxes.open(ID, key, 1, &Missed::default()).unwrap();
-        inboxes.owe_alerts();
-        let key = inboxes.reserve(ID, Arc::new(returns), OLD);
-        let missed = Missed { alerts: [(2, frame())].into(), read_up_to: 2 };
-        assert_eq!(inboxes.open(ID, key, 2, &missed), Ok(1));
-        assert_eq!(inboxes.owed_alerts(ID), Some(OwedAlerts { after: 1, up_to: 0 }));
-        assert_eq!(inboxes.alert(ID, 2, true, frame), 1, "only who was owed it");
-        assert_eq!(inboxes.alert(ID, 3, true, frame), 2);
-    }
-
-    #[tokio::test]
-    async fn alerts_that_wait_for_a_check_are_bounded() {
-        let (socket, _client) = socket().await;
-        let mut inboxes = Inboxes::default();
-        let key = inboxes.reserve(ID, Arc::new(socket), OLD);
-        for position in 2..1_000 {
-            assert_eq!(inboxes.alert(ID, position, false, frame), 0);
-        }
-        assert_eq!(inboxes.open(ID, key, 1, &Missed::default()), Ok(WAITING_ALERTS_MAX));
-    }
-}
+mod tests;

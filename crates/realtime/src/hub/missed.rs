@@ -23,28 +23,21 @@ impl Hub {
     ) -> Result<Missed, Refusal> {
         let age_max_ms = i64::try_from(self.config.missed_alerts_age_max_s.saturating_mul(1_000));
         let since_ms = self.clock.now_ms().saturating_sub(age_max_ms.unwrap_or(i64::MAX));
-        let limit = self.config.alerts_page_max.max(1);
-        let mut recent = VecDeque::new();
-        // A position that the log has not reached yet is no reason to be told nothing from here on: only rows that were read count.
-        let mut read_up_to = 0;
         // No log gets as far as that.
-        let mut from = after.filter(|position| i64::try_from(*position).is_ok()).unwrap_or(0);
-        loop {
-            let page = self.ask(self.read_models.attacks_on(battle_id, id, from, limit)).await?;
-            for view in &page {
-                from = view.attack.position;
-                read_up_to = from;
-                if view.attack.attacked_at.as_millis() >= since_ms {
-                    recent
-                        .push_back((from, events::of_participant(battle_id, id, &News::Attack(view.into()))));
-                }
-                if recent.len() > self.config.missed_alerts_max {
-                    recent.pop_front();
-                }
-            }
-            if page.len() < limit as usize {
-                return Ok(Missed { alerts: recent, read_up_to });
-            }
+        let from = after.filter(|position| i64::try_from(*position).is_ok()).unwrap_or(0);
+        let limit = u32::try_from(self.config.missed_alerts_max).unwrap_or(u32::MAX);
+        if limit == 0 {
+            return Ok(Missed::default());
         }
+        let newest = self.ask(self.read_models.last_attacks_on(battle_id, id, from, limit)).await?;
+        // A position that the log has not reached yet is no reason to be told nothing from here on: only rows that were read count.
+        let read_up_to = newest.first().map_or(0, |view| view.attack.position);
+        let recent = newest.iter().take_while(|view| view.attack.attacked_at.as_millis() >= since_ms);
+        let mut alerts = VecDeque::new();
+        for view in recent {
+            let frame = events::of_participant(battle_id, id, &News::Attack(view.into()));
+            alerts.push_front((view.attack.position, frame));
+        }
+        Ok(Missed { alerts, read_up_to })
     }
 }

@@ -4,32 +4,44 @@ pub(crate) mod boards;
 pub(crate) mod catch_up;
 pub(crate) mod feed;
 pub(crate) mod follower;
+pub(crate) mod halls;
 pub(crate) mod inbox;
 pub(crate) mod missed;
+pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod room;
 pub(crate) mod rooms;
+pub(crate) mod scores;
 pub(crate) mod seat;
+pub(crate) mod signs;
 pub(crate) mod slots;
 pub(crate) mod sweep;
+pub(crate) mod users;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_change_bus::ChangeBus;
+use nimaora_change_bus::{ChangeBus, Relay};
 use nimaora_domain::{BattleId, ParticipantId, SessionId};
-use nimaora_read_models::{BattleView, Board, Leaderboard, ReadModels, StoreError, Wholeness};
+use nimaora_read_models::{
+    BattleView, Board, Leaderboard, ParticipantView, ReadModels, StoreError, Wholeness,
+};
 use nimaora_runtime::{Clock, Shutdown};
-use nimaora_sessions::TokenVerifier;
+use nimaora_sessions::{Presence, TokenVerifier};
 use tokio::time::Instant;
 
-use self::boards::BoardQueue;
+use self::halls::Halls;
+use self::queue::Queue;
 use self::registry::Registry;
+use self::room::Room;
 use self::rooms::Rooms;
+use self::users::Users;
 use crate::Position;
+use crate::cluster::{Event, Link, Questions, Say};
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::http::Replays;
 use crate::signature::Application;
 
 /// How long to wait before a store is asked again for what it does not show yet; each time twice as long.
@@ -43,12 +55,20 @@ pub(crate) struct Hub {
     pub(crate) read_models: Arc<dyn ReadModels>,
     pub(crate) wholeness: Wholeness,
     pub(crate) bus: Arc<dyn ChangeBus>,
+    pub(crate) relay: Arc<dyn Relay>,
+    pub(crate) link: Link,
+    /// Where signs of life are recorded, if this process can.
+    pub(crate) presence: Option<Arc<dyn Presence>>,
     pub(crate) verifier: TokenVerifier,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) sockets: Registry,
     pub(crate) rooms: Rooms,
-    pub(crate) boards: BoardQueue,
+    pub(crate) boards: Queue<Room>,
+    pub(crate) halls: Halls,
+    pub(crate) users: Users,
+    pub(crate) questions: Questions,
+    pub(crate) replays: Replays,
     pub(crate) started: Instant,
 }
 
@@ -56,6 +76,17 @@ impl Hub {
     /// Seconds since the hub was made.
     pub(crate) fn now_s(&self) -> u32 {
         u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Milliseconds since the hub was made.
+    pub(crate) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Says something to all who listen to a channel, on all nodes.
+    pub(crate) fn publish(&self, event: &Event) {
+        self.halls.tell(self, &Arc::new(event.clone()));
+        self.link.say_to_peers(|| Say::Event(event.clone()));
     }
 
     /// What a store answers, if it does in time.
@@ -104,13 +135,13 @@ impl Hub {
         }
     }
 
-    /// The position at which this session was the participant's newest, once the tables show that it is.
+    /// The participant, once the tables show that this session is its newest. It was at the row's `as_of`.
     pub(crate) async fn verify_session(
         &self,
         battle_id: BattleId,
         id: ParticipantId,
         session_id: SessionId,
-    ) -> Result<Position, Refusal> {
+    ) -> Result<ParticipantView, Refusal> {
         self.require_whole().await?;
         let mut patience = Patience::new(&self.config);
         loop {
@@ -120,7 +151,7 @@ impl Hub {
                 && !participant.has_left
                 && !participant.removed
             {
-                return Ok(participant.as_of);
+                return Ok(participant);
             }
             if !patience.pause().await {
                 return Err(Refusal::SessionEnded);

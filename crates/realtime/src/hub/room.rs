@@ -1,20 +1,22 @@
 //! A battle that somebody on this node follows: its viewers, its participants' inboxes and its newest board.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use nimaora_change_bus::Lane;
-use nimaora_domain::BattleId;
+use nimaora_domain::{BattleId, Phase};
 use nimaora_read_models::Board;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::catch_up::Owed;
 use super::feed::Feed;
 use super::follower::{Feeds, Follower};
 use super::inbox::Inboxes;
+use super::scores::Scores;
 use super::slots::{Slot, Slots};
 use super::{Hub, boards};
 use crate::Position;
@@ -32,6 +34,12 @@ pub(crate) struct Room {
     pub(crate) battle_id: BattleId,
     viewers: Mutex<Slots<Viewer>>,
     pub(super) inboxes: Mutex<Inboxes>,
+    /// What was lost, and is to be told from the tables.
+    pub(super) owed: Owed,
+    /// What participants hold now, and are to be told.
+    pub(super) scores: Scores,
+    /// Whether the battle is over.
+    pub(super) is_over: AtomicBool,
     /// The newest board that was read.
     board: Mutex<Option<EncodedBoard>>,
     /// Whether the board stands in the queue of those to be sent.
@@ -62,6 +70,9 @@ impl Room {
             battle_id,
             viewers: Mutex::default(),
             inboxes: Mutex::default(),
+            owed: Owed::default(),
+            scores: Scores::default(),
+            is_over: AtomicBool::new(false),
             board: Mutex::default(),
             is_queued: AtomicBool::new(false),
             opening: Mutex::default(),
@@ -111,11 +122,18 @@ impl Room {
             return Err(Refusal::Unavailable);
         };
         let battle = hub.battle(self.battle_id).await?;
+        self.entered(battle.phase);
         let is_fresh = boards::refresh(hub, self, battle.as_of).await.is_ok();
         let follower = Follower::new(Arc::clone(hub), Arc::clone(self), battle.phase);
         hub.shutdown.spawn(follower.run(news));
         hub.shutdown.spawn(boards::follow(Arc::clone(hub), Arc::clone(self), boards, !is_fresh));
         Ok(())
+    }
+
+    /// The battle is in this phase.
+    pub(super) fn entered(&self, phase: Phase) {
+        let is_over = matches!(phase, Phase::Finished | Phase::Cancelled);
+        self.is_over.store(is_over, Ordering::Relaxed);
     }
 
     /// Ends what [`Room::open`] began.
@@ -137,12 +155,16 @@ impl Room {
     pub(super) fn add_viewer(&self, socket: &Arc<Socket>) -> Slot {
         let mut viewers = self.viewers.lock();
         // Sent here, under the lock, so that nothing overtakes the confirmation and no board falls in between.
-        socket.send(Class::Answer, &events::subscribed(Channel::Battle(self.battle_id)));
+        socket.send(Class::Answer, &events::subscribed(&Channel::Battle(self.battle_id).to_string()));
         let board = self.board();
         if let Some(board) = &board {
             socket.send_board(self.board_key(), &board.frame);
         }
         viewers.insert(Viewer { socket: Arc::clone(socket), board_as_of: board.map(|board| board.as_of) })
+    }
+
+    pub(super) fn viewers_count(&self) -> usize {
+        self.viewers.lock().len()
     }
 
     pub(super) fn remove_viewer(&self, slot: Slot) {

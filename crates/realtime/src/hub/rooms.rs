@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::Hub;
 use super::room::Room;
 use super::seat::Occupancy;
+use crate::channel::Channel;
 use crate::error::Refusal;
 
 /// Enough that subscriptions to different battles seldom meet on one lock.
@@ -55,6 +56,27 @@ impl Rooms {
                 shard.remove(&battle_id);
             }
         }
+    }
+
+    /// All battles that are followed now.
+    pub(super) fn all(&self) -> Vec<Arc<Room>> {
+        let rooms = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.lock().values().map(|entry| Arc::clone(&entry.room)).collect::<Vec<_>>());
+        rooms.collect()
+    }
+
+    /// The channels of all battles that somebody listens to, and how many sockets each has.
+    pub(crate) fn states(&self) -> Vec<(Channel, usize)> {
+        let mut states = Vec::new();
+        for room in self.all() {
+            states.push((Channel::Battle(room.battle_id), room.viewers_count()));
+            let listeners = room.inboxes.lock().listeners();
+            states.extend(listeners.into_iter().map(|(id, sockets)| (Channel::Participant(id), sockets)));
+        }
+        states.retain(|(_, sockets)| *sockets > 0);
+        states
     }
 
     fn shard(&self, battle_id: BattleId) -> &Mutex<AHashMap<BattleId, Entry>> {

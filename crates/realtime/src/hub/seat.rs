@@ -25,6 +25,9 @@ pub(crate) struct BoardSeat {
     slot: Slot,
 }
 
+/// A socket that is to be closed when its participant's session ends.
+pub(crate) struct SessionSeat(InboxSeat);
+
 /// A socket that gets, or is about to get, what happens to a participant.
 pub(crate) struct InboxSeat {
     occupancy: Occupancy,
@@ -46,6 +49,17 @@ impl Occupancy {
     pub(crate) fn watch_board(self, socket: &Arc<Socket>) -> BoardSeat {
         let slot = self.room.add_viewer(socket);
         BoardSeat { occupancy: self, slot }
+    }
+
+    /// From here on the end of the session is noticed, and closes the socket once it is let in with [`SessionSeat::admit`].
+    pub(crate) fn watch_session(
+        self,
+        socket: &Arc<Socket>,
+        participant_id: ParticipantId,
+        session_id: SessionId,
+    ) -> SessionSeat {
+        let key = self.room.inboxes.lock().watch_session(participant_id, Arc::clone(socket), session_id);
+        SessionSeat(InboxSeat { occupancy: self, participant_id, key })
     }
 
     /// From here on the end of the session is noticed; nothing is sent before [`InboxSeat::open`].
@@ -87,8 +101,23 @@ impl InboxSeat {
     /// position at which it was the newest.
     pub(crate) fn open(self, verified_at: Position, missed: &Missed) -> Result<Self, Refusal> {
         let (id, key) = (self.participant_id, self.key);
-        let told = self.occupancy.room.inboxes.lock().open(id, key, verified_at, missed)?;
+        let room = &self.occupancy.room;
+        let mut inboxes = room.inboxes.lock();
+        let told = inboxes.open(id, key, verified_at, missed)?;
+        if inboxes.is_owed(id) {
+            room.owed.came();
+        }
+        drop(inboxes);
         metrics::told_missed(told);
+        Ok(self)
+    }
+}
+
+impl SessionSeat {
+    /// Lets it in, unless the session has ended after `verified_at`, the position at which it was the newest.
+    pub(crate) fn admit(self, verified_at: Position) -> Result<Self, Refusal> {
+        let InboxSeat { occupancy, participant_id, key } = &self.0;
+        occupancy.room.inboxes.lock().admit_watcher(*participant_id, *key, verified_at)?;
         Ok(self)
     }
 }

@@ -31,6 +31,11 @@ impl<T> Slots<T> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
     /// Takes out what stands there.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
         let thing = self.places.get_mut(slot)?.take()?;

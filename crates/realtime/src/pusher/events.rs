@@ -6,11 +6,14 @@ use bytes::Bytes;
 use nimaora_domain::{BattleId, ParticipantId, SessionId, Timestamp};
 use nimaora_read_models::Board;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::requests::Misunderstood;
 use crate::channel::Channel;
+use crate::cluster::Event;
 use crate::error::{CloseReason, Refusal};
+use crate::hub::halls::roster::Presence;
 use crate::websocket::encode;
 
 type Position = u64;
@@ -31,12 +34,16 @@ pub(crate) struct AttackReceived<'a> {
     pub(crate) position: Position,
 }
 
-/// What a participant holds now.
+/// What a participant holds now, and where it stands.
 #[derive(Debug, Serialize)]
 pub(crate) struct ScoreChanged {
     pub(crate) points: u32,
     pub(crate) shields: u32,
     pub(crate) arrows: u32,
+    /// Where it stands, if that can be told.
+    pub(crate) rank: Option<u32>,
+    /// How many stand on the board.
+    pub(crate) total: Option<u32>,
     pub(crate) position: Position,
 }
 
@@ -113,8 +120,86 @@ fn error(code: Option<u16>, message: &str) -> Bytes {
 }
 
 /// The socket gets what is said in the channel from now on.
-pub(crate) fn subscribed(channel: Channel) -> Bytes {
-    event("pusher_internal:subscription_succeeded", Some(&channel.to_string()), &Empty {})
+pub(crate) fn subscribed(channel: &str) -> Bytes {
+    event("pusher_internal:subscription_succeeded", Some(channel), &Empty {})
+}
+
+/// The socket is in a presence channel, with these.
+pub(crate) fn present(channel: &str, presence: &Presence<'_>) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        presence: &'a Presence<'a>,
+    }
+    event("pusher_internal:subscription_succeeded", Some(channel), &Data { presence })
+}
+
+/// Somebody came to a presence channel.
+pub(crate) fn member_added(channel: &str, user_id: &str, info: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_id: &'a str,
+        user_info: Option<&'a RawValue>,
+    }
+    let data = Data { user_id, user_info: serde_json::from_str(info).ok() };
+    event("pusher_internal:member_added", Some(channel), &data)
+}
+
+/// Somebody went from a presence channel.
+pub(crate) fn member_removed(channel: &str, user_id: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_id: &'a str,
+    }
+    event("pusher_internal:member_removed", Some(channel), &Data { user_id })
+}
+
+/// How many are in a presence channel that has too many to tell of each.
+pub(crate) fn counted(channel: &str, count: usize, is_sampled: bool) -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        count: usize,
+        sampled: bool,
+    }
+    event("presence.updated", Some(channel), &Data { count, sampled: is_sampled })
+}
+
+/// Something that an application or a client says to a channel.
+pub(crate) fn relayed(said: &Event) -> Bytes {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        event: &'a str,
+        channel: &'a str,
+        /// It was JSON when it came in; a node that says otherwise is not believed.
+        data: Option<&'a RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_id: Option<&'a str>,
+    }
+    let envelope = Envelope {
+        event: &said.name,
+        channel: &said.channel,
+        data: serde_json::from_str(&said.data).ok(),
+        user_id: said.user_id.as_deref(),
+    };
+    encode::text(&serde_json::to_string(&envelope).unwrap_or_default())
+}
+
+/// A cache channel was told nothing so far.
+pub(crate) fn cache_miss(channel: &str) -> Bytes {
+    event("pusher:cache_miss", Some(channel), &Empty {})
+}
+
+/// The socket has signed in.
+pub(crate) fn signed_in(user_data: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        user_data: &'a str,
+    }
+    event("pusher:signin_success", None, &Data { user_data })
+}
+
+/// The socket has not signed in.
+pub(crate) fn not_signed_in(refusal: Refusal) -> Bytes {
+    error(Some(CloseReason::SessionEnded.code()), &refusal.to_string())
 }
 
 /// The socket does not get what is said in the channel.

@@ -13,6 +13,12 @@ impl SocketId {
         Self(high >> 1, low >> 1)
     }
 
+    /// The name that the text is.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (first, second) = text.split_once('.')?;
+        Some(Self(first.parse().ok()?, second.parse().ok()?))
+    }
+
     /// Whether the text has the form of a socket's name.
     pub(crate) fn is_valid(text: &str) -> bool {
         const DIGITS_MAX: usize = 20;

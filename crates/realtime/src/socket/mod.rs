@@ -5,6 +5,7 @@ pub(crate) mod outbox;
 pub(crate) mod requests;
 pub(crate) mod task;
 pub(crate) mod wire;
+pub(crate) mod wishes;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};

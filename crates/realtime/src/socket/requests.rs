@@ -6,22 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_domain::{BattleId, ParticipantId};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use super::wishes::{Subject, Subscription, Wish};
 use super::{Class, Socket};
 use crate::channel::Channel;
+use crate::cluster::Event;
 use crate::error::Refusal;
-use crate::grant::Grant;
+use crate::grant::User;
 use crate::hub::Hub;
-use crate::hub::inbox::Missed;
-use crate::hub::seat::{BoardSeat, InboxSeat};
 use crate::metrics;
 use crate::pusher::events;
-use crate::pusher::requests::{self, Request, Subscribe, Unsubscribe};
-
-/// How long reading what a participant missed may take; then it is let in without.
-const MISSED_TIMEOUT: Duration = Duration::from_millis(1_500);
+use crate::pusher::requests::{self, ClientEvent, Misunderstood, Request, SignIn, Subscribe, Unsubscribe};
 
 /// The channels of one socket, and those that it has asked for. Dropping it leaves them all.
 #[derive(Default)]
@@ -29,48 +25,59 @@ pub(crate) struct Listening {
     subscriptions: Vec<Subscription>,
     /// Only while something is asked for, so that idle sockets do not hold its room.
     asked: Option<Box<Asked>>,
-}
-
-/// Held while the socket gets what is said in a channel.
-enum Subscription {
-    Battle(BoardSeat),
-    Participant(InboxSeat),
+    /// Events that the client has sent to others in this second of the hub's time.
+    events: (u32, u32),
 }
 
 /// What the client has asked for and has no answer to yet, one after the other in its order.
 struct Asked {
-    /// The channel that is being subscribed to.
-    channel: Channel,
+    /// What is being seen to.
+    subject: Subject,
     opening: Pin<Box<dyn Future<Output = Result<Subscription, Refusal>> + Send>>,
     /// At most as many as a socket may have channels, less the one above.
-    behind: VecDeque<Wish>,
+    behind: VecDeque<Next>,
     /// When whatever has no answer is refused.
     deadline: Instant,
 }
 
-/// A subscription that nothing is wrong with as far as the request goes.
-#[derive(Clone, Copy)]
-enum Wish {
-    Battle(BattleId),
-    Participant(ParticipantId, Grant),
+/// Something that was asked for. A channel of a user, or one that it attends without more, is read once it has signed in.
+enum Next {
+    Wish(Wish),
+    Later(Box<Subscribe>),
 }
 
 impl Listening {
     /// Does what the message asks for, begins with it, or tells the client why not.
     pub(crate) fn request(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, text: &str) {
-        match requests::parse(text) {
-            Ok(Request::Ping) => socket.send(Class::Answer, &events::PONG),
-            Ok(Request::Pong) => {}
+        let done = match requests::parse(text) {
+            Ok(Request::Ping) => {
+                socket.send(Class::Answer, &events::PONG);
+                Ok(())
+            }
+            Ok(Request::Pong) => Ok(()),
             Ok(Request::Subscribe(request)) => {
-                if let Err(refusal) = self.subscribe(hub, socket, &request) {
-                    refuse(socket, &request.channel, refusal);
+                let channel = request.channel.clone();
+                if let Err(refusal) = self.subscribe(hub, socket, request) {
+                    refuse_channel(socket, &channel, refusal);
                 }
+                Ok(())
             }
-            Ok(Request::Unsubscribe(request)) => self.unsubscribe(hub, socket, &request),
-            Err(why) => {
-                metrics::misunderstood();
-                socket.send(Class::Answer, &events::misunderstood(why));
+            Ok(Request::Unsubscribe(request)) => {
+                self.unsubscribe(hub, socket, &request);
+                Ok(())
             }
+            Ok(Request::SignIn(request)) => {
+                if let Err(refusal) = self.sign_in(hub, socket, &request) {
+                    refuse(socket, &Subject::User, refusal);
+                }
+                Ok(())
+            }
+            Ok(Request::ClientEvent(event)) => self.send_on(hub, socket, event),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = done {
+            metrics::misunderstood();
+            socket.send(Class::Answer, &events::misunderstood(why));
         }
     }
 
@@ -88,46 +95,70 @@ impl Listening {
         let Some(asked) = self.asked.take() else { return };
         match opened {
             Ok(subscription) => self.subscriptions.push(subscription),
-            Err(refusal) => refuse(socket, &asked.channel.to_string(), refusal),
+            Err(refusal) => refuse(socket, &asked.subject, refusal),
         }
         self.begin(hub, socket, asked.behind, asked.deadline);
     }
 
-    fn subscribe(
-        &mut self,
-        hub: &Arc<Hub>,
-        socket: &Arc<Socket>,
-        request: &Subscribe,
-    ) -> Result<(), Refusal> {
-        let wish = Wish::read(hub, socket, request)?;
+    fn subscribe(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, request: Subscribe) -> Result<(), Refusal> {
+        let next = match Wish::subscribe(hub, socket, self.user(), &request) {
+            // It may be signing in.
+            Err(Refusal::NotSignedIn | Refusal::DataWrong) if self.is_signing_in() => {
+                Next::Later(Box::new(request))
+            }
+            wish => Next::Wish(wish?),
+        };
+        self.ask(hub, socket, next)
+    }
+
+    fn sign_in(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, request: &SignIn) -> Result<(), Refusal> {
+        let wish = Wish::sign_in(hub, socket, request)?;
+        let is_other = |user: &User| matches!(&wish, Wish::SignIn(other, _) if other.id != user.id);
+        if self.user().is_some_and(is_other) {
+            return Err(Refusal::OtherUser);
+        }
+        self.ask(hub, socket, Next::Wish(wish))
+    }
+
+    fn ask(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, next: Next) -> Result<(), Refusal> {
         match &mut self.asked {
             Some(asked) if asked.behind.len() + 1 >= hub.config.channels_per_socket_max => {
                 Err(Refusal::TooManyChannels)
             }
             Some(asked) => {
-                asked.behind.push_back(wish);
+                asked.behind.push_back(next);
                 Ok(())
             }
             None => {
                 let patience = Duration::from_millis(hub.config.subscribe_timeout_ms);
-                self.begin(hub, socket, VecDeque::from([wish]), Instant::now() + patience);
+                self.begin(hub, socket, VecDeque::from([next]), Instant::now() + patience);
                 Ok(())
             }
         }
     }
 
     /// Begins with the first wish that can be begun with.
-    fn begin(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, mut wishes: VecDeque<Wish>, deadline: Instant) {
-        while let Some(wish) = wishes.pop_front() {
-            let channel = wish.channel();
+    fn begin(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, mut nexts: VecDeque<Next>, deadline: Instant) {
+        while let Some(next) = nexts.pop_front() {
+            let wish = match next {
+                Next::Wish(wish) => wish,
+                Next::Later(request) => match Wish::subscribe(hub, socket, self.user(), &request) {
+                    Ok(wish) => wish,
+                    Err(refusal) => {
+                        refuse_channel(socket, &request.channel, refusal);
+                        continue;
+                    }
+                },
+            };
+            let subject = wish.subject();
             // Subscribing again begins anew, so that the client gets its confirmation and the current board.
-            self.leave(channel);
+            self.leave(&subject);
             if self.subscriptions.len() >= hub.config.channels_per_socket_max {
-                refuse(socket, &channel.to_string(), Refusal::TooManyChannels);
+                refuse(socket, &subject, Refusal::TooManyChannels);
                 continue;
             }
             let opening = Box::pin(wish.open(Arc::clone(hub), Arc::clone(socket), deadline));
-            self.asked = Some(Box::new(Asked { channel, opening, behind: wishes, deadline }));
+            self.asked = Some(Box::new(Asked { subject, opening, behind: nexts, deadline }));
             return;
         }
     }
@@ -135,96 +166,81 @@ impl Listening {
     /// The protocol has no answer to it. A channel that the socket does not listen to is none to leave.
     fn unsubscribe(&mut self, hub: &Arc<Hub>, socket: &Arc<Socket>, request: &Unsubscribe) {
         let Ok(channel) = Channel::parse(&request.channel) else { return };
-        self.leave(channel);
+        let subject = Subject::Channel(channel);
+        self.leave(&subject);
         let Some(asked) = &mut self.asked else { return };
-        asked.behind.retain(|wish| wish.channel() != channel);
-        if asked.channel == channel
+        asked.behind.retain(|next| match next {
+            Next::Wish(wish) => wish.subject() != subject,
+            Next::Later(later) => later.channel != request.channel,
+        });
+        if asked.subject == subject
             && let Some(asked) = self.asked.take()
         {
             self.begin(hub, socket, asked.behind, asked.deadline);
         }
     }
 
-    fn leave(&mut self, channel: Channel) {
-        self.subscriptions.retain(|subscription| subscription.channel() != channel);
+    /// Sends a client's event to the others in the channel.
+    fn send_on(&mut self, hub: &Hub, socket: &Socket, event: ClientEvent) -> Result<(), Misunderstood> {
+        let max = hub.config.client_events_per_second_max;
+        if max == 0 {
+            return Err(Misunderstood::ClientEventsOff);
+        }
+        let now_s = hub.now_s();
+        if self.events.0 != now_s {
+            self.events = (now_s, 0);
+        }
+        self.events.1 = self.events.1.saturating_add(1);
+        if self.events.1 > max {
+            return Err(Misunderstood::ClientEventsTooMany);
+        }
+        let seat = self.subscriptions.iter().find_map(|subscription| match subscription {
+            Subscription::Named { seat, .. } if **seat.name().text() == *event.channel => Some(seat),
+            _ => None,
+        });
+        let seat = seat.filter(|seat| seat.name().takes_client_events());
+        let seat = seat.ok_or(Misunderstood::ClientEventWrong)?;
+        hub.publish(&Event {
+            channel: Arc::clone(seat.name().text()),
+            name: event.name.into(),
+            data: event.data.into(),
+            user_id: seat.user_id().map(Arc::clone),
+            except: Some(socket.id.to_string().into()),
+        });
+        metrics::client_event();
+        Ok(())
+    }
+
+    fn user(&self) -> Option<&User> {
+        self.subscriptions.iter().find_map(|subscription| match subscription {
+            Subscription::User { user, .. } => Some(&**user),
+            _ => None,
+        })
+    }
+
+    fn is_signing_in(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| {
+            let is_sign_in = |next: &Next| matches!(next, Next::Wish(Wish::SignIn(..)));
+            asked.subject == Subject::User || asked.behind.iter().any(is_sign_in)
+        })
+    }
+
+    fn leave(&mut self, subject: &Subject) {
+        self.subscriptions.retain(|subscription| subscription.subject() != *subject);
     }
 }
 
-impl Subscription {
-    fn channel(&self) -> Channel {
-        match self {
-            Self::Battle(seat) => Channel::Battle(seat.battle_id()),
-            Self::Participant(seat) => Channel::Participant(seat.participant_id()),
+fn refuse(socket: &Socket, subject: &Subject, refusal: Refusal) {
+    match subject {
+        Subject::Channel(channel) => refuse_channel(socket, &channel.to_string(), refusal),
+        Subject::User => {
+            metrics::refused(refusal);
+            socket.send(Class::Answer, &events::not_signed_in(refusal));
         }
     }
 }
 
-impl Wish {
-    /// Reads the request. A private channel needs a signature, which proves that a node has seen the participant's token.
-    fn read(hub: &Hub, socket: &Socket, request: &Subscribe) -> Result<Self, Refusal> {
-        match Channel::parse(&request.channel)? {
-            Channel::Battle(battle_id) => Ok(Self::Battle(battle_id)),
-            Channel::Participant(id) => {
-                let auth = request.auth.as_deref().ok_or(Refusal::SignatureMissing)?;
-                let data = request.channel_data.as_deref();
-                hub.application.verify(auth, &socket.id.to_string(), &request.channel, data)?;
-                Ok(Self::Participant(id, Grant::read(data)?))
-            }
-        }
-    }
-
-    fn channel(&self) -> Channel {
-        match self {
-            Self::Battle(battle_id) => Channel::Battle(*battle_id),
-            Self::Participant(id, _) => Channel::Participant(*id),
-        }
-    }
-
-    /// Subscribes, if that can be done before the deadline.
-    async fn open(
-        self,
-        hub: Arc<Hub>,
-        socket: Arc<Socket>,
-        deadline: Instant,
-    ) -> Result<Subscription, Refusal> {
-        let opening = async {
-            match self {
-                Self::Battle(battle_id) => {
-                    let occupancy = hub.rooms.enter(&hub, battle_id).await?;
-                    Ok(Subscription::Battle(occupancy.watch_board(&socket)))
-                }
-                Self::Participant(id, grant) => {
-                    listen(&hub, &socket, id, grant).await.map(Subscription::Participant)
-                }
-            }
-        };
-        timeout_at(deadline, opening).await.unwrap_or(Err(Refusal::Unavailable))
-    }
-}
-
-/// A private channel: the table has to say that the session which the signature is for is still the newest.
-async fn listen(
-    hub: &Arc<Hub>,
-    socket: &Arc<Socket>,
-    id: ParticipantId,
-    grant: Grant,
-) -> Result<InboxSeat, Refusal> {
-    let seat = hub.rooms.enter(hub, grant.battle_id).await?.reserve_inbox(socket, id, grant.session_id);
-    let verified_at = hub.verify_session(grant.battle_id, id, grant.session_id).await?;
-    // Reserved first and read then, so that no alert falls in between.
-    let missed = hub.missed_alerts(grant.battle_id, id, grant.after);
-    // Who has a long past, or tables that are slow, is let in all the same: what comes now matters more.
-    let missed = match timeout(MISSED_TIMEOUT, missed).await {
-        Ok(Ok(missed)) => missed,
-        Ok(Err(_)) | Err(_) => {
-            metrics::missed_unread();
-            Missed::default()
-        }
-    };
-    seat.open(verified_at, &missed)
-}
-
-fn refuse(socket: &Socket, channel: &str, refusal: Refusal) {
+fn refuse_channel(socket: &Socket, channel: &str, refusal: Refusal) {
     metrics::refused(refusal);
     socket.send(Class::Answer, &events::refused(channel, refusal));
 }

@@ -1,10 +1,11 @@
-//! The bus in memory, and how often it was used.
+//! The bus in memory, and how often it was used; what nodes say to each other can be cut off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use nimaora_change_bus::{BusError, ChangeBatch, ChangeBus, Changes, Lane, MemoryBus};
+use axum::body::Bytes;
+use nimaora_change_bus::{BusError, ChangeBatch, ChangeBus, Changes, Lane, MemoryBus, Relay, Relayed};
 use nimaora_domain::BattleId;
 
 /// Counts who follows. Clones share it.
@@ -12,11 +13,36 @@ use nimaora_domain::BattleId;
 pub struct CountingBus {
     inner: MemoryBus,
     follows: Arc<AtomicUsize>,
+    is_mute: Arc<AtomicBool>,
 }
 
 impl CountingBus {
+    /// The same bus for another node, which can be cut off alone.
+    pub fn of_another_node(&self) -> Self {
+        Self { inner: self.inner.clone(), ..Self::default() }
+    }
+
+    /// From now on the other nodes hear nothing of this one, as if it had been killed.
+    pub fn mute(&self) {
+        self.is_mute.store(true, Ordering::Relaxed);
+    }
+
     pub fn follows(&self) -> usize {
         self.follows.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Relay for CountingBus {
+    async fn send(&self, message: Bytes) -> Result<(), BusError> {
+        if self.is_mute.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.inner.send(message).await
+    }
+
+    async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
+        self.inner.listen().await
     }
 }
 

@@ -6,13 +6,16 @@ use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use axum::http::{HeaderValue, Request};
 use fastwebsockets::{Frame, OpCode, WebSocket, handshake};
+use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::net::TcpStream;
 
-use super::{Arena, KEY, PATIENCE, Player};
+use super::{Arena, KEY, PATIENCE, Player, SECRET};
 
 /// A socket as a player's page has it.
 pub struct Client {
@@ -27,6 +30,13 @@ pub struct Event {
     pub name: String,
     pub channel: Option<String>,
     pub data: Value,
+    pub user_id: Option<String>,
+}
+
+/// What the string in the frame holds; what clients and applications say need not be one, nor hold JSON.
+fn data(data: &Value) -> Value {
+    let held = data.as_str().and_then(|text| serde_json::from_str(text).ok());
+    held.unwrap_or_else(|| data.clone())
 }
 
 /// What a socket says next.
@@ -42,8 +52,19 @@ pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
 
 /// Opens a socket on any path; nothing has been read from it.
 pub async fn open(arena: &Arena, path: &str) -> WebSocket<TokioIo<Upgraded>> {
-    let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
     let request = upgrade(arena, path).body(Empty::<Bytes>::new()).unwrap();
+    open_with(arena, request).await
+}
+
+/// Opens a socket from a page of this origin.
+pub async fn open_from(arena: &Arena, path: &str, origin: &'static str) -> WebSocket<TokioIo<Upgraded>> {
+    let mut request = upgrade(arena, path).body(Empty::<Bytes>::new()).unwrap();
+    request.headers_mut().insert("origin", HeaderValue::from_static(origin));
+    open_with(arena, request).await
+}
+
+async fn open_with(arena: &Arena, request: Request<Empty<Bytes>>) -> WebSocket<TokioIo<Upgraded>> {
+    let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
     let (mut socket, _) = in_time(handshake::client(&TokioExecutor::new(), request, stream)).await.unwrap();
     socket.set_auto_close(false);
     socket
@@ -106,7 +127,8 @@ impl Client {
                     return Next::Event(Event {
                         name: envelope["event"].as_str().unwrap().to_owned(),
                         channel: envelope["channel"].as_str().map(str::to_owned),
-                        data: serde_json::from_str(envelope["data"].as_str().unwrap()).unwrap(),
+                        data: data(&envelope["data"]),
+                        user_id: envelope["user_id"].as_str().map(str::to_owned),
                     });
                 }
                 OpCode::Close => {
@@ -165,11 +187,86 @@ impl Client {
         self.say("pusher:subscribe", data).await;
     }
 
+    /// Has a battle's presence channel signed for a player, and subscribes; answers with the members.
+    pub async fn attend(&mut self, arena: &Arena, player: &Player) -> Value {
+        let channel = format!("presence-battle.{}", player.battle_id);
+        let (status, mut data) =
+            authorise(arena, Some(&arena.token(player)), &self.socket_id, &channel).await;
+        assert_eq!(status, 200, "{data}");
+        data["channel"] = channel.as_str().into();
+        self.say("pusher:subscribe", data).await;
+        let event = self.event().await;
+        assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
+        assert_eq!(event.channel, Some(channel));
+        event.data["presence"].clone()
+    }
+
+    /// Subscribes to a channel with the application's signature, and awaits the confirmation.
+    pub async fn subscribe_signed(&mut self, channel: &str, data: Option<&str>) -> Value {
+        let auth = sign_socket(&self.socket_id, channel, data);
+        let mut request = json!({ "channel": channel, "auth": auth });
+        if let Some(data) = data {
+            request["channel_data"] = data.into();
+        }
+        self.say("pusher:subscribe", request).await;
+        let event = self.event().await;
+        assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
+        assert_eq!(event.channel.as_deref(), Some(channel));
+        event.data
+    }
+
+    /// Sends an event to the others in a channel.
+    pub async fn tell(&mut self, event: &str, channel: &str, data: Value) {
+        self.send_text(&json!({ "event": event, "channel": channel, "data": data }).to_string()).await;
+    }
+
     pub async fn confirmed(&mut self, channel: &str) {
         let event = self.event().await;
         assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
         assert_eq!(event.channel.as_deref(), Some(channel));
     }
+}
+
+/// A path of the HTTP API with what its signature needs, as the application's own server makes it at that time.
+pub fn sign_api(method: &str, path: &str, query: &[(&str, &str)], body: &str, at_ms: i64) -> String {
+    let mut params: Vec<(String, String)> =
+        query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    params.push(("auth_key".to_owned(), KEY.to_owned()));
+    params.push(("auth_timestamp".to_owned(), (at_ms / 1_000).to_string()));
+    params.push(("auth_version".to_owned(), "1.0".to_owned()));
+    if !body.is_empty() {
+        params.push(("body_md5".to_owned(), hex::encode(Md5::digest(body))));
+    }
+    params.sort();
+    let pairs: Vec<_> = params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query = pairs.join("&");
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{method}\n{path}\n{query}").as_bytes());
+    format!("{path}?{query}&auth_signature={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// Calls the HTTP API as the application's own server.
+pub async fn api(arena: &Arena, path: &str, body: Option<&Value>) -> (u16, Value) {
+    let now_ms = arena.now_ms();
+    match body {
+        Some(body) => {
+            let body = body.to_string();
+            post(arena, &sign_api("POST", path, &[], &body, now_ms), None, "application/json", body).await
+        }
+        None => {
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            let query: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+            get(arena, &sign_api("GET", path, &query, "", now_ms)).await
+        }
+    }
+}
+
+/// What lets this socket, as the application's own server signs it.
+pub fn sign_socket(socket_id: &str, what: &str, data: Option<&str>) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    let parts: Vec<_> = [Some(socket_id), Some(what), data].into_iter().flatten().collect();
+    mac.update(parts.join(":").as_bytes());
+    format!("{KEY}:{}", hex::encode(mac.finalize().into_bytes()))
 }
 
 /// Asks for a signature, as a form.

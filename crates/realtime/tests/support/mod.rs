@@ -29,7 +29,7 @@ use nimaora_read_models::{
 };
 use nimaora_realtime::{Config, Deps, Realtime};
 use nimaora_runtime::{Clock, Shutdown};
-use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
+use nimaora_sessions::{Claims, MemoryPresence, Presence, Role, TokenSigner, TokenVerifier};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -41,7 +41,9 @@ use self::bus::CountingBus;
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "test-key";
+pub const SECRET: &str = "test-secret";
 const TABLES_FILE: &str = "tables";
+const SEED: [u8; 32] = [7; 32];
 const NOW_MS: i64 = 1_795_484_834_000;
 
 /// A running service and what feeds it.
@@ -52,10 +54,11 @@ pub struct Arena {
     bus: CountingBus,
     board: Arc<MemoryLeaderboard>,
     tables: Arc<SqliteReadModels>,
+    pub presence: Arc<MemoryPresence>,
     signer: TokenSigner,
     clock: Clock,
-    position: AtomicU64,
-    folder: TempDir,
+    position: Arc<AtomicU64>,
+    folder: Arc<TempDir>,
 }
 
 /// Somebody who takes part.
@@ -76,7 +79,7 @@ impl Player {
 pub fn config() -> Config {
     Config {
         app_key: KEY.to_owned(),
-        app_secret: "test-secret".to_owned().into(),
+        app_secret: SECRET.to_owned().into(),
         board_tick_ms: 20,
         appear_timeout_ms: 200,
         drain_ms: 10,
@@ -86,6 +89,11 @@ pub fn config() -> Config {
 
 impl Arena {
     pub async fn start(config: Config) -> Self {
+        Self::start_at(config, Clock::manual(NOW_MS)).await
+    }
+
+    /// With a clock of one's own.
+    pub async fn start_at(config: Config, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
         let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
@@ -93,20 +101,50 @@ impl Arena {
         tables.save_changes_checkpoint(0).await.unwrap();
         let board = Arc::new(MemoryLeaderboard::default());
         let bus = CountingBus::default();
-        let signer = TokenSigner::from_seed([7; 32]);
+        let signer = TokenSigner::from_seed(SEED);
         let shutdown = Shutdown::new();
-        let clock = Clock::manual(NOW_MS);
+        let presence = Arc::new(MemoryPresence::new());
         let deps = Deps {
             leaderboard: Arc::clone(&board) as Arc<dyn Leaderboard>,
             read_models: Arc::clone(&tables) as Arc<dyn ReadModels>,
             bus: Arc::new(bus.clone()),
+            relay: Arc::new(bus.clone()),
+            presence: Some(Arc::clone(&presence) as Arc<dyn Presence>),
             verifier: TokenVerifier::new([signer.verifier_key()]),
             clock: clock.clone(),
         };
         let realtime = Realtime::new(deps, config, &shutdown).unwrap();
         let address = serve(&realtime).await;
-        let position = AtomicU64::new(0);
-        Self { realtime, address, shutdown, bus, board, tables, signer, clock, position, folder }
+        let position = Arc::default();
+        let folder = Arc::new(folder);
+        Self { realtime, address, shutdown, bus, board, tables, presence, signer, clock, position, folder }
+    }
+
+    /// Another node of the same service.
+    pub async fn another_node(&self, config: Config) -> Self {
+        let bus = self.bus.of_another_node();
+        let shutdown = Shutdown::new();
+        let signer = TokenSigner::from_seed(SEED);
+        let deps = Deps {
+            leaderboard: Arc::clone(&self.board) as Arc<dyn Leaderboard>,
+            read_models: Arc::clone(&self.tables) as Arc<dyn ReadModels>,
+            bus: Arc::new(bus.clone()),
+            relay: Arc::new(bus.clone()),
+            presence: Some(Arc::clone(&self.presence) as Arc<dyn Presence>),
+            verifier: TokenVerifier::new([signer.verifier_key()]),
+            clock: self.clock.clone(),
+        };
+        let realtime = Realtime::new(deps, config, &shutdown).unwrap();
+        let address = serve(&realtime).await;
+        let (board, tables) = (Arc::clone(&self.board), Arc::clone(&self.tables));
+        let (presence, clock) = (Arc::clone(&self.presence), self.clock.clone());
+        let (position, folder) = (Arc::clone(&self.position), Arc::clone(&self.folder));
+        Self { realtime, address, shutdown, bus, board, tables, presence, signer, clock, position, folder }
+    }
+
+    /// The node is as good as killed for the others.
+    pub fn cut_off(&self) {
+        self.bus.mute();
     }
 
     /// A battle that has been created.
@@ -339,6 +377,11 @@ impl Arena {
     /// From now on the tables refuse every question.
     pub async fn close_tables(&self) {
         self.tables.close().await;
+    }
+
+    /// The time of day, as the service has it.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Lets the time of day go on.

@@ -3,5 +3,6 @@
 mod bad_days;
 mod cluster;
 mod promises;
+mod routes;
 mod sharing;
 mod support;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use nimaora_domain::BattleId;
 use nimaora_local_servers::{Nats, NatsOptions, Program, scratch};
 
@@ -15,6 +16,7 @@ use crate::bus::{BusError, BusMessage, ChangeBus, Changes};
 use crate::change::{Change, ChangeBatch};
 use crate::lane::Lane;
 use crate::nats::{NatsBus, NatsBusConfig};
+use crate::relay::{Relay, Relayed};
 
 /// A bus and its server.
 pub(super) struct Served {
@@ -46,6 +48,17 @@ impl ChangeBus for Served {
 
     async fn follow(&self, battle_id: BattleId, lanes: &[Lane]) -> Result<Box<dyn Changes>, BusError> {
         self.bus.follow(battle_id, lanes).await
+    }
+}
+
+#[async_trait]
+impl Relay for Served {
+    async fn send(&self, message: Bytes) -> Result<(), BusError> {
+        self.bus.send(message).await
+    }
+
+    async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
+        self.bus.listen().await
     }
 }
 
@@ -87,6 +100,11 @@ pub(super) struct Projection {
 
 impl Projection {
     pub(super) fn start(bus: NatsBus, battle_id: BattleId) -> Self {
+        Self::start_large(bus, battle_id, 0)
+    }
+
+    /// The same with so many bytes in each batch.
+    pub(super) fn start_large(bus: NatsBus, battle_id: BattleId, bytes: usize) -> Self {
         let tables = Tables(Arc::new(watch::Sender::new(0)));
         let (stop, stopped) = watch::channel(false);
         let written = tables.clone();
@@ -94,7 +112,9 @@ impl Projection {
             while !*stopped.borrow() {
                 let position = written.position() + 1;
                 written.0.send_replace(position);
-                while bus.publish(vec![batch(battle_id, position)]).await.is_err() {
+                let cancelled = Change::BattleCancelled { position, reason: "x".repeat(bytes) };
+                let batch = ChangeBatch { changes: vec![cancelled], ..batch(battle_id, position) };
+                while bus.publish(vec![batch.clone()]).await.is_err() {
                     sleep(RETRY_PAUSE).await;
                 }
             }

@@ -34,15 +34,19 @@ pub(super) enum Claimed {
     Theirs(Option<(u64, Lease)>),
 }
 
-/// A change in the bucket.
+/// A change in the bucket, with the revision of the entry.
 pub(super) enum News {
     /// A node lives, or has left.
-    Node(String, Option<NodeRecord>),
+    Node(String, u64, Option<NodeRecord>),
     /// A battle has an owner.
     Owned(BattleId, u64, Lease),
     /// A battle has no owner.
     Free(BattleId, u64),
 }
+
+/// Which bucket it is: one that was wiped and made anew is another one, in which revisions begin again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(i128);
 
 impl Bucket {
     pub(super) fn new(context: Context, name: String, replicas: usize) -> Self {
@@ -73,7 +77,7 @@ impl Bucket {
         Ok(store)
     }
 
-    /// Looks for the bucket again before the next call: it may have been wiped.
+    /// Looks for the bucket again before the next call, and makes it where it is not there any more.
     pub(super) fn reopen(&self) {
         *self.store.lock() = None;
     }
@@ -83,9 +87,16 @@ impl Bucket {
         call(store.put(format!("{NODE}{node}"), to_json(record)?.into())).await.map(drop)
     }
 
+    /// Deletes this node's own entry.
     pub(super) async fn forget_node(&self, node: &str) -> Result<(), String> {
         let store = self.store().await?;
         call(store.delete(format!("{NODE}{node}"))).await
+    }
+
+    /// Deletes the entry of a node that is silent, if it still has this revision.
+    pub(super) async fn forget_silent(&self, node: &str, revision: u64) -> Result<(), String> {
+        let store = self.store().await?;
+        call(store.delete_expect_revision(format!("{NODE}{node}"), Some(revision))).await
     }
 
     /// Writes a lease where there is none, or over one in this revision.
@@ -125,21 +136,20 @@ impl Bucket {
         call(store.delete_expect_revision(key(battle_id), Some(revision))).await
     }
 
-    /// Follows the bucket: first what is there, then what changes.
-    pub(super) async fn watch(&self) -> Result<Watch, String> {
+    /// Follows the bucket, and says which one it is: first what is there, then what changes. A bucket that takes the place of another
+    /// one between the two answers ends what is followed, because its news do not come.
+    pub(super) async fn watch(&self) -> Result<(Watch, Identity), String> {
         let store = self.store().await?;
-        call(store.watch_with_history(">")).await
+        let watch = call(store.watch_with_history(">")).await?;
+        let info = call(store.stream.get_info()).await?;
+        Ok((watch, Identity(info.created.unix_timestamp_nanos())))
     }
 
-    /// Removes what a deleted entry left behind, unless the battle was claimed again.
-    pub(super) async fn sweep(&self, battle_id: BattleId) -> Result<(), String> {
+    /// Removes what the entry that was deleted in this revision left behind. Where somebody has written another one since, there is
+    /// nothing of that revision.
+    pub(super) async fn sweep(&self, revision: u64) -> Result<(), String> {
         let store = self.store().await?;
-        match call(store.entry(key(battle_id))).await? {
-            Some(entry) if entry.operation != Operation::Put => {
-                call(store.stream.delete_message(entry.revision)).await.map(drop)
-            }
-            Some(_) | None => Ok(()),
-        }
+        call(store.stream.delete_message(revision)).await.map(drop)
     }
 }
 
@@ -148,7 +158,7 @@ pub(super) fn news(entry: &kv::Entry) -> Option<News> {
     let put = entry.operation == Operation::Put;
     if let Some(node) = entry.key.strip_prefix(NODE) {
         let record = if put { Some(read(&entry.value)?) } else { None };
-        return Some(News::Node(node.to_owned(), record));
+        return Some(News::Node(node.to_owned(), entry.revision, record));
     }
     let battle_id = entry.key.strip_prefix(BATTLE)?.parse().ok()?;
     match put {

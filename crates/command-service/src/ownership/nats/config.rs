@@ -12,6 +12,16 @@ pub(super) const DEAD_AFTER: Duration = Duration::from_millis(1_800);
 pub(super) const DOUBT_AFTER: Duration = Duration::from_millis(1_400);
 /// After which time without its own heartbeat coming back a node's view of the others counts as old.
 pub(super) const BLIND_AFTER: Duration = Duration::from_millis(1_400);
+/// After how much silence what a node left in the bucket is removed: it has crashed and was not started again.
+pub(super) const ABANDONED_AFTER: Duration = Duration::from_secs(10);
+/// After how long the trace of an entry that was deleted is removed: everybody has seen it by then.
+pub(super) const SWEPT_AFTER: Duration = Duration::from_secs(10);
+/// How often is looked for what is to be removed.
+pub(super) const TIDY_EVERY: Duration = Duration::from_secs(2);
+/// How many entries are removed at a time. When it is reached, the others are with the next look.
+pub(super) const TIDIED_MAX: usize = 256;
+/// How many traces of deleted entries are remembered. When it is reached, further ones stay until the bucket is followed anew.
+pub(super) const TRACES_MAX: usize = 16_384;
 /// How often a connection is tried.
 pub(super) const RECONNECT_EVERY: Duration = Duration::from_millis(250);
 /// How often something that is waited for is looked at.

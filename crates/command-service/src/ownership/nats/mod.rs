@@ -6,6 +6,7 @@
 //! | [`view`] | what this node knows: who lives, who owns what |
 //! | [`bucket`] | reading and writing the bucket, each call with a deadline |
 //! | [`tasks`] | the heartbeat, the watch, and giving battles up |
+//! | [`tidying`] | removing what crashed nodes left behind |
 //!
 //! One bucket holds both the nodes (`node.<id>`) and the owners (`battle.<id>`), so that one watch brings both in order: a node that
 //! sees its own heartbeat come back has seen every change of owner before it.
@@ -13,6 +14,7 @@
 mod bucket;
 pub mod config;
 mod tasks;
+mod tidying;
 mod view;
 
 use std::sync::Arc;
@@ -22,12 +24,13 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use nimaora_domain::BattleId;
 use nimaora_runtime::Shutdown;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::bucket::{Bucket, Claimed};
+use self::tidying::Traces;
 use self::view::{Claim, View};
 use super::{Owner, Ownership, OwnershipError, TAKEN_MAX};
 use crate::metrics;
@@ -56,6 +59,8 @@ struct Shared {
     config: NatsOwnershipConfig,
     bucket: Bucket,
     view: RwLock<View>,
+    /// Entries that were deleted and whose traces are still in the bucket.
+    traces: Mutex<Traces>,
     taken: broadcast::Sender<BattleId>,
     /// Asks for a heartbeat now.
     beat: Notify,
@@ -83,6 +88,7 @@ impl NatsOwnership {
         let shared = Arc::new(Shared {
             bucket: Bucket::new(context, config.bucket.clone(), config.replicas),
             view: RwLock::new(view),
+            traces: Mutex::default(),
             taken: broadcast::Sender::new(TAKEN_MAX),
             beat: Notify::new(),
             tasks: Shutdown::new(),
@@ -90,6 +96,7 @@ impl NatsOwnership {
         });
         shared.tasks.spawn(tasks::beat(Arc::clone(&shared)));
         shared.tasks.spawn(tasks::watch(Arc::clone(&shared)));
+        shared.tasks.spawn(tidying::run(Arc::clone(&shared)));
         shared.tasks.spawn(tasks::release(Arc::clone(&shared), to_release));
         drop(timeout(bucket::CALL_TIMEOUT, shared.until_current()).await);
         let claims = std::array::from_fn(|_| tokio::sync::Mutex::default());

@@ -1,20 +1,15 @@
 //! What goes on in the background: the heartbeat, the watch, and giving battles up.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use nimaora_domain::BattleId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use super::Shared;
 use super::bucket::{self, News};
 use super::config::{BEAT_EVERY, BLIND_AFTER, RECONNECT_EVERY};
-use super::{RELEASES_MAX, Shared};
-
-/// After how long the trace of an entry that was deleted is removed: everybody has seen it by then.
-const SWEEP_AFTER: Duration = Duration::from_secs(30);
 
 /// Tells the others that this node lives, until it leaves.
 pub(super) async fn beat(shared: Arc<Shared>) {
@@ -58,11 +53,16 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 async fn follow(shared: &Shared) -> String {
-    let mut watch = match shared.bucket.watch().await {
+    // What was known of the bucket may be of one that was wiped.
+    shared.bucket.reopen();
+    let (mut watch, identity) = match shared.bucket.watch().await {
         Ok(watch) => watch,
         Err(reason) => return reason,
     };
-    shared.view.write().begin();
+    if !shared.view.write().begin(identity) {
+        tracing::warn!("the bucket of the leases was made anew; all nodes claim their battles again");
+        shared.traces.lock().clear();
+    }
     loop {
         // This node's own heartbeats are among the news.
         match timeout(BLIND_AFTER, watch.next()).await {
@@ -76,39 +76,33 @@ async fn follow(shared: &Shared) -> String {
 
 fn take(shared: &Shared, news: Option<News>) {
     match news {
-        Some(News::Node(name, record)) => shared.view.write().hear(&name, record),
+        Some(News::Node(name, revision, record)) => {
+            if record.is_none() {
+                shared.traces.lock().note(revision);
+            }
+            shared.view.write().hear(&name, revision, record);
+        }
         Some(News::Owned(battle_id, revision, lease)) => shared.learn(battle_id, Some((revision, lease))),
-        Some(News::Free(battle_id, revision)) => shared.view.write().forget(battle_id, revision),
+        Some(News::Free(battle_id, revision)) => {
+            shared.traces.lock().note(revision);
+            shared.view.write().forget(battle_id, revision);
+        }
         None => {}
     }
 }
 
-/// Deletes the entries of battles that were given up, and later what the deletions left behind.
+/// Deletes the entries of battles that were given up.
 pub(super) async fn release(shared: Arc<Shared>, mut releases: mpsc::Receiver<(BattleId, u64)>) {
-    let mut deleted: VecDeque<(Instant, BattleId)> = VecDeque::new();
-    let mut every = interval(Duration::from_secs(1));
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            permit = releases.recv() => {
-                let Some((battle_id, revision)) = permit else { return };
-                match shared.bucket.release(battle_id, revision).await {
-                    Ok(()) if deleted.len() < RELEASES_MAX => deleted.push_back((Instant::now(), battle_id)),
-                    Ok(()) => {}
-                    Err(reason) => tracing::debug!(%battle_id, %reason, "a battle was not given up in the bucket"),
+            released = releases.recv() => {
+                let Some((battle_id, revision)) = released else { return };
+                if let Err(reason) = shared.bucket.release(battle_id, revision).await {
+                    tracing::debug!(%battle_id, %reason, "a battle was not given up in the bucket");
                 }
             }
             () = shared.tasks.requested() => return,
-            _ = every.tick() => {
-                while deleted.front().is_some_and(|(at, _)| at.elapsed() > SWEEP_AFTER)
-                    && let Some((_, battle_id)) = deleted.pop_front()
-                {
-                    if let Err(reason) = shared.bucket.sweep(battle_id).await {
-                        tracing::debug!(%battle_id, %reason, "what a deleted entry left behind was not removed");
-                    }
-                }
-            }
         }
     }
 }

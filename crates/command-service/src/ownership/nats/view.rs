@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::RandomState;
 use nimaora_domain::BattleId;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::super::{Owner, Peer};
+use super::bucket::Identity;
 use super::config::{BLIND_AFTER, DEAD_AFTER, DOUBT_AFTER};
 
 /// What the bucket says of a node.
@@ -34,11 +36,15 @@ pub(super) struct Lease {
 
 struct Node {
     record: NodeRecord,
+    /// The revision of its entry.
+    revision: u64,
     heard_at: Instant,
 }
 
 struct Entry {
     revision: u64,
+    /// Whether it was told since the watch began. What was not is not in the bucket any more.
+    told: bool,
     /// `None` once it was given up.
     lease: Option<Lease>,
 }
@@ -62,6 +68,10 @@ pub(super) struct View {
     /// As many as battles are live on all nodes together.
     owners: HashMap<BattleId, Entry, RandomState>,
     owned: usize,
+    /// The bucket that the revisions are of.
+    bucket: Option<Identity>,
+    /// Whether the watch began anew and this node's heartbeat has not come back since.
+    retelling: bool,
     /// When the last heartbeat that was taken was sent.
     renewed_at: Option<Instant>,
     /// When this node's own heartbeat was last seen to come back.
@@ -79,6 +89,8 @@ impl View {
             nodes: HashMap::default(),
             owners: HashMap::default(),
             owned: 0,
+            bucket: None,
+            retelling: false,
             renewed_at: None,
             seen_at: None,
             seen_since: Instant::now(),
@@ -190,7 +202,7 @@ impl View {
     }
 
     /// A node's heartbeat was seen, or that it left.
-    pub(super) fn hear(&mut self, name: &str, record: Option<NodeRecord>) {
+    pub(super) fn hear(&mut self, name: &str, revision: u64, record: Option<NodeRecord>) {
         let now = Instant::now();
         let Some(record) = record else {
             self.nodes.remove(name);
@@ -205,8 +217,12 @@ impl View {
                 }
             }
             self.seen_at = Some(now);
+            // All that is older than the heartbeat was told before it.
+            if std::mem::take(&mut self.retelling) {
+                self.keep(|entry| entry.told);
+            }
         }
-        self.nodes.insert(name.into(), Node { record, heard_at: now });
+        self.nodes.insert(name.into(), Node { record, revision, heard_at: now });
     }
 
     /// Takes note of who owns a battle; older news than what is known changes nothing. Answers whether another node has it now.
@@ -215,11 +231,12 @@ impl View {
             self.forget(battle_id, u64::MAX);
             return false;
         };
-        if self.owners.get(&battle_id).is_some_and(|known| known.revision >= revision) {
+        if let Some(known) = self.owners.get_mut(&battle_id).filter(|known| known.revision >= revision) {
+            known.told |= known.revision == revision;
             return false;
         }
         let mine = lease == self.me;
-        let before = self.owners.insert(battle_id, Entry { revision, lease: Some(lease) });
+        let before = self.owners.insert(battle_id, Entry { revision, told: true, lease: Some(lease) });
         let was_mine = before.and_then(|entry| entry.lease).is_some_and(|lease| lease == self.me);
         self.owned = self.owned + usize::from(mine) - usize::from(was_mine);
         !mine
@@ -242,8 +259,55 @@ impl View {
         Some(entry.revision)
     }
 
-    /// The watch begins anew: what others own is told again.
-    pub(super) fn begin(&mut self) {
-        self.owners.retain(|_, entry| entry.lease.as_ref() == Some(&self.me));
+    /// The watch begins anew, and all is told again. Until then this node goes on with what it owns; unless this is another bucket
+    /// than before, where somebody else can have claimed what it had. Answers whether it is the same one.
+    pub(super) fn begin(&mut self, bucket: Identity) -> bool {
+        let same = self.bucket.replace(bucket).is_none_or(|before| before == bucket);
+        let me = self.me.clone();
+        self.keep(|entry| same && entry.lease.as_ref() == Some(&me));
+        self.owners.values_mut().for_each(|entry| entry.told = false);
+        self.retelling = true;
+        same
+    }
+
+    fn keep(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        self.owners.retain(|_, entry| wanted(entry));
+        let mine = self.owners.values().filter(|entry| entry.lease.as_ref() == Some(&self.me));
+        self.owned = mine.count();
+    }
+
+    /// Whether this node is the one that tidies up: the first by name of those that live. While two believe to be it, one finds
+    /// nothing to do.
+    pub(super) fn is_keeper(&self) -> bool {
+        let lives = |node: &Node| node.heard_at.elapsed() < DEAD_AFTER && !node.record.leaving;
+        let mut others = self.nodes.iter().filter(|(name, node)| **name != self.me.node && lives(node));
+        self.is_current() && !self.leaving && others.all(|(name, _)| self.me.node < *name)
+    }
+
+    /// The entries of nodes that were silent for so long, with their revisions. None while this node itself has not listened for
+    /// that long.
+    pub(super) fn silent_for(&self, silence: Duration) -> Vec<(Arc<str>, u64)> {
+        if !self.has_listened_for(silence) {
+            return Vec::new();
+        }
+        let silent = self.nodes.iter().filter(|(_, node)| node.heard_at.elapsed() >= silence);
+        silent.map(|(name, node)| (Arc::clone(name), node.revision)).collect()
+    }
+
+    /// The leases of nodes that are not there any more, or were started anew since, with their revisions, at most `limit`.
+    pub(super) fn abandoned(&self, silence: Duration, limit: usize) -> Vec<(BattleId, u64)> {
+        if !self.has_listened_for(silence) {
+            return Vec::new();
+        }
+        let gone = |lease: &Lease| {
+            let node = self.nodes.get(&lease.node);
+            *lease != self.me && node.is_none_or(|node| node.record.incarnation != lease.incarnation)
+        };
+        let abandoned = self.owners.iter().filter(|(_, entry)| entry.lease.as_ref().is_some_and(gone));
+        abandoned.take(limit).map(|(battle_id, entry)| (*battle_id, entry.revision)).collect()
+    }
+
+    fn has_listened_for(&self, silence: Duration) -> bool {
+        self.is_current() && self.seen_since.elapsed() >= silence
     }
 }

@@ -1,9 +1,13 @@
 //! A log that fails on request, in front of a real one.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
 use nimaora_event_log::log::{AllPage, SharedLog};
+use nimaora_event_log::types::APPEND_BYTES_MAX;
 use nimaora_event_log::{
-    Append, AppendError, Appended, Direction, EventLog, Filter, LogStatus, Position, ReadError,
+    Append, AppendError, Appended, Direction, EventLog, Filter, LogStatus, NewEvent, Position, ReadError,
     RecordedEvent, Revision, Subscription,
 };
 use tokio::sync::watch;
@@ -30,6 +34,12 @@ pub(crate) struct FaultyLog {
     fault: watch::Sender<Fault>,
     /// How many appends have arrived.
     appends: watch::Sender<usize>,
+    /// How large an append may be, in bytes.
+    append_bytes_max: AtomicUsize,
+    /// How many events each append had that was taken.
+    groups: Mutex<Vec<usize>>,
+    /// The positions after which it was followed.
+    followed: Mutex<Vec<Position>>,
     /// What it does with reads of streams.
     read_fault: watch::Sender<Fault>,
     /// How many reads of streams have arrived.
@@ -42,6 +52,9 @@ impl FaultyLog {
             log,
             fault: watch::Sender::new(Fault::None),
             appends: watch::Sender::new(0),
+            append_bytes_max: AtomicUsize::new(APPEND_BYTES_MAX),
+            groups: Mutex::default(),
+            followed: Mutex::default(),
             read_fault: watch::Sender::new(Fault::None),
             reads: watch::Sender::new(0),
         }
@@ -51,9 +64,24 @@ impl FaultyLog {
         self.fault.send_replace(fault);
     }
 
+    /// Takes no larger appends than this from now on.
+    pub(crate) fn set_append_bytes_max(&self, bytes: usize) {
+        self.append_bytes_max.store(bytes, Ordering::SeqCst);
+    }
+
+    /// How many events each append had that was taken.
+    pub(crate) fn groups(&self) -> Vec<usize> {
+        self.groups.lock().unwrap().clone()
+    }
+
     /// How many appends have arrived so far.
     pub(crate) fn appends(&self) -> usize {
         *self.appends.borrow()
+    }
+
+    /// The positions after which it was followed.
+    pub(crate) fn followed(&self) -> Vec<Position> {
+        self.followed.lock().unwrap().clone()
     }
 
     /// Lets reads of streams hang, fail with any other fault, or work again.
@@ -80,6 +108,11 @@ impl EventLog for FaultyLog {
         self.appends.send_modify(|appends| *appends += 1);
         let mut fault = self.fault.subscribe();
         let fault = *fault.wait_for(|fault| *fault != Fault::Hangs).await.unwrap();
+        let bytes = append.events.iter().map(NewEvent::append_bytes).sum::<usize>();
+        if bytes > self.append_bytes_max() {
+            return Err(AppendError::Invalid { reason: format!("it has {bytes} bytes") });
+        }
+        self.groups.lock().unwrap().push(append.events.len());
         let reason = "the disk is full".to_owned();
         match fault {
             Fault::None | Fault::Hangs => self.log.append(append).await,
@@ -91,6 +124,10 @@ impl EventLog for FaultyLog {
             }
             Fault::WrongRevision => Err(AppendError::WrongExpectedRevision { actual: Some(1_000_000) }),
         }
+    }
+
+    fn append_bytes_max(&self) -> usize {
+        self.append_bytes_max.load(Ordering::SeqCst)
     }
 
     async fn read_stream(
@@ -119,6 +156,7 @@ impl EventLog for FaultyLog {
     }
 
     async fn subscribe(&self, after: Position, filter: Filter) -> Result<Box<dyn Subscription>, ReadError> {
+        self.followed.lock().unwrap().push(after);
         self.log.subscribe(after, filter).await
     }
 

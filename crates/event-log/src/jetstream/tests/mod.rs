@@ -2,7 +2,10 @@
 
 mod cluster;
 mod contract;
+mod cut_off;
 mod outage;
+mod syncing;
+mod wiped;
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
 //! What the official Rust client gets from this server, over a real port and a real log.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
+
+mod deleting;
+mod persistent;
+mod stage;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http;
@@ -14,83 +17,16 @@ use kurrentdb::{
     ReadStreamOptions, StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions,
     SubscriptionEvent, SubscriptionFilter,
 };
-use nimaora_domain::Timestamp;
-use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
-use nimaora_event_log::{Append, EventLog, Expected, NewEvent};
-use nimaora_event_log_server::{Deps, EventStore, OPENING_TIMEOUT};
-use nimaora_runtime::{Clock, Shutdown};
-use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
+use stage::{PATIENCE, Stage, note, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 use tonic::codegen::Service;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-/// Longer than anything here takes, also on a machine under load.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What the Python client sends with every read of the whole log unless told otherwise.
 const NO_SYSTEM_EVENTS: &str = r"^(?!(\$.+$|PersistentConfig\d+$|Result$))";
-
-struct Stage {
-    address: std::net::SocketAddr,
-    log: Arc<EmbeddedLog>,
-    token: String,
-    shutdown: Shutdown,
-    _dir: tempfile::TempDir,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        Self::with_opening_timeout(OPENING_TIMEOUT).await
-    }
-
-    async fn with_opening_timeout(opening_timeout: Duration) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::system();
-        let log = EmbeddedLog::open(dir.path(), EmbeddedConfig::new(clock.clone())).unwrap();
-        let signer = TokenSigner::from_seed([7; 32]);
-        let expires_at = Timestamp::from_millis(clock.now_ms() + 3_600_000);
-        let token = signer.issue(&Claims { role: Role::Admin, expires_at });
-        let verifier = TokenVerifier::new([signer.verifier_key()]);
-        let deps =
-            Deps { log: log.clone(), verifier, clock, advertised_host: None, tls: None, opening_timeout };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let shutdown = Shutdown::new();
-        let address = EventStore::start(deps, listener, &shutdown).unwrap();
-        Self { address, log, token, shutdown, _dir: dir }
-    }
-
-    fn client(&self) -> Client {
-        self.client_of(&format!("admin:{}@", self.token))
-    }
-
-    fn client_of(&self, who: &str) -> Client {
-        let url = format!("kurrentdb://{who}{}?tls=false", self.address);
-        Client::new(url.parse().unwrap()).unwrap()
-    }
-
-    /// Appends as the game does: past this server.
-    async fn play(&self, stream: &str, event_type: &str, count: usize) {
-        let event = |n| NewEvent {
-            id: Uuid::new_v4(),
-            event_type: event_type.into(),
-            data: Bytes::from(format!(r#"{{"n":{n}}}"#)),
-            metadata: Bytes::from_static(br#"{"hash":"00"}"#),
-        };
-        let events = (0..count).map(event).collect();
-        self.log.append(Append { stream: stream.into(), expected: Expected::Any, events }).await.unwrap();
-    }
-}
-
-async fn soon<T>(awaited: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, awaited).await.unwrap()
-}
-
-fn note(n: u32) -> EventData {
-    EventData::json("Noted", &serde_json::json!({ "n": n })).unwrap()
-}
 
 async fn revisions(client: &Client, stream: &str, options: ReadStreamOptions) -> Vec<u64> {
     let mut read = client.read_stream(stream, &options).await.unwrap();

@@ -1,0 +1,14 @@
+//! The nodes of the service as they see each other: what they say through the relay, and who of them lives.
+//!
+//! All hear all: one subject carries what concerns channels whose sockets may be on any node. Battles' boards, news and alerts do
+//! not travel here; each node gets those from the change bus.
+
+mod asking;
+mod link;
+mod message;
+mod running;
+
+pub(crate) use self::asking::{ChannelState, Query, Questions, States};
+pub(crate) use self::link::Link;
+pub(crate) use self::message::{Event, Here, NodeId, Say, Version};
+pub(crate) use self::running::run;

@@ -1,0 +1,416 @@
+//! A channel that is no battle's board and no participant's own: its sockets on this node, its members on all nodes, and what is on
+//! its way to its sockets.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ahash::AHashSet;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::roster::{Effect, Info, Roster, UserId};
+use crate::channel::Name;
+use crate::cluster::{ChannelState, Event, Here, Link, NodeId, Say, Version};
+use crate::hub::queue::Turn;
+use crate::hub::slots::{Slot, Slots};
+use crate::metrics;
+use crate::pusher::events;
+use crate::socket::Socket;
+use crate::socket::id::SocketId;
+use crate::socket::outbox::Class;
+
+/// Sockets that are written to before others get their turn.
+const SLICE_SOCKETS: usize = 256;
+/// Bytes of frames that wait to be sent to all of a channel's sockets. When it is reached, frames are dropped, and members are told
+/// anew afterwards.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Members that are told to another node in one message.
+const MEMBERS_AT_ONCE: usize = 1_000;
+
+/// A channel on this node.
+pub(crate) struct Hall {
+    pub(crate) name: Name,
+    inner: Mutex<Inner>,
+    is_queued: AtomicBool,
+    /// Whether it stands among those that are looked at soon.
+    pub(super) is_tended: AtomicBool,
+    /// Nodes that were asked who is there, and have not answered; none before they are asked.
+    asked: Mutex<Option<AHashSet<NodeId>>>,
+    answered: Notify,
+}
+
+struct Inner {
+    viewers: Slots<Viewer>,
+    /// Only in presence channels.
+    roster: Option<Roster>,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// The number of the next frame.
+    next: u64,
+    /// Members must be told anew because frames were dropped.
+    is_behind: bool,
+    is_count_due: bool,
+}
+
+struct Viewer {
+    socket: Arc<Socket>,
+    user_id: Option<UserId>,
+    /// The first frame that is for it.
+    from: u64,
+}
+
+/// Something for all viewers.
+struct Waiting {
+    number: u64,
+    what: What,
+    /// The socket that is left out.
+    except: Option<SocketId>,
+}
+
+enum What {
+    Frame(&'static str, Bytes),
+    /// The roster as it is when it is sent.
+    Roster,
+}
+
+/// Somebody who is a member as long as it has sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) user_id: UserId,
+    pub(crate) info: Info,
+}
+
+impl Hall {
+    /// `life` is the number of the channel's life on this node.
+    pub(super) fn new(name: Name, members_max: usize, life: u64) -> Self {
+        let roster = name.is_presence().then(|| Roster::new(members_max, life));
+        let inner = Inner {
+            viewers: Slots::default(),
+            roster,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            next: 0,
+            is_behind: false,
+            is_count_due: false,
+        };
+        Self {
+            name,
+            inner: Mutex::new(inner),
+            is_queued: AtomicBool::new(false),
+            is_tended: AtomicBool::new(false),
+            asked: Mutex::default(),
+            answered: Notify::new(),
+        }
+    }
+
+    /// Whether the other nodes were asked who is there.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.lock().is_some()
+    }
+
+    /// These nodes are asked now, unless some were before; answers whether they are.
+    pub(super) fn begin_to_ask(&self, nodes: Vec<NodeId>) -> bool {
+        let mut asked = self.asked.lock();
+        if asked.is_some() {
+            return false;
+        }
+        *asked = Some(nodes.into_iter().collect());
+        self.answered.notify_waiters();
+        true
+    }
+
+    /// Waits until all that were asked have answered or are gone.
+    pub(super) async fn answers(&self) {
+        loop {
+            let answered = self.answered.notified();
+            if self.asked.lock().as_ref().is_some_and(|asked| asked.is_empty()) {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    fn answered_by(&self, node: NodeId) {
+        if self.asked.lock().as_mut().is_some_and(|asked| asked.remove(&node)) {
+            self.answered.notify_waiters();
+        }
+    }
+
+    /// Confirms a subscription and lets the socket get what comes. The others hear of a new member. `last` is asked for the last event
+    /// of a cache channel, which comes first.
+    pub(super) fn join(
+        &self,
+        link: &Link,
+        socket: &Arc<Socket>,
+        member: Option<&Member>,
+        last: impl FnOnce() -> Option<Arc<Event>>,
+    ) -> Slot {
+        let mut inner = self.inner.lock();
+        if let (Some(roster), Some(member)) = (&mut inner.roster, member) {
+            let effects = roster.join(&member.user_id, &member.info);
+            self.carry_out(&mut inner, link, effects);
+        }
+        let user_id = member.map(|member| Arc::clone(&member.user_id));
+        // Sent here, under the lock, so that nothing overtakes the confirmation.
+        socket.send(Class::Answer, &self.confirmation(&inner, user_id.as_ref()));
+        if self.name.keeps_last() {
+            let frame = match last() {
+                Some(event) => events::relayed(&event),
+                None => events::cache_miss(self.name.text()),
+            };
+            socket.send(Class::Default, &frame);
+        }
+        let from = inner.next;
+        inner.viewers.insert(Viewer { socket: Arc::clone(socket), user_id, from })
+    }
+
+    fn confirmation(&self, inner: &Inner, own: Option<&UserId>) -> Bytes {
+        match &inner.roster {
+            Some(roster) => events::present(self.name.text(), &roster.presence(own)),
+            None => events::subscribed(self.name.text()),
+        }
+    }
+
+    /// Answers whether the channel is to be looked at when the time of grace is over.
+    pub(super) fn leave(&self, slot: Slot, now_ms: u64, grace_ms: u64) -> bool {
+        let mut inner = self.inner.lock();
+        let viewer = inner.viewers.remove(slot);
+        match (&mut inner.roster, viewer.and_then(|viewer| viewer.user_id)) {
+            (Some(roster), Some(id)) => roster.leave(&id, now_ms, grace_ms),
+            _ => false,
+        }
+    }
+
+    /// What is due: members whose time of grace is over, counts. Answers whether to look again soon.
+    pub(super) fn tend(&self, link: &Link, now_ms: u64, grace_ms: u64) -> bool {
+        let mut inner = self.inner.lock();
+        let Some(roster) = &mut inner.roster else { return false };
+        let (effects, again) = roster.tick(now_ms, grace_ms);
+        self.carry_out(&mut inner, link, effects);
+        self.tell_count(&mut inner);
+        again
+    }
+
+    fn tell_count(&self, inner: &mut Inner) {
+        let Some(roster) = &inner.roster else { return };
+        if std::mem::take(&mut inner.is_count_due) {
+            let frame = events::counted(self.name.text(), roster.count(), roster.is_sampled());
+            inner.push(What::Frame("count", frame), None);
+        }
+    }
+
+    /// Whether nobody here is a member any more.
+    pub(super) fn is_empty_here(&self) -> bool {
+        self.inner.lock().roster.as_ref().is_none_or(Roster::is_empty_here)
+    }
+
+    /// All who listen are told this. `keep` notes it where later ones are told it too.
+    pub(super) fn tell(&self, event: &Event, keep: impl FnOnce()) {
+        let mut inner = self.inner.lock();
+        keep();
+        let except = event.except.as_deref().and_then(SocketId::parse);
+        inner.push(What::Frame("event", events::relayed(event)), except);
+    }
+
+    /// The channel as this node knows it.
+    pub(super) fn state(&self, with_users: bool) -> ChannelState {
+        let inner = self.inner.lock();
+        let users =
+            inner.roster.iter().filter(|_| with_users).flat_map(Roster::ids).map(Arc::clone).collect();
+        let members = inner.roster.as_ref().map(Roster::count);
+        ChannelState { sockets: inner.viewers.len(), members, users }
+    }
+
+    /// Something another node says of this channel.
+    pub(super) fn hear(&self, link: &Link, node: NodeId, say: Say) {
+        let mut inner = self.inner.lock();
+        let Some(roster) = &mut inner.roster else {
+            drop(inner);
+            if matches!(say, Say::Here(_)) {
+                self.answered_by(node);
+            }
+            return;
+        };
+        let mut is_answer = false;
+        let effects = match say {
+            Say::Came { version, user_id, info, .. } => roster.came(node, version, &user_id, &info),
+            Say::Went { version, user_id, .. } => roster.went(node, version, &user_id),
+            Say::Still { version, .. } => roster.still(node, version).into_iter().collect(),
+            Say::Here(here) => {
+                let (effects, is_whole) = roster.here(node, here);
+                is_answer = is_whole;
+                effects
+            }
+            // Nothing of a channel's members.
+            _ => return,
+        };
+        self.carry_out(&mut inner, link, effects);
+        drop(inner);
+        if is_answer {
+            self.answered_by(node);
+        }
+    }
+
+    /// Another node is gone.
+    pub(super) fn forget_node(&self, link: &Link, node: NodeId) {
+        let mut inner = self.inner.lock();
+        if let Some(roster) = &mut inner.roster {
+            let effects = roster.forget(node);
+            self.carry_out(&mut inner, link, effects);
+        }
+        drop(inner);
+        self.answered_by(node);
+    }
+
+    /// Tells the other nodes where this one stands, and asks those that say nothing.
+    pub(super) fn compare(&self, link: &Link) {
+        let mut inner = self.inner.lock();
+        let Some(roster) = &mut inner.roster else { return };
+        let (channel, version) = (Arc::clone(self.name.text()), roster.version());
+        let effects = roster.look_at_peers();
+        link.say_to_peers(|| Say::Still { channel, version });
+        self.carry_out(&mut inner, link, effects);
+    }
+
+    /// Tells the other nodes who is here. Said under the lock, so that what changes next is said after it.
+    pub(super) fn tell_members(&self, link: &Link) {
+        let inner = self.inner.lock();
+        let (members, version) = match &inner.roster {
+            Some(roster) => (roster.members_here(), roster.version()),
+            None => (Vec::new(), Version::default()),
+        };
+        let parts = members.len().div_ceil(MEMBERS_AT_ONCE).max(1) as u32;
+        for part in 0..parts {
+            let first = part as usize * MEMBERS_AT_ONCE;
+            let last = members.len().min(first + MEMBERS_AT_ONCE);
+            let channel = Arc::clone(self.name.text());
+            link.say(Say::Here(Here {
+                channel,
+                version,
+                part,
+                parts,
+                members: members[first..last].to_vec(),
+            }));
+        }
+    }
+
+    fn carry_out(&self, inner: &mut Inner, link: &Link, effects: Vec<Effect>) {
+        for effect in effects {
+            let channel = || Arc::clone(self.name.text());
+            match effect {
+                Effect::Added(id, info) => {
+                    inner.push(
+                        What::Frame("member", events::member_added(self.name.text(), &id, &info)),
+                        None,
+                    );
+                }
+                Effect::Removed(id) => {
+                    inner.push(What::Frame("member", events::member_removed(self.name.text(), &id)), None);
+                }
+                Effect::Count => inner.is_count_due = true,
+                Effect::Renew => inner.push(What::Roster, None),
+                Effect::Came(user_id, info, version) => {
+                    link.say_to_peers(|| Say::Came { channel: channel(), version, user_id, info });
+                }
+                Effect::Went(user_id, version) => {
+                    link.say_to_peers(|| Say::Went { channel: channel(), version, user_id });
+                }
+                Effect::Ask(node) => link.say(Say::Who { channel: channel(), of: Some(node) }),
+            }
+        }
+    }
+
+    /// Whether frames wait for the thread that sends them.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.inner.lock().waiting.is_empty()
+    }
+
+    fn next_waiting(&self) -> Option<Waiting> {
+        let mut inner = self.inner.lock();
+        match inner.waiting.pop_front() {
+            Some(waiting) => {
+                inner.waiting_bytes -= waiting.what.bytes();
+                Some(waiting)
+            }
+            None if std::mem::take(&mut inner.is_behind) && inner.roster.is_some() => {
+                Some(Waiting { number: inner.next, what: What::Roster, except: None })
+            }
+            None => None,
+        }
+    }
+
+    /// Sends it to the next viewers from `first` on; `None` behind the last.
+    fn send_slice(&self, waiting: &Waiting, first: Slot) -> Option<usize> {
+        let mut inner = self.inner.lock();
+        let Inner { viewers, roster, .. } = &mut *inner;
+        let piece = viewers.piece(first, SLICE_SOCKETS)?;
+        let receivers = piece
+            .filter(|viewer| viewer.from <= waiting.number && Some(viewer.socket.id) != waiting.except)
+            .map(|viewer| (Arc::clone(&viewer.socket), viewer.user_id.clone()));
+        let mut sent = 0;
+        match (&waiting.what, roster) {
+            (What::Frame(_, frame), _) => {
+                let receivers: Vec<_> = receivers.map(|(socket, _)| socket).collect();
+                drop(inner);
+                for socket in &receivers {
+                    socket.send(Class::Default, frame);
+                }
+                sent = receivers.len();
+            }
+            (What::Roster, Some(roster)) => {
+                for (socket, own) in receivers {
+                    let frame = events::present(self.name.text(), &roster.presence(own.as_ref()));
+                    socket.send(Class::Default, &frame);
+                    sent += 1;
+                }
+            }
+            (What::Roster, None) => {}
+        }
+        Some(sent)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, what: What, except: Option<SocketId>) {
+        if self.waiting_bytes + what.bytes() > WAITING_BYTES_MAX {
+            metrics::hall_overflowed();
+            self.is_behind = true;
+            return;
+        }
+        self.waiting_bytes += what.bytes();
+        self.waiting.push_back(Waiting { number: self.next, what, except });
+        self.next += 1;
+    }
+}
+
+impl What {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frame(_, frame) => frame.len(),
+            Self::Roster => 0,
+        }
+    }
+}
+
+impl Turn for Hall {
+    fn is_queued(&self) -> &AtomicBool {
+        &self.is_queued
+    }
+
+    /// Sends what waits, in its order, in slices, so that others get the processor in between.
+    fn send(&self) {
+        while let Some(waiting) = self.next_waiting() {
+            let (mut sent, mut first) = (0, 0);
+            while let Some(more) = self.send_slice(&waiting, first) {
+                sent += more;
+                first += SLICE_SOCKETS;
+                std::thread::yield_now();
+            }
+            if let What::Frame(what, frame) = &waiting.what {
+                metrics::sent(what, sent, frame.len());
+            }
+        }
+    }
+}

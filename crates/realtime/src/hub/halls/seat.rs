@@ -1,0 +1,70 @@
+//! What a subscription to such a channel holds. Dropping it ends the subscription, whatever way the socket ends.
+
+use std::sync::Arc;
+
+use super::hall::{Hall, Member};
+use super::roster::UserId;
+use crate::channel::Name;
+use crate::hub::Hub;
+use crate::hub::slots::Slot;
+use crate::socket::Socket;
+
+/// Keeps a channel there.
+pub(crate) struct HallOccupancy {
+    hub: Arc<Hub>,
+    hall: Arc<Hall>,
+}
+
+/// A socket that gets what is said in a channel.
+pub(crate) struct HallSeat {
+    occupancy: HallOccupancy,
+    slot: Slot,
+    user_id: Option<UserId>,
+}
+
+impl HallOccupancy {
+    /// The hall must have counted this occupant.
+    pub(super) fn new(hub: Arc<Hub>, hall: Arc<Hall>) -> Self {
+        Self { hub, hall }
+    }
+
+    pub(super) fn hall(&self) -> &Arc<Hall> {
+        &self.hall
+    }
+
+    /// Confirms the subscription, and sends what comes.
+    pub(crate) fn listen(self, socket: &Arc<Socket>, member: Option<&Member>) -> HallSeat {
+        let last = || self.hub.halls.last(&self.hub, self.hall.name.text());
+        let slot = self.hall.join(&self.hub.link, socket, member, last);
+        if member.is_some() {
+            self.hub.halls.follow_up(&self.hall);
+        }
+        HallSeat { occupancy: self, slot, user_id: member.map(|member| Arc::clone(&member.user_id)) }
+    }
+}
+
+impl Drop for HallOccupancy {
+    fn drop(&mut self) {
+        self.hub.halls.leave(&self.hall);
+    }
+}
+
+impl HallSeat {
+    pub(crate) fn name(&self) -> &Name {
+        &self.occupancy.hall.name
+    }
+
+    /// The member whose socket it is, in a presence channel.
+    pub(crate) fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+}
+
+impl Drop for HallSeat {
+    fn drop(&mut self) {
+        let HallOccupancy { hub, hall } = &self.occupancy;
+        if hall.leave(self.slot, hub.now_ms(), hub.config.presence_grace_ms) {
+            hub.halls.tend(hall);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A look at the channels in which something is due, instead of a timer for each.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::Halls;
+use crate::hub::Hub;
+
+/// How often the channels in which something is due are looked at. Counts go out at most as often.
+const TICK: Duration = Duration::from_millis(250);
+/// How often nodes compare who they know to be where.
+const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
+/// Until the server stops.
+pub(crate) async fn run(hub: Arc<Hub>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut compare_at = Instant::now() + COMPARE_EVERY;
+    loop {
+        tokio::select! {
+            () = hub.shutdown.requested() => return,
+            _ = ticks.tick() => {}
+        }
+        let halls = std::mem::take(&mut *hub.halls.tended.lock());
+        for hall in halls {
+            // From here on it can be put among those of the next look.
+            hall.is_tended.store(false, Ordering::Release);
+            let again = hall.tend(&hub.link, hub.now_ms(), hub.config.presence_grace_ms);
+            if hall.is_waiting() {
+                hub.halls.sending.push(&hall);
+            }
+            if again {
+                hub.halls.tend(&hall);
+            }
+            Halls::remove_if_unused(&mut hub.halls.shard(hall.name.text()).lock(), &hall);
+        }
+        if Instant::now() >= compare_at {
+            compare_at = Instant::now() + COMPARE_EVERY;
+            hub.halls.all().iter().for_each(|hall| hall.compare(&hub.link));
+        }
+    }
+}
