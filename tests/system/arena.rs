@@ -74,7 +74,7 @@ async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
         }
         windows.done().await;
     }
-    let parts = ["started", "answered", "attacked", "reconnected", "went on", "finished", "all"];
+    let parts = ["started", "answered", "attacked", "reconnected", "went on", "overtaken", "finished", "all"];
     assert_eq!(seen, parts);
     assert!(windows.process.wait().await.unwrap().success());
 }

@@ -113,7 +113,7 @@ const play = async () => {
 
   await press(ada, 'Mercury');
   await isTold(ada, 'Right!');
-  await sees(ada, '30', '.figure.points');
+  await sees(ada, '30', '.figure-points');
   for (const window of [host, ada, linus]) await sees(window, '30', '.line .points');
   tell({ seen: 'answered' });
 
@@ -121,7 +121,7 @@ const play = async () => {
   await isTold(linus, 'You were attacked by ada!');
   await isTold(linus, 'You lost 5 points.');
   await isTold(ada, 'You hit linus');
-  await sees(linus, '15', '.figure.points');
+  await sees(linus, '15', '.figure-points');
   await sees(host, 'ada hits linus: −5', '.feed');
   await picture(linus, 'phone-attacked');
   await picture(linus, 'phone-attacked-dark', 'dark');
@@ -136,7 +136,7 @@ const play = async () => {
   // What the player had is still there, and play goes on; a reload changes nothing either.
   await linus.page.reload();
   await sees(linus, 'You play as linus');
-  await sees(linus, '15', '.figure.points');
+  await sees(linus, '15', '.figure-points');
   await press(linus, 'Mars');
   await isTold(linus, 'Wrong. You may try again.');
   await press(linus, 'Attack ada');
@@ -146,16 +146,35 @@ const play = async () => {
   await ada.page.waitForFunction(() => !document.querySelector('.attacked'));
   await fill(ada, '.written input', '8');
   await ada.page.keyboard.press('Enter');
-  await sees(ada, '40', '.figure.points');
+  await sees(ada, '40', '.figure-points');
   for (const window of [host, linus]) await sees(window, '40', '.line .points');
   tell({ seen: 'went on' });
+
+  // Who plays by keyboard stays where it is while the board moves.
+  await ada.page.focus('aria/Attack linus');
+  await press(linus, 'Mercury');
+  await sees(linus, '25', '.figure-points');
+  for (const [answer, points] of [
+    ['8', '35'],
+    ['lovelace', '35'],
+    ['Lovelace', '45'],
+  ]) {
+    await fill(linus, '.written input', answer);
+    await press(linus, 'Answer');
+    await sees(linus, points, '.figure-points');
+    if (answer === 'lovelace') await sees(linus, '1 attempt left', '.asked');
+  }
+  await sees(ada, 'linus', '.line:first-child .name');
+  const focused = await ada.page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+  if (focused !== 'Attack linus') throw new Error(`the focus is on ${focused}`);
+  tell({ seen: 'overtaken' });
 
   await press(host, 'Finish the battle');
   for (const player of [ada, linus]) await sees(player, 'Final standings');
   const standings = await ada.page.$$eval('.line', (lines) =>
     lines.map((line) => line.querySelector('.name').firstChild.textContent),
   );
-  if (standings.join() !== 'ada,linus') throw new Error(`the standings are ${standings}`);
+  if (standings.join() !== 'linus,ada') throw new Error(`the standings are ${standings}`);
   tell({ seen: 'finished' });
 };
 

@@ -28,22 +28,22 @@ const take = async (page, name) => {
 };
 
 const home = await open('#/', 1100, 720, 'light');
-const join_ = async (page, name) => {
+const enter = async (page, name) => {
   await page.locator('#name').fill(name);
   await page.locator('.join button').click();
   await page.locator('.standing').wait();
 };
-const desk = await open(`#/battle/${code}`, 1200, 760, 'light');
-const dark = await open(`#/battle/${code}`, 1200, 760, 'dark');
+const desk = await open(`#/battle/${code}`, 1200, 860, 'light');
+const dark = await open(`#/battle/${code}`, 1200, 860, 'dark');
 const phone = await open(`#/battle/${code}`, 390, 844, 'dark');
 const screen = await open(`#/watch/${code}`, 1600, 900, 'dark');
 const host = await open('#/host', 1100, 900, 'light');
 await take(home, 'home');
 await take(host, 'host');
 await take(desk, 'join');
-await join_(desk, 'you');
-await join_(dark, 'nadia');
-await join_(phone, 'mo');
+await enter(desk, 'you');
+await enter(dark, 'nadia');
+await enter(phone, 'mo');
 // The first question earns a shield; the second one does not, so that the next attack hurts.
 await phone.locator('.choices button:nth-child(2)').click();
 for (const page of [desk, dark]) {
@@ -52,21 +52,19 @@ for (const page of [desk, dark]) {
   await page.keyboard.press('Enter');
 }
 await sleep(6_000);
-await take(screen, 'watch-dark');
+for (const page of [desk, dark]) await page.mouse.move(20, 20);
 await take(desk, 'desk');
-for (const [page, name] of [
-  [desk, 'desk-attacked'],
-  [dark, 'dark-attacked'],
-  [phone, 'phone-attacked'],
-]) {
-  try {
-    await page.waitForSelector('.attacked', { timeout: 15_000 });
-    await sleep(500);
-  } catch {
-    console.log(`${name}: nobody attacked`);
-  }
+const attacked = async (page, name) => {
+  await page.waitForSelector('.attacked:not(.blocked)', { timeout: 60_000 });
+  await sleep(500);
   await take(page, name);
-}
+};
+await Promise.all([
+  attacked(desk, 'desk-attacked'),
+  attacked(dark, 'dark-attacked'),
+  attacked(phone, 'phone-attacked'),
+]);
+await take(screen, 'watch-dark');
 await screen.emulateMediaFeatures(stillIn('light'));
 await sleep(300);
 await take(screen, 'watch-light');

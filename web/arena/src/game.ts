@@ -198,6 +198,7 @@ export class Game {
       kept.keepSession(session);
       this.store.set({ session });
     });
+    player.on('refused', (error) => this.note('bad', `No alerts for now: ${say.error(error)}`));
     player.on('out', (out) => this.store.set({ out }));
     player.listen(kept.keptLastAlert(this.#battleId));
     this.#lookForQuestions();

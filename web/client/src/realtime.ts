@@ -59,7 +59,7 @@ export interface RealtimeEvents {
   replaced: { readonly position: bigint };
   /** The participant left or was removed. */
   gone: { readonly position: bigint };
-  /** The private channel cannot be had, in spite of repeats. */
+  /** The private channel cannot be had, in spite of repeats. If the error is `retryable`, it is asked for again. */
   refused: NimaoraError;
 }
 
@@ -76,6 +76,9 @@ export class Realtime extends Emitter<RealtimeEvents> {
   readonly #alerts: AlertFilter;
   readonly #reviver: Reviver;
   #reopening = false;
+  /** Why the private channel was not signed last. */
+  #refusal: NimaoraError | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #link: Link = 'connecting';
   #asOf = -1n;
 
@@ -107,7 +110,10 @@ export class Realtime extends Emitter<RealtimeEvents> {
             : retrying(() => sign(calls.baseUrl, wish));
           signed.then(
             (data) => done(null, data),
-            (error: unknown) => done(NimaoraError.from(error), null),
+            (error: unknown) => {
+              if (!channelName.startsWith('presence-')) this.#refusal = NimaoraError.from(error);
+              done(NimaoraError.from(error), null);
+            },
           );
         },
       },
@@ -143,6 +149,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
   }
 
   close(): void {
+    clearTimeout(this.#again);
     this.#pusher.disconnect();
   }
 
@@ -200,7 +207,15 @@ export class Realtime extends Emitter<RealtimeEvents> {
       this.emit('replaced', { position: BigInt(position) }),
     );
     channel.bind('participant.gone', ({ position }: Positioned) => this.emit('gone', { position: BigInt(position) }));
-    channel.bind('pusher:subscription_error', (error: unknown) => this.emit('refused', NimaoraError.from(error)));
+    channel.bind('pusher:subscription_error', (error: unknown) => {
+      const refusal = this.#refusal ?? NimaoraError.from(error);
+      this.emit('refused', refusal);
+      // On a new connection pusher-js asks by itself.
+      clearTimeout(this.#again);
+      if (refusal.retryable) {
+        this.#again = setTimeout(() => channel.subscribe(), REFUSED_MS * (1 + Math.random()));
+      }
+    });
   }
 
   #presence(channel: PresenceChannel): void {
@@ -219,6 +234,8 @@ export class Realtime extends Emitter<RealtimeEvents> {
   }
 }
 
+/** How long to wait, or twice as long by chance, before a channel is asked for again that could not be had for now, in milliseconds. */
+const REFUSED_MS = 10_000;
 /** How long the server may take to say whether it takes sockets, in milliseconds. */
 const HEALTH_TIMEOUT_MS = 5_000;
 

@@ -166,6 +166,11 @@ impl Server {
         self.address
     }
 
+    /// Whether the page to play and to watch is served there.
+    pub fn has_arena(&self) -> bool {
+        self.roles.queries.is_some()
+    }
+
     /// Where the log is served over the EventStoreDB protocol, if it is.
     pub fn event_store_address(&self) -> Option<SocketAddr> {
         self.event_store

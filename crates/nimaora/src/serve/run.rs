@@ -64,6 +64,9 @@ fn introduce(server: &Server) {
         data_dir.display(),
         token.display(),
     ));
+    if server.has_arena() {
+        say(&format!("  arena        http://{}/ (to play in a browser)\n", server.address()));
+    }
     if let Some(address) = server.event_store_address() {
         say(&format!("  event store  kurrentdb://admin:TOKEN@{address}?tls={}\n", server.event_store_tls()));
     }

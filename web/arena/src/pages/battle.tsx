@@ -39,6 +39,7 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
   };
   return (
     <Frame
+      title={state.battle.title}
       aside={
         <>
           {state.online && <OnlineSign count={state.online.count} />}
@@ -82,6 +83,11 @@ function isOver({ phase }: Battle): boolean {
   return phase === BattlePhase.FINISHED || phase === BattlePhase.CANCELLED;
 }
 
+function rankOf({ session, board, near }: State): number | undefined {
+  const own = [...(board?.lines ?? []), ...near].find(({ participantId }) => participantId === session?.participantId);
+  return own?.rank;
+}
+
 function Own({ game, state }: { readonly game: Game; readonly state: State }) {
   const { session, battle, out } = state;
   return (
@@ -89,7 +95,7 @@ function Own({ game, state }: { readonly game: Game; readonly state: State }) {
       <p class="who">
         You play as <strong>{session?.username}</strong>
       </p>
-      <Standing holdings={state.holdings} username={session?.username ?? ''} />
+      <Standing holdings={state.holdings} rank={rankOf(state)} username={session?.username ?? ''} />
       {out ? (
         <Out game={game} error={out} />
       ) : battle.phase === BattlePhase.RUNNING ? (

@@ -34,7 +34,7 @@ export function HostPage({ nimaora }: { readonly nimaora: Nimaora }) {
     }
   };
   return (
-    <Frame>
+    <Frame title="Host a battle">
       <form
         class="host"
         onSubmit={(event) => {

@@ -47,7 +47,7 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
     return () => realtime.close();
   }, [nimaora, first.id]);
   return (
-    <Frame wide aside={<LinkSign link={link} />}>
+    <Frame wide title={battle.title} aside={<LinkSign link={link} />}>
       <div class="battle-head stage">
         <h1>{battle.title}</h1>
         <span class={`phase phase-${BattlePhase[battle.phase].toLowerCase()}`}>{say.phase(battle.phase)}</span>

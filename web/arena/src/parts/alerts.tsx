@@ -26,7 +26,7 @@ export function Alerts({ alerts, onDismiss, strikeBack }: Props) {
     return () => removeEventListener('keydown', onKey);
   }, [newest, onDismiss]);
   return (
-    <div class="alerts" role="alert">
+    <div class="alerts" role="alert" aria-atomic="false">
       {alerts.map((alert) => (
         <Shown key={alert.eventId} alert={alert} onDismiss={onDismiss} strike={strikeBack(alert.attacker)} />
       ))}

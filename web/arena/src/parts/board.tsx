@@ -1,7 +1,7 @@
 // The board. Lines move to their new places, and a score that changes shows which way.
 
 import type { BoardLine } from '@nimaora/client';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './icons.js';
 
 /** How long a line takes to its new place, in milliseconds. */
@@ -106,9 +106,10 @@ function flash(row: HTMLElement | null, name: 'up' | 'down'): void {
   row.classList.add(name);
 }
 
-/** Lets the lines of a list glide from where they were to where they are. */
+/** Lets the lines of a list glide from where they were to where they are. The line whose button has the focus keeps it. */
 function useMovingLines() {
   const list = useRef<HTMLOListElement>(null);
+  useKeptFocus(list);
   const places = useRef(new Map<string, number>());
   useLayoutEffect(() => {
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -129,4 +130,25 @@ function useMovingLines() {
     places.current = now;
   });
   return list;
+}
+
+/** A browser takes the focus from what is moved in the page; here it is given back. */
+function useKeptFocus(list: { readonly current: HTMLElement | null }) {
+  const held = useRef<string | undefined>(undefined);
+  useEffect(() => {
+    const follow = ({ target }: Event) => {
+      const line = target instanceof Element ? target.closest<HTMLElement>('[data-id]') : null;
+      held.current = line && list.current?.contains(line) ? line.dataset.id : undefined;
+    };
+    const events = ['focusin', 'pointerdown'];
+    for (const name of events) document.addEventListener(name, follow);
+    return () => {
+      for (const name of events) document.removeEventListener(name, follow);
+    };
+  }, [list]);
+  useLayoutEffect(() => {
+    if (!held.current || document.activeElement !== document.body) return;
+    const line = list.current?.querySelector(`[data-id="${CSS.escape(held.current)}"]`);
+    line?.querySelector('button')?.focus({ preventScroll: true });
+  });
 }

@@ -1,17 +1,24 @@
 // What is around every page.
 
 import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
 import { hrefOf } from '../route.js';
 
 export function Frame({
   children,
+  title,
   aside,
   wide = false,
 }: {
   readonly children: ComponentChildren;
+  /** What the window's tab says. */
+  readonly title?: string;
   readonly aside?: ComponentChildren;
   readonly wide?: boolean;
 }) {
+  useEffect(() => {
+    document.title = title ? `${title} · Nimaora` : 'Nimaora';
+  }, [title]);
   return (
     <div class={wide ? 'frame wide' : 'frame'}>
       <header class="top">

@@ -4,34 +4,34 @@ import type { Holdings, Link } from '@nimaora/client';
 import { say } from '../say.js';
 import { Icon } from './icons.js';
 
-export function Standing({
-  holdings,
-  username,
-}: {
+interface Props {
   readonly holdings: Holdings | undefined;
+  /** The place on the board, where it is known. */
+  readonly rank: number | undefined;
   readonly username: string;
-}) {
-  const { points = 0, arrows = 0, shields = 0 } = holdings ?? {};
+}
+
+export function Standing({ holdings, rank, username }: Props) {
   return (
     <section class="standing card" aria-label={`What ${username} holds`}>
-      <Figure name="Points" value={points} icon="points" known={holdings !== undefined} />
-      <Figure name="Arrows" value={arrows} icon="arrow" known={holdings !== undefined} />
-      <Figure name="Shields" value={shields} icon="shield" known={holdings !== undefined} />
+      <Figure name="Rank" value={rank} icon="rank" />
+      <Figure name="Points" value={holdings?.points} icon="points" />
+      <Figure name="Arrows" value={holdings?.arrows} icon="arrow" />
+      <Figure name="Shields" value={holdings?.shields} icon="shield" />
     </section>
   );
 }
 
 function Figure(props: {
   readonly name: string;
-  readonly value: number;
-  readonly icon: 'points' | 'arrow' | 'shield';
-  readonly known: boolean;
+  readonly value: number | undefined;
+  readonly icon: 'rank' | 'points' | 'arrow' | 'shield';
 }) {
-  const { name, value, icon, known } = props;
+  const { name, value, icon } = props;
   return (
-    <div class={`figure ${name.toLowerCase()}`}>
+    <div class={`figure figure-${name.toLowerCase()}`}>
       <Icon name={icon} />
-      <strong>{known ? value : '–'}</strong>
+      <strong>{value ?? '–'}</strong>
       <span class="label">{name}</span>
     </div>
   );
