@@ -97,11 +97,13 @@ async fn attack(
     mut through: watch::Receiver<String>,
     accepted: Arc<Mutex<Accepted>>,
 ) -> Result<(), BenchError> {
-    let mut client = channel(&through.borrow_and_update()).await?;
+    let url = through.borrow_and_update().clone();
+    let mut client = channel(url).await?;
     let (attacker, target) = (&battle.players[0], &battle.players[1]);
     loop {
         if through.has_changed().unwrap_or(false) {
-            client = channel(&through.borrow_and_update()).await?;
+            let url = through.borrow_and_update().clone();
+            client = channel(url).await?;
         }
         let wanted = v1::AttackRequest { command_id: id(), target_id: target.id.clone() };
         while !matches!(
@@ -115,8 +117,8 @@ async fn attack(
     }
 }
 
-async fn channel(url: &str) -> Result<CommandServiceClient<Channel>, BenchError> {
-    Ok(connect(url, 1).await?.remove(0))
+async fn channel(url: String) -> Result<CommandServiceClient<Channel>, BenchError> {
+    Ok(connect(&url, 1).await?.remove(0))
 }
 
 fn report(what: &str, pauses: &[Duration], target_ms: f64) {
