@@ -13,9 +13,12 @@ mod battle;
 mod cluster;
 mod crash;
 mod disk;
+mod log_clients;
 mod players;
 mod projections;
 mod pusher;
+#[path = "../clients-of-the-log/replay.rs"]
+mod replay;
 mod rolling;
 mod server;
 mod watching;

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::bounds::WritingCalls;
+use crate::budget::Budget;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
 use crate::following::{From, Listener};
@@ -44,6 +45,7 @@ pub(crate) struct LogStreams {
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) writing: WritingCalls,
+    pub(crate) budget: Budget,
 }
 
 type Reading = ReceiverStream<Result<ReadResp, Status>>;
@@ -90,7 +92,7 @@ impl Streams for LogStreams {
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
         let _place = self.writing.single().await?;
         let (metadata, _, parts) = request.into_parts();
-        Ok(Response::new(appending::append(&self.writer, &metadata, parts).await?))
+        Ok(Response::new(appending::append(&self.writer, &self.budget, &metadata, parts).await?))
     }
 
     async fn batch_append(
@@ -100,7 +102,8 @@ impl Streams for LogStreams {
         let place = self.writing.batches().await?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
         let told = answers.clone();
-        let batches = batching::run(self.writer.clone(), self.clock.clone(), request.into_inner(), answers);
+        let (writer, budget, clock) = (self.writer.clone(), self.budget.clone(), self.clock.clone());
+        let batches = batching::run(writer, budget, clock, request.into_inner(), answers);
         self.run(told, async move {
             batches.await;
             drop(place);
