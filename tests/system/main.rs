@@ -18,10 +18,13 @@ mod cluster;
 mod crash;
 mod dev;
 mod disk;
+mod log_clients;
 mod players;
 mod projections;
 mod proof;
 mod pusher;
+#[path = "../clients-of-the-log/replay.rs"]
+mod replay;
 mod rolling;
 mod server;
 mod watching;

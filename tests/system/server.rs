@@ -20,6 +20,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_nimaora");
 pub struct Server {
     process: Child,
     pub address: String,
+    /// Where the log is served, if it is.
+    pub event_store: Option<String>,
     pub data_dir: PathBuf,
 }
 
@@ -68,8 +70,8 @@ impl Server {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap());
-        let address = tokio::time::timeout(PATIENCE, ready_address(lines)).await.unwrap();
-        Self { process, address, data_dir: data_dir.to_owned() }
+        let (address, event_store) = tokio::time::timeout(PATIENCE, ready_addresses(lines)).await.unwrap();
+        Self { process, address, event_store, data_dir: data_dir.to_owned() }
     }
 
     /// `kill -9`, and waits until the process is gone.
@@ -129,18 +131,21 @@ impl Server {
     }
 }
 
-/// Reads the server's lines until it says that it is ready, and where.
-async fn ready_address(lines: BufReader<tokio::process::ChildStdout>) -> String {
+/// Reads the server's lines until it says that it is ready, and where; also where it serves the log, if it does.
+async fn ready_addresses(lines: BufReader<tokio::process::ChildStdout>) -> (String, Option<String>) {
     let mut lines = lines.lines();
-    let mut address = None;
+    let (mut address, mut event_store) = (None, None);
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some((_, rest)) = line.split_once("http://") {
             address = rest.split_whitespace().next().map(|a| a.trim_end_matches('/').to_owned());
         }
+        if let Some((_, rest)) = line.split_once("kurrentdb://admin:TOKEN@") {
+            event_store = rest.split('?').next().map(str::to_owned);
+        }
         if line.contains("ready") {
             // The pipe must not fill up while the server goes on talking.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return address.unwrap();
+            return (address.unwrap(), event_store);
         }
     }
     panic!("the server ended before it was ready");

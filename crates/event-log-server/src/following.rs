@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::convert::{self, IdForm};
 use crate::deleting::ENDED_TYPE;
 use crate::filter::Wanted;
+use crate::metrics::{self, Kind, Listens};
 use crate::reading::{Answers, Gone, send};
 use crate::refusal;
 use crate::standing::{self, Shown};
@@ -75,6 +76,7 @@ impl Listener {
 
     /// Sends what comes until the client is gone or the log cannot be read.
     pub(crate) async fn run(mut self, from: From, shown: Shown) {
+        let _listens = Listens::new(Kind::CatchUp);
         let status = match self.follow(from, shown).await {
             Ok(()) | Err(End::Gone) => return,
             Err(End::Log(error)) => refusal::read(&error),
@@ -201,6 +203,7 @@ impl Listener {
 
     async fn event(&mut self, event: RecordedEvent) -> Result<(), Gone> {
         self.revision = Some(event.revision);
+        metrics::sent(1);
         self.answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)
     }
 
@@ -233,6 +236,7 @@ impl Listener {
     }
 
     async fn fell_behind(&mut self) -> Result<(), Gone> {
+        metrics::fell_behind();
         let (stream_revision, position) = self.place();
         let timestamp = Some(convert::moment(self.clock.now_ms()));
         send(&self.answers, Content::FellBehind(FellBehind { timestamp, stream_revision, position })).await

@@ -41,6 +41,7 @@ pub(super) fn metrics() -> Result<Metrics, ServeError> {
     nimaora_change_bus::metrics::describe();
     nimaora_command_service::metrics::describe();
     nimaora_event_log::metrics::describe();
+    nimaora_event_log_server::metrics::describe();
     nimaora_projection_service::metrics::describe();
     nimaora_query_gateway::metrics::describe();
     nimaora_read_models::metrics::describe();
