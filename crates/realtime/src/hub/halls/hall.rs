@@ -20,6 +20,7 @@ use crate::pusher::events;
 use crate::socket::Socket;
 use crate::socket::id::SocketId;
 use crate::socket::outbox::Class;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// Sockets that are written to before others get their turn.
 const SLICE_SOCKETS: usize = 256;
@@ -52,6 +53,8 @@ struct Inner {
     /// Members must be told anew because frames were dropped.
     is_behind: bool,
     is_count_due: bool,
+    /// What the application is to be told. It is taken after each change.
+    occurred: Vec<Occurred>,
 }
 
 struct Viewer {
@@ -83,9 +86,8 @@ pub(crate) struct Member {
 }
 
 impl Hall {
-    /// `life` is the number of the channel's life on this node.
-    pub(super) fn new(name: Name, members_max: usize, life: u64) -> Self {
-        let roster = name.is_presence().then(|| Roster::new(members_max, life));
+    pub(super) fn new(name: Name, members_max: usize, link: &Link) -> Self {
+        let roster = name.is_presence().then(|| Roster::new(link.id, members_max, link.next_life()));
         let inner = Inner {
             viewers: Slots::default(),
             roster,
@@ -94,6 +96,7 @@ impl Hall {
             next: 0,
             is_behind: false,
             is_count_due: false,
+            occurred: Vec::new(),
         };
         Self {
             name,
@@ -236,7 +239,7 @@ impl Hall {
         let mut is_answer = false;
         let effects = match say {
             Say::Came { version, user_id, info, .. } => roster.came(node, version, &user_id, &info),
-            Say::Went { version, user_id, .. } => roster.went(node, version, &user_id),
+            Say::Went { version, user_id, is_last, .. } => roster.went(node, version, &user_id, is_last),
             Say::Still { version, .. } => roster.still(node, version).into_iter().collect(),
             Say::Here(here) => {
                 let (effects, is_whole) = roster.here(node, here);
@@ -254,10 +257,10 @@ impl Hall {
     }
 
     /// Another node is gone.
-    pub(super) fn forget_node(&self, link: &Link, node: NodeId) {
+    pub(super) fn forget_node(&self, link: &Link, node: NodeId, tells: bool) {
         let mut inner = self.inner.lock();
         if let Some(roster) = &mut inner.roster {
-            let effects = roster.forget(node);
+            let effects = roster.forget(node, tells);
             self.carry_out(&mut inner, link, effects);
         }
         drop(inner);
@@ -314,12 +317,23 @@ impl Hall {
                 Effect::Came(user_id, info, version) => {
                     link.say_to_peers(|| Say::Came { channel: channel(), version, user_id, info });
                 }
-                Effect::Went(user_id, version) => {
-                    link.say_to_peers(|| Say::Went { channel: channel(), version, user_id });
+                Effect::Went(user_id, version, is_last) => {
+                    link.say_to_peers(|| Say::Went { channel: channel(), version, user_id, is_last });
                 }
                 Effect::Ask(node) => link.say(Say::Who { channel: channel(), of: Some(node) }),
+                Effect::Arrived(id) => self.tell_of_member(inner, WebhookEvent::MemberAdded, id),
+                Effect::Departed(id) => self.tell_of_member(inner, WebhookEvent::MemberRemoved, id),
             }
         }
+    }
+
+    fn tell_of_member(&self, inner: &mut Inner, name: WebhookEvent, user_id: UserId) {
+        inner.occurred.push(Occurred { user_id: Some(user_id), ..Occurred::new(name, self.name.text()) });
+    }
+
+    /// What the application is to be told.
+    pub(super) fn take_occurred(&self) -> Vec<Occurred> {
+        std::mem::take(&mut self.inner.lock().occurred)
     }
 
     /// Whether frames wait for the thread that sends them.
