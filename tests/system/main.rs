@@ -9,14 +9,17 @@
 )]
 
 mod audit;
+mod auditing;
 mod battle;
 mod cluster;
 mod crash;
 mod disk;
+mod erasing;
 mod players;
 mod projections;
 mod pusher;
 mod rolling;
 mod server;
+mod shared_stores;
 mod watching;
 mod web;

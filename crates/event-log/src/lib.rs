@@ -8,6 +8,7 @@
 //! | [`envelope`] | a battle's event as log bytes and back: metadata, hash chain |
 //! | [`embedded`] | the local file store: group commit, one fsync before any answer |
 //! | [`jetstream`] | the log in NATS JetStream: one message for each append, fenced by the subject's last sequence |
+//! | [`names`] | the keys that participants' names are sealed under, beside the log and never in it |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suite that every implementation passes |
 //!
@@ -21,11 +22,13 @@ pub mod jetstream;
 mod limits;
 pub mod log;
 pub mod metrics;
+pub mod names;
 pub mod types;
 
 pub use envelope::{ChainError, ChainHead, Envelope};
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Subscription, SubscriptionMessage};
+pub use names::{BattleKeys, Names, NamesError};
 pub use types::{
     Append, Appended, Direction, Expected, Filter, LogStatus, NewEvent, Position, RecordedEvent, Revision,
 };

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
+//! | [`audit`] | what an auditor reads besides: all rows in the order of the log |
 //! | [`rebuild`] | the [`Rebuildable`] port: tables built anew beside those in use |
 //! | [`rows`] | what the tables hold |
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
@@ -19,6 +20,7 @@
 //!
 //! Only the projection-service writes here. Nothing here reads the log or knows the rules.
 
+pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod leaderboard;
@@ -34,6 +36,7 @@ pub mod sqlite;
 pub mod tables;
 pub mod wholeness;
 
+pub use audit::{AnswerView, AuditedTables};
 pub use error::StoreError;
 pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,

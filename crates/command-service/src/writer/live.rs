@@ -9,7 +9,7 @@ use nimaora_domain::{
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::EVENT_BYTES_MAX;
 use nimaora_event_log::{
-    Append, AppendError, Appended, ChainHead, Envelope, Expected, NewEvent, Revision, envelope,
+    Append, AppendError, Appended, BattleKeys, ChainHead, Envelope, Expected, NewEvent, Revision, envelope,
 };
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ pub(crate) struct Folded {
     pub(crate) head: Option<Revision>,
     /// The hash of the last event.
     pub(crate) chain: ChainHead,
+    /// What its participants' names are sealed under; `None` where they stand in clear, and before the battle exists.
+    pub(crate) names: Option<Arc<BattleKeys>>,
 }
 
 /// What an append came to.
@@ -145,7 +147,10 @@ impl Live {
     }
 
     /// Seals the events of an accepted command, moves the state on, and lets the caller wait.
-    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, order: Order) {
+    fn gather(&mut self, mut events: Vec<Event>, envelope: &Envelope, order: Order) {
+        if let Err(error) = events.iter_mut().try_for_each(|event| self.seal_name(event)) {
+            return self.answer_when_durable(order, Err(error));
+        }
         let encoded: Vec<_> = events.iter().map(codec::encode).collect();
         let largest = encoded.iter().map(|encoded| encoded.data.len()).max().unwrap_or(0);
         if largest > DATA_BYTES_MAX {
@@ -175,6 +180,29 @@ impl Live {
         };
         self.gathering.commands.insert(envelope.command_id);
         self.gathering.callers.push(order, then);
+    }
+
+    /// The name that an event brings is sealed before the event is.
+    fn seal_name(&self, event: &mut Event) -> Result<(), CommandError> {
+        let reason = |reason: &str| CommandError::LogUnavailable { reason: reason.to_owned() };
+        match (&self.folded.names, event) {
+            (Some(names), Event::ParticipantJoined(joined)) => {
+                let joined_before = self.folded.battle.participants().len();
+                let number = u32::try_from(joined_before).unwrap_or(u32::MAX).saturating_add(1);
+                let name = joined.username.clone();
+                let sealed = names.seal(joined.participant_id, number, name.as_str());
+                // As after the log was put back to an earlier state.
+                let sealed = sealed
+                    .ok_or_else(|| reason("the key that this name would be sealed under was erased"))?;
+                joined.username = name.sealed_as(sealed);
+                Ok(())
+            }
+            // Somebody asked for a battle that was made only now; its keys are had when it is read.
+            (None, Event::BattleCreated(_)) if self.log.names().are_sealed() => {
+                Err(reason("the keys of the battle's names are not at hand yet"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn push(&mut self, recorded: &Recorded, encoded: codec::Encoded, envelope: &Envelope) {

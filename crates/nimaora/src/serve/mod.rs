@@ -6,6 +6,7 @@
 //! | [`run`] | `nimaora serve`: signals, and what is printed |
 //! | `roles` | the services of this process, put together |
 //! | `stores` | the stores that they stand on, as the settings name them |
+//! | `admin` | who may ask what only admins may |
 //! | `projections` | what operators ask about the projections |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
@@ -21,6 +22,7 @@
 //! This and the audit's `stores` are the only places that name an adapter of a port.
 
 mod accept;
+mod admin;
 mod answer;
 mod body;
 mod budget;
@@ -48,10 +50,13 @@ use nimaora_query_gateway::QueryGateway;
 use nimaora_runtime::{Clock, Health, Shutdown};
 use tokio::net::{TcpListener, TcpSocket};
 
+pub(crate) use admin::require_admin;
 pub use error::ServeError;
-pub(crate) use keys::private_dir;
+pub(crate) use keys::{admin_token_file, private_dir};
+pub(crate) use projections::{of_log, of_tables};
 pub(crate) use stores::TABLES_FILE;
 
+use crate::audit::AuditAdmin;
 use crate::config::Config;
 use accept::Door;
 use projections::ProjectionAdmin;
@@ -61,6 +66,9 @@ use roles::Roles;
 pub(crate) fn secrets_dir(config: &Config) -> PathBuf {
     config.secrets_dir.clone().unwrap_or_else(|| config.data_dir.join(keys::SECRETS_DIR))
 }
+
+/// The file in the data folder that says where its server is, for tools on the same machine.
+pub(crate) const ADDRESS_FILE: &str = "address";
 
 /// Connections that wait to be accepted, kernel permitting. A crowd that comes back at once is let in from here.
 const BACKLOG: u32 = 4_096;
@@ -133,6 +141,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
         roles.commands.as_ref().map(CommandService::grpc),
         roles.queries.as_ref().map(QueryGateway::grpc),
         roles.projections.take().map(ProjectionAdmin::grpc),
+        roles.audits.take().map(AuditAdmin::grpc),
         pages,
         reporter.grpc()?,
         body::Intake::new(&config.limits),
@@ -145,6 +154,9 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
         Some(listener) => roles.event_store(&config, listener, &front)?,
         None => None,
     };
+    if let Err(error) = std::fs::write(config.data_dir.join(ADDRESS_FILE), format!("http://{address}\n")) {
+        tracing::warn!(%error, "tools on this machine are not told where this server is");
+    }
     health.ready(HEALTH_PART);
 
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
@@ -196,6 +208,8 @@ impl Server {
         self.health.not_ready(HEALTH_PART, "the server is stopping");
         self.roles.drain(self.drain_timeout).await;
         let connections = self.front.finish(self.drain_timeout).await;
+        // It may be that of another process that shares the folder; that one is found in other ways.
+        let _ = std::fs::remove_file(self.data_dir.join(ADDRESS_FILE));
         let roles = self.roles.stop(self.drain_timeout).await;
         connections && roles
     }
