@@ -12,12 +12,14 @@
 
 mod arena;
 mod audit;
+mod auditing;
 mod bad_days;
 mod battle;
 mod cluster;
 mod crash;
 mod dev;
 mod disk;
+mod erasing;
 mod log_clients;
 mod players;
 mod projections;
@@ -27,5 +29,6 @@ mod pusher;
 mod replay;
 mod rolling;
 mod server;
+mod shared_stores;
 mod watching;
 mod web;

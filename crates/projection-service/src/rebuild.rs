@@ -230,8 +230,8 @@ impl<'a> Builder<'a> {
         let Rebuild { log, config, .. } = self.rebuild;
         let mut page = read_page(log, from, config.store_timeout).await?;
         loop {
-            let events: Vec<_> =
-                page.events.iter().take_while(|event| event.position <= target).map(decode).collect();
+            let events = page.events.iter().take_while(|event| event.position <= target);
+            let events = decode(log, events).await?;
             let next = page.next.filter(|&next| next <= target && events.len() == page.events.len());
             let checkpoint = next.map_or(target, |next| next - 1);
             match next {

@@ -31,6 +31,13 @@ pub enum BoardChange {
         /// The revision at which it was reached.
         reached_revision: u64,
     },
+    /// Whoever is on the board is called otherwise now.
+    Renamed {
+        /// Who.
+        participant_id: ParticipantId,
+        /// The name.
+        username: Arc<str>,
+    },
     /// Somebody is off the board.
     Removed {
         /// Who.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
+//! | [`audit`] | what an auditor reads besides: all rows in the order of the log |
 //! | [`rebuild`] | the [`Rebuildable`] port: tables built anew beside those in use |
 //! | [`rows`] | what the tables hold |
 //! | [`parked`] | [`ParkedPages`]: all events that are parked, page by page |
@@ -20,6 +21,7 @@
 //!
 //! Only the projection-service writes here. Nothing here reads the log or knows the rules.
 
+pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod leaderboard;
@@ -36,6 +38,7 @@ pub mod sqlite;
 pub mod tables;
 pub mod wholeness;
 
+pub use audit::{AnswerView, AuditedTables};
 pub use error::StoreError;
 pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,

@@ -10,6 +10,7 @@ use nimaora_read_models::StoreError;
 use nimaora_runtime::secrets::SecretError;
 
 use crate::config::ConfigError;
+use crate::play::ClientError;
 
 /// Why an audit is not clean.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,15 @@ pub enum AuditError {
     /// A task of this program ended early.
     #[error("a task of this program ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// A server was asked, and is not there or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It was not confirmed that a name is to be erased.
+    #[error("nothing was erased: {0}")]
+    NotConfirmed(&'static str),
+    /// Nothing can be read from the terminal.
+    #[error("cannot read from standard input: {0}")]
+    Input(io::Error),
     /// Nothing can be printed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),

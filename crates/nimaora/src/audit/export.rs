@@ -3,16 +3,18 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use nimaora_domain::BattleId;
-use nimaora_event_log::{Position, RecordedEvent};
+use nimaora_event_log::{Direction, Position, RecordedEvent};
 
 use super::error::AuditError;
 use super::ndjson::Line;
+use super::source::Source;
 use super::walk::{Fold, stream};
-use super::{BattleArgs, file_error, print, stores};
+use super::{BattleArgs, file_error, print};
 
 /// How an export is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,35 +45,65 @@ pub(super) struct ExportArgs {
 pub(super) async fn run(args: ExportArgs) -> Result<(), AuditError> {
     let Format::Ndjson = args.format;
     let battle_id = args.battle.battle;
-    let config = args.battle.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    if log.read_stream(&battle_id.stream(), 0, nimaora_event_log::Direction::Forwards, 1).await?.is_empty() {
-        return Err(AuditError::NoBattle(battle_id));
-    }
     let path = args.output.as_path();
-    let mut there = There::open(path, battle_id)?;
     let range = args.from..=args.to.unwrap_or(Position::MAX);
-    let (mut fold, mut rows) = (Fold::default(), 0_u64);
-    stream(&*log, battle_id, 0, |event| {
-        if event.position > *range.end() {
+    let export = match args.battle.source.open().await? {
+        Source::Log(_, log) => {
+            if log.read_stream(&battle_id.stream(), 0, Direction::Forwards, 1).await?.is_empty() {
+                return Err(AuditError::NoBattle(battle_id));
+            }
+            let mut export = Export::begin(path, battle_id, range)?;
+            stream(&*log, battle_id, 0, |event| export.event(event, path)).await?;
+            export
+        }
+        Source::Server(server) => {
+            // From its beginning, whatever is kept of it: the chain is checked here too.
+            let mut events = server.export(battle_id, *range.end()).await?;
+            let mut export = Export::begin(path, battle_id, range)?;
+            while let Some(page) = events.next().await? {
+                for event in &page {
+                    export.event(event, path)?;
+                }
+            }
+            export
+        }
+    };
+    let Export { there, fold, rows, .. } = export;
+    there.finish(path)?;
+    print(&format!(
+        "{rows} events up to position {} in {}; head hash {}\n",
+        fold.position,
+        path.display(),
+        fold.chain
+    ))
+}
+
+/// An export under way.
+struct Export {
+    there: There,
+    fold: Fold,
+    range: RangeInclusive<Position>,
+    rows: u64,
+}
+
+impl Export {
+    fn begin(path: &Path, battle_id: BattleId, range: RangeInclusive<Position>) -> Result<Self, AuditError> {
+        Ok(Self { there: There::open(path, battle_id)?, fold: Fold::default(), range, rows: 0 })
+    }
+
+    /// The battle's next event. Answers whether those behind it are wanted.
+    fn event(&mut self, event: &RecordedEvent, path: &Path) -> Result<bool, AuditError> {
+        if event.position > *self.range.end() {
             return Ok(false);
         }
         // The chain is checked from its beginning, whatever is exported of it.
-        fold.event(event)?;
-        if event.position >= *range.start() {
-            there.take(event, path)?;
-            rows += 1;
+        self.fold.event(event)?;
+        if event.position >= *self.range.start() {
+            self.there.take(event, path)?;
+            self.rows += 1;
         }
         Ok(true)
-    })
-    .await?;
-    there.finish(path)?;
-    let head = fold.chain;
-    print(&format!(
-        "{rows} events up to position {} in {}; head hash {head}\n",
-        fold.position,
-        path.display()
-    ))
+    }
 }
 
 /// The file, and what is there from an earlier run.

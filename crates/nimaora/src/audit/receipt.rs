@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use nimaora_domain::{BattleId, Phase, Timestamp};
-use nimaora_event_log::{ChainHead, Position};
+use nimaora_event_log::{ChainHead, EventLog, Position};
 use nimaora_runtime::{Clock, secrets};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use super::error::AuditError;
 use super::ndjson::Line;
 use super::replay::lines;
+use super::source::Source;
 use super::walk::{Fold, fold_to};
-use super::{BattleArgs, file_error, print, stores};
+use super::{BattleArgs, file_error, print};
 use crate::config::Config;
 use crate::serve;
 
@@ -30,6 +31,8 @@ const KEY_FILE: &str = "receipt-signing-key";
 const PUBLIC_KEY_FILE: &str = "receipt-public-key";
 const KEY_BYTES: usize = 32;
 const KEY_ID_DIGITS: usize = 16;
+/// Where a line of the standings holds the name.
+const NAME_FIELD: &str = "username";
 
 /// What `nimaora audit receipt` is asked.
 #[derive(Args, Debug)]
@@ -77,12 +80,26 @@ struct Statement {
 }
 
 pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
-    let config = args.battle.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    let fold = fold_to(&*log, args.battle.battle, Position::MAX).await?;
-    let key = signing_key(&config)?;
+    let battle_id = args.battle.battle;
+    let text = match args.battle.source.open().await? {
+        Source::Log(config, log) => issue(&*log, battle_id, &signing_key(&config)?).await?,
+        Source::Server(server) => server.receipt(battle_id).await?,
+    };
+    match args.output {
+        Some(path) => std::fs::write(&path, text).map_err(file_error("write", &path)),
+        None => print(&text),
+    }
+}
+
+/// The receipt of a battle as it stands at the end of the log.
+pub(super) async fn issue(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    key: &SigningKey,
+) -> Result<String, AuditError> {
+    let fold = fold_to(log, battle_id, Position::MAX).await?;
     let statement = Statement {
-        battle_id: args.battle.battle,
+        battle_id,
         title: fold.battle.title().to_owned(),
         phase: fold.battle.phase(),
         revision: fold.next_revision - 1,
@@ -94,15 +111,11 @@ pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
     };
     let statement = serde_json::to_string(&statement)?;
     let signature = hex::encode(key.sign(&signed_bytes(&statement)).to_bytes());
-    let text = serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n";
-    match args.output {
-        Some(path) => std::fs::write(&path, text).map_err(file_error("write", &path)),
-        None => print(&text),
-    }
+    Ok(serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n")
 }
 
 /// The key that signs receipts, made at first use; the public one is put beside it.
-fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
+pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let dir = serve::secrets_dir(config);
     serve::private_dir(&dir).map_err(file_error("create", &dir))?;
     let path = dir.join(KEY_FILE);
@@ -221,7 +234,16 @@ fn full_proof(statement: &Statement, fold: &Fold) -> Result<(), AuditError> {
     if fold.chain != statement.head_hash {
         return Err(differs("head hash", statement.head_hash.to_string(), fold.chain.to_string()));
     }
-    let (stated, found) = (&statement.standings, lines(fold));
+    let (stated, mut found) = (&statement.standings, lines(fold));
+    // A name that is sealed in the events is proven by the signature alone; it may have been erased since.
+    for ((place, line), participant) in (0..).zip(&mut found).zip(fold.battle.standings()) {
+        let place: usize = place;
+        if participant.username().is_closed()
+            && let Some(name) = stated.get(place).and_then(|line| line.get(NAME_FIELD))
+        {
+            line[NAME_FIELD] = name.clone();
+        }
+    }
     match (0..stated.len().max(found.len())).find(|&place| stated.get(place) != found.get(place)) {
         Some(place) => {
             let text = |line: Option<&Value>| line.map_or_else(|| "nobody".to_owned(), Value::to_string);

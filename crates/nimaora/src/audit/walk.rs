@@ -1,9 +1,11 @@
 //! A battle's stream, read in pages: each event is checked against the chain and folded.
 
+use std::sync::Arc;
+
 use nimaora_domain::{Battle, BattleId, Event, Recorded, Timestamp};
 use nimaora_event_log::envelope::{self, ChainHead};
 use nimaora_event_log::log::EventLog;
-use nimaora_event_log::{Direction, Position, RecordedEvent, Revision};
+use nimaora_event_log::{BattleKeys, Direction, Position, ReadError, RecordedEvent, Revision};
 
 use super::error::AuditError;
 
@@ -29,14 +31,53 @@ pub(super) struct Fold {
     pub(super) created_at: Option<Timestamp>,
     /// When it finished or was cancelled.
     pub(super) ended_at: Option<Timestamp>,
+    /// What the names are read with, where they are sealed and it is at hand.
+    names: Option<Arc<BattleKeys>>,
+    /// Whether it was compared, and has not moved on since.
+    pub(super) compared: bool,
+    /// Whether its state was let go, to save memory: the chain goes on, and the state has to be read again.
+    pub(super) rests: bool,
 }
 
 impl Fold {
+    /// Nothing of a battle yet, and what its names are read with.
+    pub(super) async fn begin(log: &dyn EventLog, battle_id: BattleId) -> Result<Self, AuditError> {
+        let names = log.names().of(battle_id).await.map_err(ReadError::from)?;
+        Ok(Self { names, ..Self::default() })
+    }
+
+    /// Reads the names of a battle that was folded without what they are read with. Keys of names that were erased must be gone.
+    pub(super) async fn open_names(
+        &mut self,
+        log: &dyn EventLog,
+        battle_id: BattleId,
+    ) -> Result<(), AuditError> {
+        let Some(keys) = log.names().of(battle_id).await.map_err(ReadError::from)? else { return Ok(()) };
+        self.battle.open_names(|who, sealed| keys.open(who, sealed));
+        for participant in self.battle.participants() {
+            let Some(revision) = participant.erased_revision() else { continue };
+            let number = self.battle.number_of(participant.id());
+            if number.is_some_and(|number| keys.holds(number)) {
+                return Err(AuditError::Differs(format!(
+                    "battle {battle_id}: the name of {} was erased at revision {revision}, but its key is still there; erase it again",
+                    participant.id()
+                )));
+            }
+        }
+        self.names = Some(keys);
+        Ok(())
+    }
+
     /// Checks the event and moves on by it. Answers what happened.
     pub(super) fn event(&mut self, event: &RecordedEvent) -> Result<Recorded, AuditError> {
         let (recorded, chain) = self.check(event)?;
         self.apply(event, &recorded, chain);
         Ok(recorded)
+    }
+
+    /// Lets go of the state, and goes on with the chain alone.
+    pub(super) fn rest(&mut self) {
+        (self.battle, self.names, self.rests) = (Battle::default(), None, true);
     }
 
     /// Checks the event against the chain. Answers what happened and the hash behind it, and stays where it is.
@@ -48,12 +89,15 @@ impl Fold {
             )));
         }
         let mut chain = self.chain;
-        let recorded = envelope::open_recorded(event, &mut chain).map_err(|error| {
+        let mut recorded = envelope::open_recorded(event, &mut chain).map_err(|error| {
             // The data of an event that was sealed is told of without its position.
             let place = format!("position {}", event.position);
             let text = error.to_string();
             AuditError::Differs(if text.contains(&place) { text } else { format!("{text} ({place})") })
         })?;
+        if let Some(names) = &self.names {
+            names.open_event(&mut recorded.event);
+        }
         Ok((recorded, chain))
     }
 
@@ -65,7 +109,10 @@ impl Fold {
             Event::BattleCancelled(cancelled) => self.ended_at = Some(cancelled.cancelled_at),
             _ => {}
         }
-        self.battle.evolve(recorded);
+        self.compared = false;
+        if !self.rests {
+            self.battle.evolve(recorded);
+        }
         if self.first_position == 0 {
             self.first_position = event.position;
         }
@@ -101,7 +148,7 @@ pub(super) async fn fold_to(
     battle_id: BattleId,
     to: Position,
 ) -> Result<Fold, AuditError> {
-    let mut fold = Fold::default();
+    let mut fold = Fold::begin(log, battle_id).await?;
     stream(log, battle_id, 0, |event| {
         if event.position > to {
             return Ok(false);

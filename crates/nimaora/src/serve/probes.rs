@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use nimaora_api::v1::audit_service_server::SERVICE_NAME as AUDITS;
 use nimaora_api::v1::command_service_server::SERVICE_NAME as COMMANDS;
 use nimaora_api::v1::projection_admin_service_server::SERVICE_NAME as PROJECTIONS;
 use nimaora_api::v1::query_service_server::SERVICE_NAME as QUERIES;
@@ -22,7 +23,7 @@ use tonic_reflection::server::Builder;
 use super::ServeError;
 
 /// The gRPC services whose health is told; the empty name is the whole server.
-const SERVICES: [&str; 4] = ["", COMMANDS, QUERIES, PROJECTIONS];
+const SERVICES: [&str; 5] = ["", COMMANDS, QUERIES, PROJECTIONS, AUDITS];
 
 /// The largest question about health or the API's descriptors, in bytes: the name of a service, a type or a file. A larger one is
 /// answered `OUT_OF_RANGE`.

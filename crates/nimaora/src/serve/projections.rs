@@ -20,10 +20,11 @@ use nimaora_event_log::{Direction, Filter, Position, ReadError};
 use nimaora_projection_service::rebuild::{PROJECTION_VERSION, version_of};
 use nimaora_read_models::{Discarded, ReadModels, StoreError};
 use nimaora_runtime::Clock;
-use nimaora_sessions::{Role, TokenVerifier};
+use nimaora_sessions::TokenVerifier;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status, async_trait};
 
+use super::admin::require_admin;
 use super::rebuilds::Rebuilds;
 
 /// The name of the projection that makes boards, tables and changes.
@@ -68,19 +69,7 @@ impl ProjectionAdmin {
     }
 
     fn require_admin(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        // A value that is no text is no token either.
-        let value = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
-        match self.verifier.verify_bearer(value, self.clock.now_ms()) {
-            Ok(claims) => match claims.role {
-                Role::Admin => Ok(()),
-                Role::Participant { .. } => Err(details::status(
-                    Code::PermissionDenied,
-                    "ADMIN_REQUIRED",
-                    "this needs the admin token",
-                )),
-            },
-            Err(error) => Err(details::status(Code::Unauthenticated, error.reason(), error.to_string())),
-        }
+        require_admin(&self.verifier, &self.clock, metadata)
     }
 
     async fn battles(&self) -> Result<Projection, Status> {
@@ -209,7 +198,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T
     }
 }
 
-pub(super) fn of_tables(error: &StoreError) -> Status {
+pub(crate) fn of_tables(error: &StoreError) -> Status {
     match error {
         StoreError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "TABLES_UNAVAILABLE", error.to_string(), RETRY_AFTER)
@@ -221,7 +210,7 @@ pub(super) fn of_tables(error: &StoreError) -> Status {
     }
 }
 
-pub(super) fn of_log(error: &ReadError) -> Status {
+pub(crate) fn of_log(error: &ReadError) -> Status {
     match error {
         ReadError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "LOG_UNAVAILABLE", error.to_string(), RETRY_AFTER)

@@ -22,6 +22,7 @@ macro_rules! leaderboard_contract {
             moves_its_position_without_a_change,
             applies_a_batch_once,
             takes_who_is_removed_off_the_board,
+            renames_who_is_on_the_board,
             does_not_hold_what_it_never_saw,
             does_not_hold_half_a_battle,
             tells_of_a_gap_and_stays_before_it,
@@ -53,6 +54,11 @@ pub fn joined(n: u128, points: u32, reached_revision: u64) -> BoardChange {
 /// The `n`th participant has another score.
 pub fn scored(n: u128, points: u32, reached_revision: u64) -> BoardChange {
     BoardChange::Scored { participant_id: participant(n), points, reached_revision }
+}
+
+/// The `n`th participant is called otherwise.
+pub fn renamed(n: u128) -> BoardChange {
+    BoardChange::Renamed { participant_id: participant(n), username: format!("erased player {n}").into() }
 }
 
 /// A batch of the first battle, of one event; the one at position 1 begins it.
@@ -164,6 +170,20 @@ pub async fn takes_who_is_removed_off_the_board(boards: &dyn Leaderboard) {
     apply(boards, batch(3, vec![scored(3, 50, 60)])).await;
     let board = boards.top(battle(1), 10).await.unwrap();
     assert_eq!((ids(&board), board.total), (vec![participant(2), participant(1)], 2));
+}
+
+/// Who has another name keeps score and rank, and nobody gets on the board that way.
+pub async fn renames_who_is_on_the_board(boards: &dyn Leaderboard) {
+    apply_many(boards, 3).await;
+    let before = boards.top(battle(1), 10).await.unwrap();
+    apply(boards, batch(2, vec![scored(2, 70, 2), renamed(2), renamed(9), renamed(1)])).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    let names: Vec<_> = board.entries.iter().map(|entry| &*entry.username).collect();
+    assert_eq!(names, ["erased player 2", "player 3", "erased player 1"]);
+    assert_eq!((board.total, board.entries[0].points), (3, 70));
+    assert_eq!(board.entries[2].points, before.entries[2].points);
+    let alone = boards.rank(battle(1), participant(1)).await.unwrap();
+    assert_eq!(&*alone.entries[0].username, "erased player 1");
 }
 
 /// Asking for an unknown battle is told apart from an empty board.

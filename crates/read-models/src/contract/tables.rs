@@ -18,6 +18,7 @@ use crate::rows::{AnswerRow, AnswerVerdict, AttackView, BattleUpdate, NewPartici
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
 use crate::wholeness::Wholeness;
 
+pub use super::audited::*;
 pub use super::rebuild::*;
 
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
@@ -37,9 +38,11 @@ macro_rules! read_models_contract {
             keeps_the_checkpoint_of_changes_apart,
             says_whether_they_are_whole,
             changes_only_what_an_update_says,
+            writes_over_a_name,
             finds_a_battle_by_its_code,
             pages_battles_newest_first,
             lists_attacks_on_somebody_after_a_position,
+            lists_all_rows_in_the_order_of_the_log,
             names_everybody_in_a_battle,
             keeps_parked_events,
             discards_a_parked_event_once,
@@ -329,6 +332,27 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
     assert!(tables.participant(battle(1), participant(1)).await.unwrap().unwrap().removed);
     let board = tables.top(battle(1), 10).await.unwrap();
     assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 19));
+}
+
+/// A name that was erased is nowhere any more, and all else of its row stays.
+pub async fn writes_over_a_name(tables: &dyn ReadModels) {
+    apply(tables, opening(2)).await;
+    let before = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    let erased = ParticipantUpdate {
+        username: Some("erased player 1".to_owned()),
+        ..update(battle(1), participant(1))
+    };
+    apply(tables, TableBatch { participants: vec![erased], ..batch(11) }).await;
+    let now = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    assert_eq!(now.username, "erased player 1");
+    assert_eq!(
+        (now.balance, now.session_id, now.is_active),
+        (before.balance, before.session_id, before.is_active)
+    );
+    let names = tables.usernames(battle(1)).await.unwrap();
+    assert!(!names.iter().any(|(_, name)| *name == before.username), "{names:?}");
+    let board = tables.top(battle(1), 10).await.unwrap();
+    assert!(board.entries.iter().any(|entry| &*entry.username == "erased player 1"), "{board:?}");
 }
 
 /// The newest battle with the code, in whatever case it is typed.

@@ -3,6 +3,7 @@
 //! One connection writes and a few read. Two projections may each take themselves for the only one: a batch begins with the lock
 //! on the checkpoint's row, and is applied only where it goes on from. See `docs/decisions/0006-postgres-read-models.md`.
 
+mod audit;
 mod config;
 mod decode;
 mod fault;

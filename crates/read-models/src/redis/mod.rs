@@ -151,13 +151,27 @@ struct Encoded {
     id: String,
     /// Empty for who is on the board already.
     member: String,
-    /// `None` for who goes.
-    score: Option<f64>,
+    score: Score,
+}
+
+/// What becomes of a line's score.
+enum Score {
+    /// It is this.
+    Is(f64),
+    /// It stays.
+    Stays,
+    /// The line goes.
+    Goes,
 }
 
 impl Encoded {
     fn args(&self) -> [Arg<'_>; 3] {
-        [Arg::Text(&self.id), Arg::Text(&self.member), self.score.map_or(Arg::Text(""), Arg::Score)]
+        let score = match self.score {
+            Score::Is(score) => Arg::Score(score),
+            Score::Stays => Arg::Text("="),
+            Score::Goes => Arg::Text(""),
+        };
+        [Arg::Text(&self.id), Arg::Text(&self.member), score]
     }
 }
 
@@ -167,11 +181,15 @@ fn encode(changes: &[BoardChange]) -> Result<Vec<Encoded>, StoreError> {
             line(participant_id, username, points, reached_revision)
         }
         BoardChange::Scored { participant_id, points, reached_revision } => {
-            let score = Some(score(points, reached_revision)?);
+            let score = Score::Is(score(points, reached_revision)?);
             Ok(Encoded { id: participant_id.to_string(), member: String::new(), score })
         }
+        BoardChange::Renamed { participant_id, ref username } => {
+            let member = member(participant_id, username);
+            Ok(Encoded { id: participant_id.to_string(), member, score: Score::Stays })
+        }
         BoardChange::Removed { participant_id } => {
-            Ok(Encoded { id: participant_id.to_string(), member: String::new(), score: None })
+            Ok(Encoded { id: participant_id.to_string(), member: String::new(), score: Score::Goes })
         }
     };
     changes.iter().map(one).collect()
@@ -183,8 +201,12 @@ fn line(
     points: u32,
     reached_revision: u64,
 ) -> Result<Encoded, StoreError> {
-    let score = Some(score(points, reached_revision)?);
-    Ok(Encoded { id: id.to_string(), member: format!("{username} {id}"), score })
+    let score = Score::Is(score(points, reached_revision)?);
+    Ok(Encoded { id: id.to_string(), member: member(id, username), score })
+}
+
+fn member(id: ParticipantId, username: &str) -> String {
+    format!("{username} {id}")
 }
 
 fn score(points: u32, reached_revision: u64) -> Result<f64, StoreError> {

@@ -4,6 +4,7 @@
 //! write-ahead log is copied into it, and not at each commit: what a power cut takes away is read from the log again,
 //! because the rows and their checkpoint go together.
 
+mod audit;
 mod config;
 mod decode;
 mod fault;
