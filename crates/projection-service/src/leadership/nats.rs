@@ -41,7 +41,7 @@ pub struct LeadershipError {
 pub struct NatsLeadership {
     client: Client,
     replicas: usize,
-    /// Who holds the lease, for people who look.
+    /// Who holds the lease: the name for people who look, and a number that no other process has.
     name: Bytes,
 }
 
@@ -58,7 +58,8 @@ impl NatsLeadership {
             .ping_interval(PING_EVERY)
             .retry_on_initial_connect();
         let client = options.connect(servers).await.map_err(failed)?;
-        Ok(Self { client, replicas, name: Bytes::copy_from_slice(name.as_bytes()) })
+        let name = format!("{name} {:016x}", fastrand::u64(..));
+        Ok(Self { client, replicas, name: name.into() })
     }
 
     async fn bucket(&self) -> Option<Store> {
