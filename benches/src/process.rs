@@ -12,7 +12,7 @@ const LISTENS: &str = "http://";
 /// A running program that listens on a port. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Child {
-    process: Ended,
+    process: std::process::Child,
     /// Where it listens, as `http://HOST:PORT`.
     pub url: String,
     /// Where it keeps its files, removed with this value.
@@ -68,7 +68,7 @@ impl Child {
             lines.find_map(|line| line.find(LISTENS).map(|at| line[at..].trim().to_owned()))
         });
         match url {
-            Some(url) => Ok(Self { process: Ended(process), url, folder }),
+            Some(url) => Ok(Self { process, url, folder }),
             None => Err(BenchError::NotStarted {
                 program: program.display().to_string(),
                 reason: format!("it ended with {}", process.wait()?),
@@ -89,7 +89,7 @@ impl Child {
     /// # Errors
     /// The system does not tell.
     pub fn resident_bytes(&self) -> Result<u64, BenchError> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let kilobytes = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<u64>().ok());
@@ -106,7 +106,7 @@ impl Child {
     pub fn cpu_seconds(&self) -> Result<f64, BenchError> {
         // Linux counts in hundredths of a second, whatever the kernel's own clock.
         const TICKS_PER_SECOND: f64 = 100.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.0.id()))?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         // The program's name, in parentheses, may hold anything.
         let after_name = stat.rsplit(')').next().unwrap_or_default();
         let ticks =
@@ -115,19 +115,15 @@ impl Child {
     }
 }
 
-/// A process that is ended when this is dropped.
-#[derive(Debug)]
-pub struct Ended(pub std::process::Child);
-
-impl Drop for Ended {
+impl Drop for Child {
     fn drop(&mut self) {
         // It may have ended by itself; either way nothing is left of it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-/// The program of this name that was built beside this one.
+/// A program that was built beside this one.
 ///
 /// # Errors
 /// [`BenchError::NotBuilt`].

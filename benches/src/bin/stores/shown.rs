@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nimaora_api::v1;
 use nimaora_benches::players::{connect, id, with};
-use nimaora_benches::process::{Ended, beside};
+use nimaora_benches::process::beside;
 use nimaora_benches::{Battle, BenchError, Child};
 use nimaora_domain::{BattleId, ParticipantId};
 use nimaora_read_models::Leaderboard;
@@ -21,6 +21,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOOK_INTERVAL: Duration = Duration::from_micros(500);
 /// How long a score may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that is ended when this is dropped.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way nothing is left of it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 pub(crate) async fn measure(args: &Args, servers: &Servers) -> Result<Vec<Row>, BenchError> {
     let server = Child::server_with(&servers.settings())?;
