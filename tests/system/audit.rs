@@ -368,8 +368,8 @@ async fn rows_that_were_put_back_to_an_earlier_state_are_named() {
 }
 
 #[tokio::test]
-async fn rows_without_a_parked_event_are_excused_with_a_note() {
-    let (folder, battle) = played().await;
+async fn a_parked_event_excuses_no_row() {
+    let (folder, _) = played().await;
     let log = EmbeddedLog::open(folder.path(), EmbeddedConfig::new(Clock::system())).unwrap();
     let last = log.read_all(12, Direction::Forwards, 1, &Filter::default()).await.unwrap().events.remove(0);
     log.close().await;
@@ -384,12 +384,11 @@ async fn rows_without_a_parked_event_are_excused_with_a_note() {
     let park =
         sqlx::query(park).bind(&*last.stream).bind(last.revision.cast_signed()).bind(last.id.to_string());
     park.bind(&*last.event_type).execute(&mut tables).await.unwrap();
-    let said = ends_with(0, &["verify"], &dir(&folder)).await;
-    assert!(said.contains(&format!("parked events at the positions [12] of the battle {battle}")), "{said}");
-    assert!(said.contains("0 rows of battles"), "{said}");
-    // What the log does not hold excuses nothing.
-    sqlx::query("UPDATE parked_events SET revision = 3").execute(&mut tables).await.unwrap();
-    assert!(ends_with(1, &["verify"], &dir(&folder)).await.contains("parked_events, row 12"));
+    let said = ends_with(1, &["verify"], &dir(&folder)).await;
+    assert!(
+        said.contains("column points") && said.contains("positions [12] of the battle are parked"),
+        "{said}"
+    );
     tables.close().await.unwrap();
 }
 
@@ -449,6 +448,23 @@ async fn a_receipt_is_proven_by_key_and_events_and_refused_when_tampered_with() 
     let shorter: Vec<_> = lines.split_inclusive('\n').take(11).collect();
     std::fs::write(&events, shorter.concat()).unwrap();
     assert!(ends_with(1, &check, &proof).await.contains("number of events"));
+    std::fs::write(&events, lines.replace("\"position\":", "\"position\":1")).unwrap();
+    assert!(ends_with(1, &check, &proof).await.contains("the position"));
+}
+
+#[tokio::test]
+async fn a_receipt_takes_no_file_s_place_and_a_lost_key_is_not_made_anew() {
+    let (folder, battle) = played().await;
+    let taken = path(&folder, "diary.txt");
+    std::fs::write(&taken, "mine").unwrap();
+    ends_with(2, &["receipt", &battle, "--output", &taken], &dir(&folder)).await;
+    assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine");
+    let key = path(&folder, "secrets/receipt-public-key");
+    let public = std::fs::read_to_string(&key).unwrap();
+    std::fs::remove_file(path(&folder, "secrets/receipt-signing-key")).unwrap();
+    assert!(ends_with(2, &["receipt", &battle], &dir(&folder)).await.contains("signs for it is gone"));
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), public);
+    ends_with(2, &["check-receipt", "/dev/zero", "--public-key", public.trim()], &[]).await;
 }
 
 /// The first file of the log.

@@ -13,6 +13,7 @@
 //! | `replay` | `audit replay`: standings at a point of the past, and a participant's story |
 //! | `story` | an event in words |
 //! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
+//! | `files` | regular files, read and written |
 //! | `ndjson` | an event as a line of such a file, and back |
 //! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
 //! | `tail` | `audit tail`: events as they come |
@@ -26,6 +27,7 @@ mod compare;
 mod erase;
 mod error;
 mod export;
+mod files;
 mod ndjson;
 mod receipt;
 mod remote;

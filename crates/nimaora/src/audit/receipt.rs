@@ -21,7 +21,7 @@ use super::ndjson::Line;
 use super::replay::lines;
 use super::source::Source;
 use super::walk::{Fold, fold_to};
-use super::{BattleArgs, file_error, print};
+use super::{BattleArgs, file_error, files, print};
 use crate::config::Config;
 use crate::serve;
 
@@ -86,7 +86,10 @@ pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
         Source::Server(server) => server.receipt(battle_id).await?,
     };
     match args.output {
-        Some(path) => std::fs::write(&path, text).map_err(file_error("write", &path)),
+        Some(path) => {
+            files::write_new(&path, &text)?;
+            print(&format!("the receipt of the battle {battle_id} is in {}\n", path.display()))
+        }
         None => print(&text),
     }
 }
@@ -114,19 +117,34 @@ pub(super) async fn issue(
     Ok(serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n")
 }
 
-/// The key that signs receipts, made at first use; the public one is put beside it.
+/// The key that signs receipts, made at first use; the public one is put beside it. One that is lost is not made anew: nobody would
+/// notice that later receipts are signed by another one.
 pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let dir = serve::secrets_dir(config);
     serve::private_dir(&dir).map_err(file_error("create", &dir))?;
-    let path = dir.join(KEY_FILE);
+    let (path, public) = (dir.join(KEY_FILE), dir.join(PUBLIC_KEY_FILE));
+    if public.exists() && !path.exists() {
+        let reason = format!(
+            "the key that signs for it is gone: put {} back, or move this file away to begin with another key",
+            path.display()
+        );
+        return Err(AuditError::Content { path: public, reason });
+    }
     let text = secrets::load_or_create(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
     let mut seed = [0; KEY_BYTES];
     hex::decode_to_slice(&text, &mut seed)
         .map_err(|error| AuditError::Content { path, reason: format!("it is no key: {error}") })?;
     let key = SigningKey::from_bytes(&seed);
-    let public = dir.join(PUBLIC_KEY_FILE);
     let text = hex::encode(key.verifying_key().to_bytes()) + "\n";
-    std::fs::write(&public, text).map_err(file_error("write", &public))?;
+    if !public.exists() {
+        files::write_new(&public, &text)?;
+    } else if files::read(&public)?.trim() != text.trim() {
+        let reason = format!(
+            "it is not the public key of {}; one of them was exchanged",
+            dir.join(KEY_FILE).display()
+        );
+        return Err(AuditError::Content { path: public, reason });
+    }
     Ok(key)
 }
 
@@ -146,7 +164,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), AuditError> {
         path: path.clone(),
         reason: format!("it is no receipt: {error}"),
     };
-    let text = std::fs::read_to_string(path).map_err(file_error("read", path))?;
+    let text = files::read(path)?;
     let receipt: Receipt = serde_json::from_str(&text).map_err(no_receipt)?;
     let key = public_key(&args.public_key)?;
     if !is_signed(&receipt, &key) {
@@ -182,7 +200,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), AuditError> {
 fn public_key(named: &str) -> Result<VerifyingKey, AuditError> {
     let path = Path::new(named);
     let text = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(file_error("read", path))?,
+        true => files::read(path)?,
         false => named.to_owned(),
     };
     let mut bytes = [0; KEY_BYTES];
@@ -201,7 +219,7 @@ fn is_signed(receipt: &Receipt, key: &VerifyingKey) -> bool {
 
 /// The battle as the events in a file tell it, up to the revision that is stated.
 fn fold_file(path: &Path, statement: &Statement) -> Result<Fold, AuditError> {
-    let file = std::fs::File::open(path).map_err(file_error("read", path))?;
+    let file = files::open(path)?;
     let stream = statement.battle_id.stream();
     let mut fold = Fold::default();
     for (number, line) in (1..).zip(std::io::BufReader::new(file).lines()) {
@@ -218,6 +236,14 @@ fn fold_file(path: &Path, statement: &Statement) -> Result<Fold, AuditError> {
         if line.revision > statement.revision {
             break;
         }
+        if line.position <= fold.position {
+            return Err(AuditError::Differs(format!(
+                "{}: line {number} is at position {}, and the one before at {}; positions go up",
+                path.display(),
+                line.position,
+                fold.position
+            )));
+        }
         fold.event(&line.into_event())?;
     }
     Ok(fold)
@@ -230,6 +256,9 @@ fn full_proof(statement: &Statement, fold: &Fold) -> Result<(), AuditError> {
     let events = statement.revision + 1;
     if fold.next_revision != events {
         return Err(differs("number of events", events.to_string(), fold.next_revision.to_string()));
+    }
+    if fold.position != statement.position {
+        return Err(differs("position", statement.position.to_string(), fold.position.to_string()));
     }
     if fold.chain != statement.head_hash {
         return Err(differs("head hash", statement.head_hash.to_string(), fold.chain.to_string()));

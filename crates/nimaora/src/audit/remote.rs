@@ -181,7 +181,6 @@ fn report_of(told: VerifyReport, head: Position) -> Report {
             participant_rows: count(told.participant_rows),
             table_lines: count(told.table_board_lines),
             leaderboard_lines: count(told.leaderboard_lines),
-            notes: Vec::new(),
         },
         answer_rows: told.answer_rows,
         attack_rows: told.attack_rows,

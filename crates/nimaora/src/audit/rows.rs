@@ -1,6 +1,6 @@
 //! The rows of answers and attacks against the log. Both are in its order, so each is read once, side by side, and little is held.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -13,8 +13,6 @@ use super::error::AuditError;
 
 /// Rows in one read.
 const PAGE_ROWS: u32 = 2_000;
-/// Parked events in one page of the tables.
-const PAGE_PARKED_EVENTS: u32 = 500;
 
 /// An attempt of somebody at a question.
 type Attempt = (BattleId, ParticipantId, QuestionId, u32);
@@ -24,8 +22,6 @@ pub(super) struct Rows {
     tables: Arc<dyn AuditedTables>,
     /// How far the tables had looked at the log before the log was read.
     seen: Position,
-    /// What the projection could not project, and so has no row.
-    parked: HashSet<Position>,
     answers: Page<AnswerView>,
     attacks: Page<AttackRow>,
     /// Answers that wait for their judge in the log, as they are stored; the judge may have spoken there already.
@@ -109,7 +105,7 @@ impl<T: Row> Page<T> {
 
     fn missing(&self, position: Position) -> AuditError {
         AuditError::Differs(format!(
-            "{}, row {position}: it is missing, although the tables have seen that event",
+            "{}, row {position}: it is missing, although the tables have seen that event, or say that they parked it",
             self.table
         ))
     }
@@ -117,24 +113,16 @@ impl<T: Row> Page<T> {
 
 impl Rows {
     /// Before the log is read from its beginning.
-    pub(super) async fn begin(tables: Arc<dyn AuditedTables>, seen: Position) -> Result<Self, AuditError> {
-        let (mut parked, mut after) = (HashSet::new(), 0);
-        loop {
-            let page = tables.parked(after, PAGE_PARKED_EVENTS).await.map_err(failed)?;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            parked.extend(page.iter().map(|event| event.position));
-        }
-        Ok(Self {
+    pub(super) fn begin(tables: Arc<dyn AuditedTables>, seen: Position) -> Self {
+        Self {
             tables,
             seen,
-            parked,
             answers: Page::of("answers"),
             attacks: Page::of("attacks"),
             unjudged: HashMap::new(),
             answer_rows: 0,
             attack_rows: 0,
-        })
+        }
     }
 
     /// The next event of the log.
@@ -168,11 +156,7 @@ impl Rows {
             self.answers.take_in(self.tables.answers(self.answers.after, PAGE_ROWS).await.map_err(failed)?);
         }
         let Some(row) = self.answers.at(position)? else {
-            return if self.parked.contains(&position) {
-                Ok(())
-            } else {
-                Err(self.answers.missing(position))
-            };
+            return Err(self.answers.missing(position));
         };
         let stored = &row.answer;
         same("answers", position, "battle_id", battle_id, stored.battle_id)?;
@@ -201,7 +185,7 @@ impl Rows {
         let attempt = (battle_id, said.participant_id, said.question_id, said.attempt);
         let Some(row) = self.unjudged.remove(&attempt) else { return Ok(()) };
         let at = row.answer.position;
-        if row.judged_at.is_none() && (position > self.seen || self.parked.contains(&position)) {
+        if row.judged_at.is_none() && position > self.seen {
             return same("answers", at, "verdict", Verdict::Pending, row.answer.verdict);
         }
         same("answers", at, "verdict", said.verdict, row.answer.verdict)?;
@@ -220,11 +204,7 @@ impl Rows {
             self.attacks.take_in(self.tables.attacks(self.attacks.after, PAGE_ROWS).await.map_err(failed)?);
         }
         let Some(stored) = self.attacks.at(position)? else {
-            return if self.parked.contains(&position) {
-                Ok(())
-            } else {
-                Err(self.attacks.missing(position))
-            };
+            return Err(self.attacks.missing(position));
         };
         same("attacks", position, "battle_id", battle_id, stored.battle_id)?;
         same("attacks", position, "event_id", recorded.event_id, stored.event_id)?;

@@ -176,10 +176,7 @@ async fn whole_log(
 ) -> Result<HashMap<BattleId, Fold>, AuditError> {
     let (pages, mut arrived) = mpsc::channel(PAGES_AHEAD_MAX);
     let reading = tokio::spawn(read_ahead(SharedLog::clone(log), pages));
-    let mut rows = match stores {
-        Some((stores, seen)) => Some(Rows::begin(Arc::clone(&stores.tables), seen).await?),
-        None => None,
-    };
+    let mut rows = stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen));
     let mut folds: HashMap<BattleId, Fold> = HashMap::new();
     while let Some(page) = arrived.recv().await {
         let mut ended = Vec::new();
@@ -298,7 +295,6 @@ impl Stores {
             }
             self.compare_one(log, seen, battle_id, &mut fold, report).await?;
         }
-        report.notes.append(&mut report.compared.notes);
         Ok(())
     }
 }
