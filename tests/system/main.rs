@@ -15,6 +15,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod erasing;
+mod exporting;
 mod players;
 mod projections;
 mod pusher;

@@ -13,6 +13,7 @@
 //! | `replay` | `audit replay`: standings at a point of the past, and a participant's story |
 //! | `story` | an event in words |
 //! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
+//! | `parquet` | the same events as a Parquet file |
 //! | `ndjson` | an event as a line of such a file, and back |
 //! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
 //! | `tail` | `audit tail`: events as they come |
@@ -27,6 +28,7 @@ mod erase;
 mod error;
 mod export;
 mod ndjson;
+mod parquet;
 mod receipt;
 mod remote;
 mod replay;
@@ -65,7 +67,7 @@ enum Ask {
     /// Proves that the log is unbroken and that tables and boards say what it says. Exit code 0: clean, 1: something differs, 2: it
     /// could not be checked.
     Verify(verify::VerifyArgs),
-    /// Writes a battle's events to a file, one JSON object on a line. An export that was killed goes on where it was.
+    /// Writes a battle's events to a file, as lines of JSON or as Parquet. An export that was killed is gone on with.
     Export(export::ExportArgs),
     /// Signs the head hash, the position and the standings of a battle.
     Receipt(receipt::ReceiptArgs),
