@@ -20,6 +20,7 @@ mod crash;
 mod dev;
 mod disk;
 mod erasing;
+mod exporting;
 mod log_clients;
 mod players;
 mod projections;

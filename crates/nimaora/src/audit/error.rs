@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nimaora_domain::BattleId;
 use nimaora_event_log::envelope::RecordedError;
-use nimaora_event_log::{OpenError, ReadError};
+use nimaora_event_log::{OpenError, Position, ReadError};
 use nimaora_read_models::StoreError;
 use nimaora_runtime::secrets::SecretError;
 
@@ -57,6 +57,14 @@ pub enum AuditError {
     /// The point of the past cannot be understood.
     #[error("'{0}' is neither a position nor a time such as 2026-01-31T12:00:00Z")]
     At(String),
+    /// Nothing lies between two positions.
+    #[error("--from {from} is behind --to {to}; nothing lies between them")]
+    Range {
+        /// Where it would begin.
+        from: Position,
+        /// Where it would end.
+        to: Position,
+    },
     /// A file could not be used.
     #[error("cannot {action} {}: {source}", .path.display())]
     File {

@@ -14,6 +14,7 @@
 //! | `story` | an event in words |
 //! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
 //! | `files` | regular files, read and written |
+//! | `parquet` | the same events as a Parquet file |
 //! | `ndjson` | an event as a line of such a file, and back |
 //! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
 //! | `tail` | `audit tail`: events as they come |
@@ -29,6 +30,7 @@ mod error;
 mod export;
 mod files;
 mod ndjson;
+mod parquet;
 mod receipt;
 mod remote;
 mod replay;
@@ -67,7 +69,7 @@ enum Ask {
     /// Proves that the log is unbroken and that tables and boards say what it says. Exit code 0: clean, 1: something differs, 2: it
     /// could not be checked.
     Verify(verify::VerifyArgs),
-    /// Writes a battle's events to a file, one JSON object on a line. An export that was killed goes on where it was.
+    /// Writes a battle's events to a file, as lines of JSON or as Parquet. An export that was killed is gone on with.
     Export(export::ExportArgs),
     /// Signs the head hash, the position and the standings of a battle.
     Receipt(receipt::ReceiptArgs),

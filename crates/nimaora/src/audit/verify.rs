@@ -7,17 +7,18 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nimaora_domain::{BattleId, Event};
-use nimaora_event_log::log::{AllPage, SharedLog};
-use nimaora_event_log::{Direction, Filter, Position, ReadError};
+use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::{Direction, Filter, Position, ReadError, RecordedEvent, envelope};
 use nimaora_read_models::{AuditedTables, Leaderboard};
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::compare::Compared;
 use super::error::AuditError;
 use super::rows::Rows;
 use super::source::{Source, SourceArgs};
-use super::walk::{Fold, fold_to};
+use super::walk::{Fold, Opened, fold_to};
 use super::{compare, print, print_json, stores};
 
 /// Events in one read of the whole log.
@@ -180,12 +181,12 @@ async fn whole_log(
     let mut folds: HashMap<BattleId, Fold> = HashMap::new();
     while let Some(page) = arrived.recv().await {
         let mut ended = Vec::new();
-        for event in &page?.events {
+        for (event, opened) in page?.await? {
             let Some(battle_id) = BattleId::from_stream(&event.stream) else {
                 report.foreign_events += 1;
                 continue;
             };
-            let recorded = folds.entry(battle_id).or_default().event(event)?;
+            let recorded = folds.entry(battle_id).or_default().opened(&event, opened)?;
             report.events += 1;
             if let Some(rows) = &mut rows {
                 rows.event(battle_id, event.position, &recorded).await?;
@@ -210,16 +211,25 @@ async fn whole_log(
     Ok(folds)
 }
 
+/// A page whose events are being opened, each by itself: pages are opened on all cores, and linked one after the other.
+type Page = JoinHandle<Vec<(RecordedEvent, Opened)>>;
+
 /// Reads the log from its beginning, page by page, until nobody takes them any more.
-async fn read_ahead(log: SharedLog, pages: mpsc::Sender<Result<AllPage, ReadError>>) {
+async fn read_ahead(log: SharedLog, pages: mpsc::Sender<Result<Page, ReadError>>) {
     let mut next = Some(1);
     while let Some(from) = next {
-        let page = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &Filter::default()).await;
-        next = page.as_ref().ok().and_then(|page| page.next);
+        let read = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &Filter::default()).await;
+        next = read.as_ref().ok().and_then(|page| page.next);
+        let page = read.map(|page| spawn_blocking(move || page.events.into_iter().map(open).collect()));
         if pages.send(page).await.is_err() {
             return;
         }
     }
+}
+
+fn open(event: RecordedEvent) -> (RecordedEvent, Opened) {
+    let opened = envelope::open_unlinked(&event);
+    (event, opened)
 }
 
 async fn some_battles(

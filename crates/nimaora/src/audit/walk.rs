@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nimaora_domain::{Battle, BattleId, Event, Recorded, Timestamp};
-use nimaora_event_log::envelope::{self, ChainHead};
+use nimaora_event_log::envelope::{self, ChainHead, RecordedError, Unlinked};
 use nimaora_event_log::log::EventLog;
 use nimaora_event_log::{BattleKeys, Direction, Position, ReadError, RecordedEvent, Revision};
 
@@ -11,6 +11,9 @@ use super::error::AuditError;
 
 /// Events in one read. More would only take more memory.
 const PAGE_EVENTS: usize = 2_048;
+
+/// An event whose own bytes were checked, and what came of that.
+pub(super) type Opened = Result<Unlinked, RecordedError>;
 
 /// A battle as far as it was folded.
 #[derive(Debug, Default)]
@@ -80,8 +83,23 @@ impl Fold {
         (self.battle, self.names, self.rests) = (Battle::default(), None, true);
     }
 
+    /// Like [`Fold::event`], of an event that was opened already.
+    pub(super) fn opened(&mut self, event: &RecordedEvent, opened: Opened) -> Result<Recorded, AuditError> {
+        let (recorded, chain) = self.check_opened(event, opened)?;
+        self.apply(event, &recorded, chain);
+        Ok(recorded)
+    }
+
     /// Checks the event against the chain. Answers what happened and the hash behind it, and stays where it is.
     pub(super) fn check(&self, event: &RecordedEvent) -> Result<(Recorded, ChainHead), AuditError> {
+        self.check_opened(event, envelope::open_unlinked(event))
+    }
+
+    fn check_opened(
+        &self,
+        event: &RecordedEvent,
+        opened: Opened,
+    ) -> Result<(Recorded, ChainHead), AuditError> {
         if event.revision != self.next_revision {
             return Err(AuditError::Differs(format!(
                 "{}: revision {} is missing: revision {} (position {}) stands in its place; an event was removed",
@@ -89,7 +107,8 @@ impl Fold {
             )));
         }
         let mut chain = self.chain;
-        let mut recorded = envelope::open_recorded(event, &mut chain).map_err(|error| {
+        let linked = opened.and_then(|event_alone| Ok(event_alone.link(event, &mut chain)?));
+        let mut recorded = linked.map_err(|error| {
             // The data of an event that was sealed is told of without its position.
             let place = format!("position {}", event.position);
             let text = error.to_string();
