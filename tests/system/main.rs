@@ -14,6 +14,7 @@ mod cluster;
 mod crash;
 mod disk;
 mod log_clients;
+mod log_crash;
 mod players;
 mod projections;
 mod pusher;
