@@ -22,6 +22,7 @@ mod disk;
 mod erasing;
 mod exporting;
 mod log_clients;
+mod log_crash;
 mod players;
 mod projections;
 mod proof;

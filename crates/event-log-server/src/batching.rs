@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -32,7 +33,7 @@ use crate::wire::client::{
     AccessDenied, AllStreamPosition, AnyDetail, BadRequest, BatchStatus, Empty, MaximumAppendSizeExceeded,
     StreamDeleted, Timeout, Unknown, WrongExpectedVersion,
 };
-use crate::writing::{Refused, Writer};
+use crate::writing::{Admitted, Refused, Writer};
 use crate::{access, convert, metrics};
 
 /// Appends of one call that the log is at work on. When it is reached, the next part is not read.
@@ -71,16 +72,8 @@ pub(crate) async fn run(
             part = parts.message(), if more && work.len() < APPENDS_MAX => match part {
                 Ok(Some(part)) => match take(&budget, &mut unfinished, part) {
                     Ok(Some((id, finished))) => {
-                        let mut append = append(&writer, clock.now_ms(), id, finished).await;
-                        // The log takes it now, and so in the order in which it came.
-                        match futures::poll!(&mut append) {
-                            std::task::Poll::Pending => work.push(append),
-                            std::task::Poll::Ready(answer) => {
-                                if answers.send(Ok(answer)).await.is_err() {
-                                    return;
-                                }
-                            }
-                        }
+                        let append = append(&writer, clock.now_ms(), id, finished).await;
+                        work.push(append);
                     }
                     Ok(None) => {}
                     Err(status) => {
@@ -126,7 +119,8 @@ fn gather(mut gathered: Gathered, events: Vec<ProposedMessage>) -> Result<Gather
     Ok(gathered)
 }
 
-/// Looks at the append's stream now, and so in the order in which appends came; answers what is left to be done.
+/// Looks at the append's stream and hands the append to the log now, and so in the order in which appends came; answers what waits for
+/// the outcome. The append itself waits for nobody: it holds its stream, and must not do so for as long as its client reads no answers.
 async fn append(writer: &Writer, now_ms: i64, id: Uuid, whole: Unfinished) -> Work {
     let Unfinished { options, gathered } = whole;
     // Clients rely on it, also when it was missing.
@@ -142,18 +136,28 @@ async fn append(writer: &Writer, now_ms: i64, id: Uuid, whole: Unfinished) -> Wo
         Ok(append) => append,
         Err(status) => return Box::pin(ready(answer(Outcome::Error(refused(&status))))),
     };
+    let admitted = writer.admit(&append.stream).await;
+    let mut written = Box::pin(write(admitted, append, share));
+    match futures::poll!(&mut written) {
+        Poll::Ready(outcome) => Box::pin(ready(answer(outcome))),
+        Poll::Pending => {
+            let written = tokio::spawn(written);
+            let lost = |_| Outcome::Error(refused(&Status::aborted("the append was not waited for")));
+            Box::pin(async move { answer(written.await.unwrap_or_else(lost)) })
+        }
+    }
+}
+
+async fn write(admitted: Result<Admitted, Refused>, append: Append, share: Share) -> Outcome {
     let (stream, expected) = (Arc::clone(&append.stream), append.expected);
-    let admitted = writer.admit(&stream).await;
-    Box::pin(async move {
-        let written = async { admitted?.append(append).await };
-        let written = written.await;
-        drop(share);
-        metrics::appended(appending::outcome(&written));
-        answer(match written {
-            Ok(appended) => Outcome::Success(success(&appended)),
-            Err(error) => Outcome::Error(failed(&error, &stream, expected)),
-        })
-    })
+    let written = async { admitted?.append(append).await };
+    let written = written.await;
+    drop(share);
+    metrics::appended(appending::outcome(&written));
+    match written {
+        Ok(appended) => Outcome::Success(success(&appended)),
+        Err(error) => Outcome::Error(failed(&error, &stream, expected)),
+    }
 }
 
 fn prepare(

@@ -303,3 +303,20 @@ async fn what_is_too_large_or_out_of_reach_is_refused_and_changes_nothing() {
     let refused = soon(listener.next()).await;
     assert!(matches!(refused, Err(Error::Grpc { .. })), "{refused:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_writes_a_stream_and_its_metadata_waits_for_neither() {
+    let stage = Stage::new().await;
+    let mut raw = raw(&stage).await;
+    let (parts, sent) = mpsc::channel(200);
+    let any = ExpectedStreamPosition::Any(Empty {});
+    for n in 0..200 {
+        let stream = if n % 4 == 3 { "$$notes" } else { "notes" };
+        parts.send(part(Uuid::new_v4(), wanted(stream, any, None), &[Uuid::new_v4()], true)).await.unwrap();
+    }
+    let mut answers = soon(raw.batch_append(ReceiverStream::new(sent))).await.unwrap().into_inner();
+    for _ in 0..200 {
+        let answer = soon(answers.message()).await.unwrap().unwrap();
+        assert!(matches!(answer.result, Some(BatchResult::Success(_))), "{answer:?}");
+    }
+}
