@@ -27,6 +27,8 @@ const SLICE_SOCKETS: usize = 256;
 /// Bytes of frames that wait to be sent to all of a channel's sockets. When it is reached, frames are dropped, and members are told
 /// anew afterwards.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest time between two counts of a channel in which members come and go, in milliseconds.
+const COUNT_INTERVAL_MS_MAX: u64 = 10_000;
 /// Members that are told to another node in one message.
 const MEMBERS_AT_ONCE: usize = 1_000;
 
@@ -53,6 +55,8 @@ struct Inner {
     /// Members must be told anew because frames were dropped.
     is_behind: bool,
     is_count_due: bool,
+    /// When viewers may be told the next count.
+    count_at_ms: u64,
     /// What the application is to be told. It is taken after each change.
     occurred: Vec<Occurred>,
 }
@@ -96,6 +100,7 @@ impl Hall {
             next: 0,
             is_behind: false,
             is_count_due: false,
+            count_at_ms: 0,
             occurred: Vec::new(),
         };
         Self {
@@ -192,13 +197,15 @@ impl Hall {
         let Some(roster) = &mut inner.roster else { return false };
         let (effects, again) = roster.tick(now_ms, grace_ms);
         self.carry_out(&mut inner, link, effects);
-        self.tell_count(&mut inner);
-        again
+        self.tell_count(&mut inner, now_ms);
+        again || inner.is_count_due
     }
 
-    fn tell_count(&self, inner: &mut Inner) {
+    fn tell_count(&self, inner: &mut Inner, now_ms: u64) {
         let Some(roster) = &inner.roster else { return };
-        if std::mem::take(&mut inner.is_count_due) {
+        if inner.is_count_due && now_ms >= inner.count_at_ms {
+            inner.is_count_due = false;
+            inner.count_at_ms = now_ms + count_interval_ms(roster.count());
             let frame = events::counted(self.name.text(), roster.count(), roster.is_sampled());
             inner.push(What::Frame("count", frame), None);
         }
@@ -384,6 +391,11 @@ impl Hall {
         }
         Some(sent)
     }
+}
+
+/// How long a count lasts: each of them goes to all, so that those of many members are told the less often the more there are.
+fn count_interval_ms(members: usize) -> u64 {
+    (members as u64).min(COUNT_INTERVAL_MS_MAX)
 }
 
 impl Inner {
