@@ -90,6 +90,8 @@ pub struct Config {
     pub missed_alerts_max: usize,
     /// How often the sockets of participants are recorded as signs of life, in milliseconds. A participant lapses after 90 seconds without.
     pub sign_of_life_ms: u64,
+    /// Whether those who listen to a channel are told how many they are, presence channels apart. All nodes say the same.
+    pub subscription_counts: bool,
     /// Members that a presence channel shows. When it has more, newcomers are shown so many and the true count, and counts are told
     /// instead of each arrival.
     pub presence_members_max: usize,
@@ -138,6 +140,7 @@ impl Default for Config {
             missed_alerts_age_max_s: 120,
             missed_alerts_max: 100,
             sign_of_life_ms: 25_000,
+            subscription_counts: false,
             presence_members_max: 100,
             presence_grace_ms: 3_000,
             client_events_per_second_max: 10,

@@ -40,6 +40,8 @@ pub(crate) enum Say {
     Went { channel: Arc<str>, version: Version, user_id: Arc<str>, is_last: bool },
     /// So far the sender has said what there was to say.
     Still { channel: Arc<str>, version: Version },
+    /// So many sockets of the sender listen to this channel.
+    Count { channel: Arc<str>, sockets: usize },
     /// All who listen to a channel are told something.
     Event(Event),
     /// What a cache channel was told last, for a node that asked who is there.

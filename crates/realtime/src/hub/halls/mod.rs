@@ -1,5 +1,6 @@
 //! The channels of this node that are no battle's board and no participant's own.
 
+mod counting;
 pub(crate) mod hall;
 mod last;
 mod occupied;
@@ -68,14 +69,14 @@ impl Halls {
             let mut shard = self.shard(name.text()).lock();
             let entry = shard.entry(Arc::clone(name.text())).or_insert_with(|| {
                 self.opened(hub, name.text());
-                let hall = Hall::new(name.clone(), hub.config.presence_members_max, &hub.link);
+                let hall = Hall::new(name.clone(), &hub.config, &hub.link);
                 Entry { hall: Arc::new(hall), occupants: 0 }
             });
             entry.occupants += 1;
             Arc::clone(&entry.hall)
         };
         let occupancy = seat::HallOccupancy::new(Arc::clone(hub), hall);
-        if name.is_presence() || name.keeps_last() {
+        if name.is_presence() || name.keeps_last() || hub.config.subscription_counts {
             let hall = occupancy.hall();
             if !hall.is_asked() {
                 hub.link.settled().await;
@@ -103,6 +104,9 @@ impl Halls {
         let is_unused = |entry: &Entry| entry.occupants == 0 && entry.hall.is_empty_here();
         if shard.get(name).is_some_and(is_unused) {
             shard.remove(name);
+            if hub.config.subscription_counts && !hall.name.is_presence() {
+                hub.link.say_to_peers(|| Say::Count { channel: Arc::clone(name), sockets: 0 });
+            }
             if hub.webhooks.are_there() {
                 self.occupied.closed(name, hub.now_ms());
                 hub.link.say_to_peers(|| Say::Closed { channel: Arc::clone(name) });
@@ -148,7 +152,8 @@ impl Halls {
             Say::Here(Here { channel, .. })
             | Say::Came { channel, .. }
             | Say::Went { channel, .. }
-            | Say::Still { channel, .. } => channel,
+            | Say::Still { channel, .. }
+            | Say::Count { channel, .. } => channel,
             Say::Opened { channels } => return self.occupied.opened_elsewhere(from, channels.clone()),
             Say::Closed { channel } => return self.occupied.closed_elsewhere(from, channel, hub.now_ms()),
             Say::Last(event) => {
@@ -231,7 +236,7 @@ impl Halls {
 
     /// Something may have been lost: asks the other nodes who is in each channel.
     pub(crate) fn ask_all(&self, hub: &Hub) {
-        for hall in self.all().iter().filter(|hall| hall.name.is_presence()) {
+        for hall in self.all().iter().filter(|hall| hall.name.is_presence() || hall.is_counted()) {
             hub.link.say_to_peers(|| Say::Who { channel: Arc::clone(hall.name.text()), of: None });
         }
     }

@@ -44,7 +44,7 @@ impl HallOccupancy {
             last
         };
         let slot = self.hall.join(&self.hub.link, socket, member, last);
-        if member.is_some() {
+        if member.is_some() || self.hall.is_counted() {
             self.hub.halls.follow_up(&self.hub, &self.hall);
         }
         HallSeat { occupancy: self, slot, user_id: member.map(|member| Arc::clone(&member.user_id)) }
@@ -71,7 +71,7 @@ impl HallSeat {
 impl Drop for HallSeat {
     fn drop(&mut self) {
         let HallOccupancy { hub, hall } = &self.occupancy;
-        if hall.leave(self.slot, hub.now_ms(), hub.config.presence_grace_ms) {
+        if hall.leave(self.slot, hub.now_ms(), hub.config.presence_grace_ms) || hall.is_counted() {
             hub.halls.tend(hall);
         }
     }
