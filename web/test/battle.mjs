@@ -100,6 +100,9 @@ const play = async () => {
     await press(player, 'Join');
     await sees(player, `You play as ${player.name}`);
   }
+  for (const player of [ada, linus]) await sees(player, '2 players online', '.online');
+  await press(ada, '2 players online');
+  await sees(ada, 'adalinus', '.online ul');
   // A name is taken once.
   const other = await open('other', `#/battle/${code}`);
   await fill(other, '#name', 'ADA');
@@ -132,6 +135,8 @@ const play = async () => {
   await order('start');
   for (const window of [host, ada, linus]) await window.page.waitForSelector('.link.online');
   tell({ seen: 'reconnected' });
+
+  for (const player of [ada, linus]) await sees(player, '2 players online', '.online');
 
   // What the player had is still there, and play goes on; a reload changes nothing either.
   await linus.page.reload();

@@ -185,7 +185,8 @@ export class Player extends Emitter<PlayerEvents> {
   #own(balance: Balance | undefined, position: bigint): void {
     if (!balance) return;
     const { points, shields, arrows } = balance;
-    this.#hold({ points, shields, arrows, position });
+    const { rank, total } = this.#holdings ?? {};
+    this.#hold({ points, shields, arrows, rank, total, position });
   }
 
   /** What is newer than what is known counts. */

@@ -31,6 +31,9 @@ export interface Holdings {
   readonly points: number;
   readonly shields: number;
   readonly arrows: number;
+  /** The place on the board when the server last told it, and how many stand there. */
+  readonly rank?: number | undefined;
+  readonly total?: number | undefined;
   /** The position of the change that made it so. */
   readonly position: bigint;
 }
@@ -200,8 +203,13 @@ export class Realtime extends Emitter<RealtimeEvents> {
       };
       if (this.#alerts.passes(alert)) this.emit('alert', alert);
     });
-    channel.bind('score.changed', ({ points, shields, arrows, position }: HoldingsData) =>
-      this.emit('holdings', { points, shields, arrows, position: BigInt(position) }),
+    channel.bind('score.changed', ({ rank, total, position, ...held }: HoldingsData) =>
+      this.emit('holdings', {
+        ...held,
+        rank: rank ?? undefined,
+        total: total ?? undefined,
+        position: BigInt(position),
+      }),
     );
     channel.bind('session.replaced', ({ position }: Positioned) =>
       this.emit('replaced', { position: BigInt(position) }),
@@ -252,6 +260,8 @@ interface HoldingsData extends Positioned {
   readonly points: number;
   readonly shields: number;
   readonly arrows: number;
+  readonly rank?: number | null;
+  readonly total?: number | null;
 }
 
 interface AlertData extends Positioned {

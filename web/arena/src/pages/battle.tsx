@@ -42,7 +42,7 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
       title={state.battle.title}
       aside={
         <>
-          {state.online && <OnlineSign count={state.online.count} />}
+          {state.online && <OnlineSign online={state.online} />}
           <LinkSign link={state.link} />
         </>
       }
@@ -83,9 +83,9 @@ function isOver({ phase }: Battle): boolean {
   return phase === BattlePhase.FINISHED || phase === BattlePhase.CANCELLED;
 }
 
-function rankOf({ session, board, near }: State): number | undefined {
+function rankOf({ session, board, near, holdings }: State): number | undefined {
   const own = [...(board?.lines ?? []), ...near].find(({ participantId }) => participantId === session?.participantId);
-  return own?.rank;
+  return own?.rank ?? holdings?.rank;
 }
 
 function Own({ game, state }: { readonly game: Game; readonly state: State }) {

@@ -1,6 +1,6 @@
 // What the player holds, and how the connection is.
 
-import type { Holdings, Link } from '@nimaora/client';
+import type { Holdings, Link, Online } from '@nimaora/client';
 import { say } from '../say.js';
 import { Icon } from './icons.js';
 
@@ -53,6 +53,20 @@ export function LinkSign({ link }: { readonly link: Link }) {
   );
 }
 
-export function OnlineSign({ count }: { readonly count: number }) {
-  return <span class="online">{say.count(count, 'player')} online</span>;
+/** Who is there: how many, and their names on demand. */
+export function OnlineSign({ online }: { readonly online: Online }) {
+  const { count, members } = online;
+  const names = members.map(({ username }) => username).sort((a, b) => a.localeCompare(b));
+  const more = count - names.length;
+  return (
+    <details class="online">
+      <summary>{say.count(count, 'player')} online</summary>
+      <ul class="card">
+        {names.map((name) => (
+          <li key={name}>{name}</li>
+        ))}
+        {more > 0 && <li class="quiet">and {more} more</li>}
+      </ul>
+    </details>
+  );
 }
