@@ -164,6 +164,7 @@ fn status(error: &AuditError) -> Status {
         | AuditError::Connect { .. }
         | AuditError::NoLog(_)
         | AuditError::At(_)
+        | AuditError::Range { .. }
         | AuditError::File { .. }
         | AuditError::Content { .. }
         | AuditError::Secret(_)
