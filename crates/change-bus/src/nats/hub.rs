@@ -229,6 +229,12 @@ impl Hub {
         }
     }
 
+    /// Whether a publisher is heard whose silence would be noticed.
+    #[cfg(test)]
+    pub(super) fn hears_somebody(&self) -> bool {
+        self.heard.lock().values().any(|heard| heard.at.is_some() && !heard.is_silent)
+    }
+
     fn listen_for_silence(&self) {
         let mut is_new = false;
         self.heard.lock().retain(|_, heard| {
