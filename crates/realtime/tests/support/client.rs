@@ -190,15 +190,24 @@ impl Client {
     /// Has a battle's presence channel signed for a player, and subscribes; answers with the members.
     pub async fn attend(&mut self, arena: &Arena, player: &Player) -> Value {
         let channel = format!("presence-battle.{}", player.battle_id);
-        let (status, mut data) =
-            authorise(arena, Some(&arena.token(player)), &self.socket_id, &channel).await;
-        assert_eq!(status, 200, "{data}");
-        data["channel"] = channel.as_str().into();
-        self.say("pusher:subscribe", data).await;
-        let event = self.event().await;
-        assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
-        assert_eq!(event.channel, Some(channel));
-        event.data["presence"].clone()
+        loop {
+            let (status, mut data) =
+                authorise(arena, Some(&arena.token(player)), &self.socket_id, &channel).await;
+            // Tables that are late say nothing about the player.
+            if status == 503 {
+                continue;
+            }
+            assert_eq!(status, 200, "{data}");
+            data["channel"] = channel.as_str().into();
+            self.say("pusher:subscribe", data).await;
+            let event = self.event().await;
+            assert_eq!(event.channel.as_ref(), Some(&channel));
+            if event.data["status"] == 503 {
+                continue;
+            }
+            assert_eq!(event.name, "pusher_internal:subscription_succeeded", "{event:?}");
+            return event.data["presence"].clone();
+        }
     }
 
     /// Subscribes to a channel with the application's signature, and awaits the confirmation.

@@ -39,7 +39,7 @@ use uuid::Uuid;
 use self::bus::CountingBus;
 
 /// A test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const KEY: &str = "test-key";
 pub const SECRET: &str = "test-secret";
 const TABLES_FILE: &str = "tables";
@@ -96,7 +96,9 @@ impl Arena {
     pub async fn start_at(config: Config, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
-        let tables = Arc::new(SqliteReadModels::open(&path, SqliteConfig::default()).await.unwrap());
+        // A machine that is busy elsewhere fails no test; the service has a patience of its own.
+        let sqlite = SqliteConfig { acquire_timeout: PATIENCE, ..SqliteConfig::default() };
+        let tables = Arc::new(SqliteReadModels::open(&path, sqlite).await.unwrap());
         // Tables that nobody has begun lack everything, and so answer nothing.
         tables.save_changes_checkpoint(0).await.unwrap();
         let board = Arc::new(MemoryLeaderboard::default());
