@@ -3,13 +3,16 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`process`] | [`Child`]: the program under measurement, started on a free port and ended with the value |
+//! | [`history`] | [`History`]: a battle that is written straight to a log |
 //! | [`players`] | [`Battle`]: a running battle whose players never run out of arrows or points |
 //!
 //! These are measurements for people and for docs/PERFORMANCE.md; nothing here is part of the product.
 
+pub mod history;
 pub mod players;
 pub mod process;
 
+pub use history::History;
 pub use players::{Battle, Player};
 pub use process::Child;
 
@@ -36,6 +39,27 @@ pub enum BenchError {
     /// A call failed.
     #[error("a call failed: {0}")]
     Call(Box<tonic::Status>),
+    /// A server of this machine could not be started.
+    #[error(transparent)]
+    Server(#[from] nimaora_local_servers::LocalServerError),
+    /// A log could not be opened.
+    #[error(transparent)]
+    Open(#[from] nimaora_event_log::OpenError),
+    /// A log refused an append.
+    #[error(transparent)]
+    Append(#[from] nimaora_event_log::AppendError),
+    /// A log could not be read.
+    #[error(transparent)]
+    Read(#[from] nimaora_event_log::ReadError),
+    /// A store refused.
+    #[error(transparent)]
+    Store(#[from] nimaora_read_models::StoreError),
+    /// The URL of tables is none.
+    #[error(transparent)]
+    TablesUrl(#[from] nimaora_read_models::postgres::PostgresUrlError),
+    /// A projection stopped.
+    #[error(transparent)]
+    Stopped(#[from] nimaora_projection_service::Stopped),
     /// Something that must hold in a measurement does not.
     #[error("the measurement is of no use: {0}")]
     Invalid(String),

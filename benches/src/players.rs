@@ -75,8 +75,16 @@ impl Battle {
     /// # Errors
     /// The server refuses, or cannot be reached.
     pub async fn running(server: &Child, players: usize) -> Result<Self, BenchError> {
-        let mut client = connect(&server.url, 1).await?.remove(0);
-        let admin = bearer(&server.admin_token()?)?;
+        Self::running_at(&server.url, &server.admin_token()?, players).await
+    }
+
+    /// The same on a server that somebody else has started, with an admin's token.
+    ///
+    /// # Errors
+    /// The server refuses, or cannot be reached.
+    pub async fn running_at(url: &str, admin_token: &str, players: usize) -> Result<Self, BenchError> {
+        let mut client = connect(url, 1).await?.remove(0);
+        let admin = bearer(admin_token)?;
         let initial = Some(v1::Balance { points: PLENTY, shields: 0, arrows: PLENTY });
         let rules = Some(v1::Rules { participants_max: 100_000, initial, ..Default::default() });
         let create =

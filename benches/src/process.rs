@@ -123,7 +123,11 @@ impl Drop for Child {
     }
 }
 
-fn beside(name: &str) -> Result<PathBuf, BenchError> {
+/// A program that was built beside this one.
+///
+/// # Errors
+/// [`BenchError::NotBuilt`].
+pub fn beside(name: &str) -> Result<PathBuf, BenchError> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(BenchError::NotBuilt(path.display().to_string())) }
 }

@@ -1,4 +1,4 @@
-//! Compiles the protocol's files without protoc.
+//! Compiles the protocol's files without protoc. The client's side is for tests.
 
 use std::path::PathBuf;
 
@@ -8,6 +8,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = ["shared", "streams", "persistent", "server_features", "gossip"]
         .map(|name| format!("event_store/{name}.proto"));
     let descriptors = protox::compile(files, [&root])?;
-    tonic_prost_build::configure().bytes(".").build_client(false).compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -30,6 +30,8 @@ const heard = (event) => (data) => {
 };
 const failed = (error) => say({ event: 'failed', data: error });
 
+// Who is online, as each client tells it: all at first, then each that comes and goes.
+let attend;
 const pusher = new Pusher(key, options);
 pusher.connection.bind('state_change', ({ current }) => say({ event: current, data: null }));
 
@@ -38,6 +40,11 @@ if (client === 'echo') {
   echo.channel(`battle.${battle}`).listen('.leaderboard.updated', heard('leaderboard.updated'));
   const own = echo.private(`participant.${participant}`);
   own.subscribed(() => say({ event: 'subscribed', data: null })).error(failed);
+  attend = () => echo.join(`battle.${battle}`)
+    .here((members) => say({ event: 'here', data: members }))
+    .joining((member) => say({ event: 'joining', data: member }))
+    .leaving((member) => say({ event: 'leaving', data: member }))
+    .error(failed);
   own.listen('.attack.received', heard('attack.received')).listen('.session.replaced', heard('session.replaced'));
 } else {
   pusher.subscribe(`battle.${battle}`).bind('leaderboard.updated', heard('leaderboard.updated'));
@@ -45,12 +52,20 @@ if (client === 'echo') {
   own.bind('pusher:subscription_succeeded', () => say({ event: 'subscribed', data: null }));
   own.bind('pusher:subscription_error', failed);
   for (const name of ['attack.received', 'session.replaced']) own.bind(name, heard(name));
+  attend = () => {
+    const present = pusher.subscribe(`presence-battle.${battle}`);
+    present.bind('pusher:subscription_succeeded', ({ members }) => say({ event: 'here', data: Object.values(members) }));
+    present.bind('pusher:member_added', ({ info }) => say({ event: 'joining', data: info }));
+    present.bind('pusher:member_removed', ({ info }) => say({ event: 'leaving', data: info }));
+    present.bind('pusher:subscription_error', failed);
+  };
 }
 
 const orders = {
   connect: () => pusher.connect(),
   disconnect: () => pusher.disconnect(),
   'send position': () => { sendsPosition = true; },
+  attend: () => attend(),
 };
 const input = readline.createInterface({ input: process.stdin });
 input.on('line', (line) => orders[line]());

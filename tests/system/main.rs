@@ -4,20 +4,33 @@
     missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
-    reason = "a test that fails panics"
+    clippy::print_stderr,
+    reason = "a test that fails panics, and says before what it saw"
 )]
 
 mod arena;
 mod audit;
+mod auditing;
+mod bad_days;
 mod battle;
 mod cluster;
 mod crash;
+mod dev;
 mod disk;
+mod erasing;
+mod exporting;
+mod log_clients;
+mod log_crash;
 mod players;
 mod projections;
+mod proof;
 mod pusher;
+#[path = "../clients-of-the-log/replay.rs"]
+mod replay;
 mod rolling;
 mod server;
+mod shared_stores;
 mod watching;
 mod web;

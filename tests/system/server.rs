@@ -20,6 +20,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_nimaora");
 pub struct Server {
     process: Child,
     pub address: String,
+    /// Where the log is served, if it is.
+    pub event_store: Option<String>,
     pub data_dir: PathBuf,
 }
 
@@ -31,19 +33,36 @@ impl Server {
 
     /// The same, with its log going elsewhere.
     pub async fn start_logging_to(log: Stdio, data_dir: &Path, listen: &str) -> Self {
-        Self::spawn(log, &[], data_dir, listen).await
+        Self::spawn(log, &[], &[], data_dir, listen).await
     }
 
     /// The same, with settings.
     pub async fn start_with(settings: &[&str], data_dir: &Path, listen: &str) -> Self {
-        Self::spawn(Stdio::inherit(), settings, data_dir, listen).await
+        Self::start_in(&[], settings, data_dir, listen).await
     }
 
-    async fn spawn(log: Stdio, settings: &[&str], data_dir: &Path, listen: &str) -> Self {
+    /// The same, with variables in its environment.
+    pub async fn start_in(
+        environment: &[(&str, &str)],
+        settings: &[&str],
+        data_dir: &Path,
+        listen: &str,
+    ) -> Self {
+        Self::spawn(Stdio::inherit(), environment, settings, data_dir, listen).await
+    }
+
+    async fn spawn(
+        log: Stdio,
+        environment: &[(&str, &str)],
+        settings: &[&str],
+        data_dir: &Path,
+        listen: &str,
+    ) -> Self {
         let mut process = Command::new(BINARY)
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .args(settings)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -51,8 +70,8 @@ impl Server {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap());
-        let address = tokio::time::timeout(PATIENCE, ready_address(lines)).await.unwrap();
-        Self { process, address, data_dir: data_dir.to_owned() }
+        let (address, event_store) = tokio::time::timeout(PATIENCE, ready_addresses(lines)).await.unwrap();
+        Self { process, address, event_store, data_dir: data_dir.to_owned() }
     }
 
     /// `kill -9`, and waits until the process is gone.
@@ -61,11 +80,24 @@ impl Server {
         self.data_dir
     }
 
+    /// Stops it in the middle of whatever it does, as a machine that hangs.
+    pub async fn pause(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    pub async fn resume(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+
     /// SIGTERM, and the exit code.
     pub async fn terminate(mut self) -> i32 {
-        let id = self.process.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-        assert!(sent.success());
+        self.signal("-TERM").await;
         let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
         status.code().unwrap()
     }
@@ -99,18 +131,21 @@ impl Server {
     }
 }
 
-/// Reads the server's lines until it says that it is ready, and where.
-async fn ready_address(lines: BufReader<tokio::process::ChildStdout>) -> String {
+/// Reads the server's lines until it says that it is ready, and where; also where it serves the log, if it does.
+async fn ready_addresses(lines: BufReader<tokio::process::ChildStdout>) -> (String, Option<String>) {
     let mut lines = lines.lines();
-    let mut address = None;
+    let (mut address, mut event_store) = (None, None);
     while let Some(line) = lines.next_line().await.unwrap() {
         if let Some((_, rest)) = line.split_once("http://") {
             address = rest.split_whitespace().next().map(|a| a.trim_end_matches('/').to_owned());
         }
+        if let Some((_, rest)) = line.split_once("kurrentdb://admin:TOKEN@") {
+            event_store = rest.split('?').next().map(str::to_owned);
+        }
         if line.contains("ready") {
             // The pipe must not fill up while the server goes on talking.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return address.unwrap();
+            return (address.unwrap(), event_store);
         }
     }
     panic!("the server ended before it was ready");

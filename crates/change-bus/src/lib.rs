@@ -9,7 +9,7 @@
 //! | [`memory`] | the bus within one process |
 //! | [`nats`] | the bus between processes, on NATS |
 //! | [`metrics`] | what the bus counts |
-//! | [`contract`], [`relay_contract`] | the suites that every adapter passes |
+//! | [`contract`], [`mod@relay_contract`] | the suites that every adapter passes |
 //!
 //! Only the projection-service publishes changes; only realtime nodes use the relay. Delivery is at least once; receivers drop repeats by position.
 

@@ -1,4 +1,4 @@
-//! The suite that every relay passes. Each function is one promise; [`relay_contract!`](crate::relay_contract) makes a test of
+//! The suite that every relay passes. Each function is one promise; [`relay_contract!`](macro@crate::relay_contract) makes a test of
 //! each for one adapter.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 

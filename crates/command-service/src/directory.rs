@@ -99,7 +99,8 @@ impl Directory {
             | Event::ParticipantLeft(_)
             | Event::ParticipantRemoved(_)
             | Event::ParticipantsLapsed(_)
-            | Event::ParticipantReturned(_) => {}
+            | Event::ParticipantReturned(_)
+            | Event::NameErased(_) => {}
         }
     }
 

@@ -74,6 +74,9 @@ pub enum CommandError {
         /// What happened.
         reason: String,
     },
+    /// It took longer than a command may, and the caller would have waited. Whether it was carried out, a repeat tells.
+    #[error("the command was not answered in time; send it again with the same command_id")]
+    TimedOut,
     /// The caller's time was up first. Whether the command was carried out, a repeat tells.
     #[error(
         "the time for this command is over; send it again with the same command_id to learn what became of it"
@@ -100,6 +103,7 @@ impl CommandError {
             Self::LogUnavailable { .. } => "LOG_UNAVAILABLE",
             Self::LogDamaged { .. } => "LOG_DAMAGED",
             Self::Internal { .. } => "INTERNAL",
+            Self::TimedOut => "COMMAND_TIMED_OUT",
             Self::DeadlinePassed => "DEADLINE_PASSED",
         }
     }

@@ -1,10 +1,13 @@
 //! Reading a battle's stream: folding it into state, and finding what became of commands.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ahash::RandomState;
 use nimaora_domain::{Battle, BattleId, CommandId, Outcome, Recorded};
-use nimaora_event_log::{ChainHead, Direction, EventLog, RecordedEvent, Revision, envelope};
+use nimaora_event_log::{
+    BattleKeys, ChainHead, Direction, EventLog, ReadError, RecordedEvent, Revision, envelope,
+};
 
 use crate::error::CommandError;
 use crate::writer::live::Folded;
@@ -16,7 +19,15 @@ const PAGE_EVENTS: usize = 1_024;
 impl Folded {
     /// A battle that does not exist yet.
     pub(crate) fn nothing() -> Self {
-        Self { battle: Battle::default(), head: None, chain: ChainHead::default() }
+        Self { battle: Battle::default(), head: None, chain: ChainHead::default(), names: None }
+    }
+
+    /// Reads sealed names with these keys from now on, and those that are here already.
+    pub(crate) fn read_names_with(&mut self, names: Option<Arc<BattleKeys>>) {
+        if let Some(keys) = &names {
+            self.battle.open_names(|participant_id, sealed| keys.open(participant_id, sealed));
+        }
+        self.names = names;
     }
 
     /// Applies what the stream holds after the head, checking the chain of hashes. Answers how many events that were.
@@ -40,7 +51,11 @@ impl Folded {
     }
 
     fn apply(&mut self, event: &RecordedEvent) -> Result<(), CommandError> {
-        self.battle.evolve(&envelope::open_recorded(event, &mut self.chain).map_err(damaged)?);
+        let mut recorded = envelope::open_recorded(event, &mut self.chain).map_err(damaged)?;
+        if let Some(names) = &self.names {
+            names.open_event(&mut recorded.event);
+        }
+        self.battle.evolve(&recorded);
         self.head = Some(event.revision);
         Ok(())
     }
@@ -64,7 +79,7 @@ pub(crate) async fn answer_at(
     let stream = battle_id.stream();
     let events = log.read_stream(&stream, revision, Direction::Forwards, 1).await?;
     match events.first() {
-        Some(event) => Ok(answer(&read(event)?, event.position)),
+        Some(event) => Ok(answer(&named(log, battle_id, event).await?, event.position)),
         None => Err(CommandError::LogDamaged {
             reason: format!("{stream} has no event {revision}, which it had"),
         }),
@@ -83,7 +98,7 @@ pub(crate) async fn answers_from(
         let Some(last) = page.last() else { return Ok(found) };
         from = last.revision + 1;
         for event in &page {
-            let recorded = read(event)?;
+            let recorded = named(log, battle_id, event).await?;
             // A later event of the same command takes the place of an earlier one: the last one answers it.
             found.insert(recorded.command_id, answer(&recorded, event.position));
         }
@@ -97,6 +112,17 @@ fn answer(recorded: &Recorded, position: u64) -> Answer {
 /// An event of a battle, its hash unchecked: that is done when the battle is read into memory.
 pub(crate) fn read(event: &RecordedEvent) -> Result<Recorded, CommandError> {
     envelope::to_recorded(event).map_err(damaged)
+}
+
+/// The same, and the name that it brings is read.
+async fn named(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    event: &RecordedEvent,
+) -> Result<Recorded, CommandError> {
+    let mut recorded = read(event)?;
+    log.names().open(battle_id, &mut recorded.event).await.map_err(ReadError::from)?;
+    Ok(recorded)
 }
 
 pub(crate) fn damaged(error: impl std::fmt::Display) -> CommandError {

@@ -75,7 +75,7 @@ impl Snapshots {
             metrics::snapshot_failed();
             return None;
         }
-        Some(Folded { battle, head: Some(header.revision), chain: header.chain })
+        Some(Folded { battle, head: Some(header.revision), chain: header.chain, names: None })
     }
 
     /// Writes a snapshot. Blocks; a failure costs nothing but time at the next start.

@@ -42,9 +42,8 @@ pub(crate) fn status(error: &CommandError) -> Status {
         CommandError::Draining
         | CommandError::NotOwner
         | CommandError::OwnerUnavailable { .. }
-        | CommandError::LogUnavailable { .. } => {
-            details::retry(Code::Unavailable, reason, message, RETRY_AFTER_OUTAGE)
-        }
+        | CommandError::LogUnavailable { .. }
+        | CommandError::TimedOut => details::retry(Code::Unavailable, reason, message, RETRY_AFTER_OUTAGE),
         CommandError::LogDamaged { .. } => details::status(Code::DataLoss, reason, message),
         CommandError::Internal { .. } => details::status(Code::Internal, reason, message),
         CommandError::DeadlinePassed => details::status(Code::DeadlineExceeded, reason, message),

@@ -342,6 +342,7 @@ fn is_final(error: &CommandError) -> bool {
         | CommandError::Draining
         | CommandError::LogUnavailable { .. }
         | CommandError::Internal { .. }
+        | CommandError::TimedOut
         | CommandError::DeadlinePassed => false,
     }
 }

@@ -67,9 +67,11 @@ struct Upcast {
     apply: fn(Value) -> Value,
 }
 
-/// Every step from an old schema version to the next. Every type is at its first version, so there is none
-/// yet.
-const UPCASTS: &[Upcast] = &[];
+/// Every step from an old schema version to the next.
+const UPCASTS: &[Upcast] = &[
+    // A name was a text, and may be an object now in which it is sealed; a text is read as before.
+    Upcast { event_type: "ParticipantJoined", from_version: 1, apply: |value| value },
+];
 
 /// The usual length of an event, so that its buffer grows once at most.
 const DATA_BYTES_EXPECTED: usize = 320;
@@ -117,7 +119,7 @@ events! {
     BattleStarted = 1,
     BattleFinished = 1,
     BattleCancelled = 1,
-    ParticipantJoined = 1,
+    ParticipantJoined = 2,
     SessionReplaced = 1,
     AnswerSubmitted = 1,
     AnswerJudged = 1,
@@ -126,6 +128,7 @@ events! {
     ParticipantRemoved = 1,
     ParticipantsLapsed = 1,
     ParticipantReturned = 1,
+    NameErased = 1,
 }
 
 /// The event that the log holds as `data` under the name `event_type`.
@@ -210,7 +213,8 @@ mod tests {
         for event in [created(), started(), ada, landed(), lapsed(ADA)] {
             let encoded = encode(&event);
             assert_eq!(encoded.event_type, event_type(&event));
-            assert!(encoded.data.starts_with(b"{\"v\":1,\""));
+            let version = if encoded.event_type == "ParticipantJoined" { 2 } else { 1 };
+            assert!(encoded.data.starts_with(format!("{{\"v\":{version},\"").as_bytes()));
             assert_eq!(decode(encoded.event_type, &encoded.data).unwrap(), event);
         }
     }

@@ -134,6 +134,13 @@ pub enum Command {
         /// For the record, at most 200 characters.
         reason: String,
     },
+    /// Has a participant's name shown no more, also of a battle that is over. Only an admin may.
+    EraseName {
+        /// Whose name.
+        participant_id: ParticipantId,
+        /// For the record, 1 to 200 characters; it must not hold the name.
+        reason: String,
+    },
     /// Records that participants have been silent too long. Only the system does.
     RecordLapse {
         /// Who lapsed; those that are not active are passed over.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::ids::{CommandId, ParticipantId, QuestionId, SessionId};
 use crate::rules::{Balance, Question, Rules};
 use crate::time::Timestamp;
-use crate::username::Username;
+use crate::username::{SealedName, Username};
 
 /// What was said of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub enum Event {
     ParticipantsLapsed(ParticipantsLapsed),
     /// A lapsed participant is back.
     ParticipantReturned(ParticipantReturned),
+    /// A participant's name is to be shown no more.
+    NameErased(NameErased),
 }
 
 /// See [`Event::BattleCreated`].
@@ -107,7 +109,7 @@ pub struct BattleCancelled {
 pub struct ParticipantJoined {
     /// Who.
     pub participant_id: ParticipantId,
-    /// The name; no other event repeats it.
+    /// The name; no other event repeats it. From schema version 2 on it is sealed, where the battle's keys are at hand.
     pub username: Username,
     /// The session that may act.
     pub session_id: SessionId,
@@ -217,6 +219,39 @@ pub struct ParticipantsLapsed {
 pub struct ParticipantReturned {
     /// Who returned.
     pub participant_id: ParticipantId,
+}
+
+/// See [`Event::NameErased`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NameErased {
+    /// Whose name.
+    pub participant_id: ParticipantId,
+    /// Which participant of the battle that is, from 1 in the order of joining; shown in the place of the name.
+    pub number: u32,
+    /// Whether the name stands sealed in the log. One that stands there in clear can be hidden, but not erased.
+    pub was_sealed: bool,
+    /// For the record.
+    pub reason: String,
+}
+
+impl Event {
+    /// The name that this event brings, if it is sealed and was not read yet, and whose it is.
+    pub fn closed_name(&self) -> Option<(ParticipantId, &SealedName)> {
+        match self {
+            Self::ParticipantJoined(joined) => {
+                joined.username.sealed().map(|sealed| (joined.participant_id, sealed))
+            }
+            _ => None,
+        }
+    }
+
+    /// Somebody with the key has read the name that this event brings.
+    pub fn open_name(&mut self, name: &str) {
+        if let Self::ParticipantJoined(joined) = self {
+            joined.username = joined.username.clone().opened(name);
+        }
+    }
 }
 
 /// An event together with what `evolve` needs of its envelope.

@@ -46,4 +46,4 @@ pub use outcome::Outcome;
 pub use refusal::Refusal;
 pub use rules::{Balance, Question, QuestionKind, Rules};
 pub use time::Timestamp;
-pub use username::Username;
+pub use username::{SealedName, Username};

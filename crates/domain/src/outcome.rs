@@ -46,6 +46,13 @@ pub enum Outcome {
         /// What the participant holds now.
         balance: Balance,
     },
+    /// The name is shown no more.
+    NameErased {
+        /// Which participant of the battle had it, from 1.
+        number: u32,
+        /// Whether it stands sealed in the log.
+        was_sealed: bool,
+    },
     /// The attack landed.
     Attacked {
         /// Whether a shield absorbed it.
@@ -91,6 +98,7 @@ impl Outcome {
                 points_deducted: e.points_deducted,
                 balance: e.attacker_balance,
             },
+            Event::NameErased(e) => Self::NameErased { number: e.number, was_sealed: e.was_sealed },
             Event::BattleStarted(_)
             | Event::BattleFinished(_)
             | Event::BattleCancelled(_)

@@ -298,7 +298,8 @@ pub(crate) fn rightful_actor(command: &Command) -> Actor {
         | Command::FinishBattle
         | Command::CancelBattle { .. }
         | Command::JudgeAnswer { .. }
-        | Command::RemoveParticipant { .. } => Actor::Admin,
+        | Command::RemoveParticipant { .. }
+        | Command::EraseName { .. } => Actor::Admin,
         Command::Join { .. } => Actor::Guest,
         Command::ReplaceSession { participant_id, .. }
         | Command::SubmitAnswer { participant_id, .. }

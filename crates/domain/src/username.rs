@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::refusal::Violation;
@@ -19,9 +21,26 @@ const RAW_BYTES_MAX: usize = 64 * USERNAME_CHARS_MAX;
 ///
 /// Reading one from an event does not check it again: it was right when it was written, and a rule made later
 /// must not make history unreadable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Username {
+    shown: Arc<str>,
+    /// How it stands in the log, where it does not stand there in clear.
+    sealed: Option<SealedName>,
+}
+
+/// A name as it stands in the log: only who holds its key can read it, and without a key nobody ever can again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Username(Arc<str>);
+#[serde(deny_unknown_fields)]
+pub struct SealedName {
+    /// Which participant of the battle has it, from 1 in the order of joining. The key has the same number.
+    pub number: u32,
+    /// The sealed name.
+    #[serde(rename = "sealed")]
+    pub text: Arc<str>,
+}
+
+/// What a name that cannot be read any more begins with when it is shown. Nobody can join under such a name.
+const ERASED: &str = "erased player";
 
 impl Username {
     /// The name that somebody typed as `raw`.
@@ -46,23 +65,52 @@ impl Username {
                 "it has {chars} characters; at most {USERNAME_CHARS_MAX} are possible"
             )));
         }
-        let name = Self(shown.into());
-        if text::is_blank(&name.0) || name.folded().is_empty() {
+        let name = Self { shown: shown.into(), sealed: None };
+        if text::is_blank(&name.shown) || name.folded().is_empty() {
             let description = format!("it is blank; choose 1 to {USERNAME_CHARS_MAX} visible characters");
+            return Err(violation(description));
+        }
+        if name.folded().starts_with(ERASED) {
+            let description = format!("it begins with '{ERASED}', which stands for names that were erased");
             return Err(violation(description));
         }
         Ok(name)
     }
 
+    /// What is shown of a name that was erased: of whom it was is told by the number alone.
+    pub fn erased(number: u32) -> Self {
+        Self { shown: format!("{ERASED} {number}").into(), sealed: None }
+    }
+
+    /// This name, as it is to stand in the log.
+    pub fn sealed_as(self, sealed: SealedName) -> Self {
+        Self { sealed: Some(sealed), ..self }
+    }
+
+    /// The name that somebody with the key has read.
+    pub fn opened(self, name: &str) -> Self {
+        Self { shown: name.into(), ..self }
+    }
+
+    /// How it stands in the log; `None` where that is in clear.
+    pub fn sealed(&self) -> Option<&SealedName> {
+        self.sealed.as_ref()
+    }
+
+    /// Whether it is sealed and was not read: its key was not at hand, or is no more.
+    pub fn is_closed(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| *self.shown == *Self::erased(sealed.number).shown)
+    }
+
     /// The name as it is shown.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.shown
     }
 
     /// What two names have in common when they count as the same: compatibility forms (NFKC), case, white
     /// space and characters without a shape of their own make no difference.
     pub fn folded(&self) -> String {
-        let visible: String = self.0.nfkc().filter(|&c| !text::is_shapeless(c)).collect();
+        let visible: String = self.shown.nfkc().filter(|&c| !text::is_shapeless(c)).collect();
         // Upper case in between unfolds what lower case alone would keep apart: ß and SS, ς and σ.
         let lower = lower_case(&lower_case(&visible).to_uppercase());
         joined_by_single_spaces(&lower.nfkc().collect::<String>())
@@ -71,7 +119,42 @@ impl Username {
 
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.shown)
+    }
+}
+
+/// A text, or an object where it is sealed.
+impl Serialize for Username {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.sealed {
+            Some(sealed) => sealed.serialize(serializer),
+            None => serializer.serialize_str(&self.shown),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Username {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrSealed)
+    }
+}
+
+struct TextOrSealed;
+
+impl<'de> Visitor<'de> for TextOrSealed {
+    type Value = Username;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name or a sealed name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Username, E> {
+        Ok(Username { shown: name.into(), sealed: None })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Username, A::Error> {
+        let sealed = SealedName::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Username::erased(sealed.number).sealed_as(sealed))
     }
 }
 
@@ -97,6 +180,10 @@ mod tests {
 
     fn name(raw: &str) -> Username {
         Username::new(raw).unwrap()
+    }
+
+    fn raw(shown: &str) -> Username {
+        Username { shown: shown.into(), sealed: None }
     }
 
     fn said_of(raw: &str) -> String {
@@ -149,6 +236,30 @@ mod tests {
     }
 
     #[test]
+    fn nobody_takes_the_place_of_a_name_that_was_erased() {
+        assert_eq!(Username::erased(3).as_str(), "erased player 3");
+        for bad in ["erased player 3", "Erased  Player", "ERASED PLAYER of old"] {
+            assert!(said_of(bad).contains("erased"), "{bad}");
+        }
+        name("erased");
+    }
+
+    #[test]
+    fn that_is_sealed_is_written_as_its_seal_alone_and_read_without_it() {
+        let sealed = SealedName { number: 3, text: "c2VhbGVk".into() };
+        let ada = name("Ada").sealed_as(sealed.clone());
+        let json = serde_json::to_string(&ada).unwrap();
+        assert_eq!(json, "{\"number\":3,\"sealed\":\"c2VhbGVk\"}");
+        let read: Username = serde_json::from_str(&json).unwrap();
+        assert!(read.is_closed() && !ada.is_closed() && !name("Ada").is_closed());
+        assert_eq!((read.as_str(), read.sealed()), ("erased player 3", Some(&sealed)));
+        assert_eq!(read.opened("Ada"), ada);
+        for bad in ["7", "{}", "{\"number\":3}", "{\"number\":3,\"sealed\":\"\",\"name\":\"Ada\"}"] {
+            assert!(serde_json::from_str::<Username>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn of_before_is_read_whatever_the_rules_say_now() {
         let old: Username = serde_json::from_str("\"a\u{E000}\u{301}\"").unwrap();
         assert_eq!(old.as_str(), "a\u{E000}\u{301}");
@@ -186,9 +297,9 @@ mod tests {
         for c in ('\u{21}'..='\u{1FBFF}').filter(|&c| !is_syllabic(c)) {
             let Ok(typed) = Username::new(&c.to_string()) else { continue };
             let folded = typed.folded();
-            assert_eq!(Username(folded.clone().into()).folded(), folded, "U+{:04X}", c as u32);
+            assert_eq!(raw(&folded).folded(), folded, "U+{:04X}", c as u32);
             let upper: String = c.to_uppercase().collect();
-            assert_eq!(Username(upper.into()).folded(), folded, "upper case of U+{:04X}", c as u32);
+            assert_eq!(raw(&upper).folded(), folded, "upper case of U+{:04X}", c as u32);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use nimaora_domain::event::*;
 use nimaora_domain::{
-    Balance, CommandId, Event, ParticipantId, Question, QuestionId, QuestionKind, Rules, SessionId,
-    Timestamp, Username, codec,
+    Balance, CommandId, Event, ParticipantId, Question, QuestionId, QuestionKind, Rules, SealedName,
+    SessionId, Timestamp, Username, codec,
 };
 use uuid::Uuid;
 
@@ -81,6 +81,14 @@ fn events() -> Vec<(&'static str, Event)> {
         ..submitted(Verdict::Pending)
     };
     let username = Username::new("Zoë 🎯").unwrap_or_else(|violation| unreachable!("{violation:?}"));
+    let text = "c2VhbGVkIHVuZGVyIHRoZSBrZXkgd2l0aCBpdHMgbnVtYmVy".into();
+    let sealed = Username::erased(3).sealed_as(SealedName { number: 3, text });
+    let joined = |username| ParticipantJoined {
+        participant_id: ADA,
+        username,
+        session_id: SESSION,
+        balance: balance(0, 1, 2),
+    };
     let judged = AnswerJudged {
         participant_id: ADA,
         question_id: QuestionId(4),
@@ -108,15 +116,8 @@ fn events() -> Vec<(&'static str, Event)> {
             "BattleCancelled",
             Event::BattleCancelled(BattleCancelled { cancelled_at: time(9), reason: reason.clone() }),
         ),
-        (
-            "ParticipantJoined",
-            Event::ParticipantJoined(ParticipantJoined {
-                participant_id: ADA,
-                username,
-                session_id: SESSION,
-                balance: balance(0, 1, 2),
-            }),
-        ),
+        ("ParticipantJoined", Event::ParticipantJoined(joined(username))),
+        ("ParticipantJoined.sealed", Event::ParticipantJoined(joined(sealed))),
         (
             "SessionReplaced",
             Event::SessionReplaced(SessionReplaced { participant_id: ADA, session_id: SESSION }),
@@ -133,8 +134,20 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::ParticipantsLapsed(ParticipantsLapsed { participant_ids: vec![ADA, BOB] }),
         ),
         ("ParticipantReturned", Event::ParticipantReturned(ParticipantReturned { participant_id: ADA })),
+        (
+            "NameErased",
+            Event::NameErased(NameErased {
+                participant_id: ADA,
+                number: 3,
+                was_sealed: true,
+                reason: "asked to be forgotten".to_owned(),
+            }),
+        ),
     ]
 }
+
+/// Files of schema versions that are not written any more, each with the name of what it is read as.
+const OLD: [(&str, &str); 1] = [("ParticipantJoined.v1", "ParticipantJoined")];
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"))
@@ -154,12 +167,22 @@ fn every_event_is_written_as_it_always_was_and_read_back() {
 }
 
 #[test]
+fn what_an_older_program_wrote_is_read_as_what_it_is_today() {
+    for (old, today) in OLD {
+        let golden = fs::read(file(old)).unwrap();
+        let (_, event) = events().into_iter().find(|(name, _)| *name == today).unwrap();
+        assert_eq!(codec::decode(codec::event_type(&event), &golden).unwrap(), event, "{old}");
+    }
+}
+
+#[test]
 fn every_type_and_nothing_else_has_a_file() {
     let types: Vec<_> = events().iter().map(|(_, event)| codec::event_type(event)).collect();
     for event_type in codec::EVENT_TYPES {
         assert!(types.contains(event_type), "{event_type} has no golden file");
     }
     let mut names: Vec<_> = events().iter().map(|(name, _)| format!("{name}.json")).collect();
+    names.extend(OLD.map(|(name, _)| format!("{name}.json")));
     names.sort_unstable();
     let mut files: Vec<_> = fs::read_dir(file("x").parent().unwrap())
         .unwrap()

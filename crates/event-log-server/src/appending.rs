@@ -9,6 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
+use crate::budget::{Budget, Share};
+use crate::metrics::{self, Outcome as Counted};
 use crate::wire::client::streams::append_req::options::ExpectedStreamRevision;
 use crate::wire::client::streams::append_req::{Content, Options};
 use crate::wire::client::streams::append_resp::success::{CurrentRevisionOption, PositionOption};
@@ -25,6 +27,7 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Reads the events as they come and appends them together.
 pub(crate) async fn append(
     writer: &Writer,
+    budget: &Budget,
     metadata: &MetadataMap,
     mut parts: Streaming<AppendReq>,
 ) -> Result<AppendResp, Status> {
@@ -32,8 +35,8 @@ pub(crate) async fn append(
     if patience.is_zero() {
         return Err(refusal::timed_out("the deadline is now; nothing was written"));
     }
-    let arrived = timeout_at(Instant::now() + patience, collect(&mut parts)).await;
-    let append =
+    let arrived = timeout_at(Instant::now() + patience, collect(budget, &mut parts)).await;
+    let (append, _share) =
         arrived.map_err(|_| refusal::timed_out("not all events came in time; nothing was written"))??;
     let (stream, expected) = (Arc::clone(&append.stream), append.expected);
     let written = async { writer.admit(&stream).await?.append(append).await };
@@ -49,6 +52,7 @@ pub(crate) fn answer(
     stream: &str,
     expected: Expected,
 ) -> Result<AppendResp, Status> {
+    metrics::appended(outcome(&written));
     let result = match written {
         Ok(appended) => Outcome::Success(success(&appended)),
         Err(Refused::Log(AppendError::WrongExpectedRevision { actual })) => {
@@ -59,12 +63,12 @@ pub(crate) fn answer(
     Ok(AppendResp { result: Some(result) })
 }
 
-async fn collect(parts: &mut Streaming<AppendReq>) -> Result<Append, Status> {
+async fn collect(budget: &Budget, parts: &mut Streaming<AppendReq>) -> Result<(Append, Share), Status> {
     let Some(AppendReq { content: Some(Content::Options(options)) }) = parts.message().await? else {
         return Err(Status::invalid_argument("an append begins with its options"));
     };
     let (stream, expected) = target(options)?;
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered::new(budget.clone());
     while let Some(part) = parts.message().await? {
         let Some(Content::ProposedMessage(event)) = part.content else {
             return Err(Status::invalid_argument("an append has its options once, and then events"));
@@ -72,7 +76,8 @@ async fn collect(parts: &mut Streaming<AppendReq>) -> Result<Append, Status> {
         let id = event.id.as_ref();
         gathered.add(convert::proposed(id, &event.metadata, &event.custom_metadata, event.data)?)?;
     }
-    Ok(Append { stream: stream.into(), expected, events: gathered.take()? })
+    let (events, share) = gathered.take()?;
+    Ok((Append { stream: stream.into(), expected, events }, share))
 }
 
 fn target(options: Options) -> Result<(String, Expected), Status> {
@@ -118,17 +123,24 @@ pub(crate) fn not_ended(refused: &Refused, stream: &str, expected: Expected) -> 
 }
 
 /// The events of an append so far, within the limits of one.
-#[derive(Default)]
 pub(crate) struct Gathered {
     events: Vec<NewEvent>,
     bytes: usize,
+    budget: Budget,
+    share: Share,
 }
 
 impl Gathered {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { events: Vec::new(), bytes: 0, budget, share: Share::default() }
+    }
+
     /// # Errors
-    /// With this event the append is too large.
+    /// With this event the append is too large, or all appends together are.
     pub(crate) fn add(&mut self, event: NewEvent) -> Result<(), Status> {
-        self.bytes += convert::bytes_of(&event);
+        let bytes = convert::bytes_of(&event);
+        self.budget.add(&mut self.share, bytes)?;
+        self.bytes += bytes;
         if self.bytes > APPEND_BYTES_MAX {
             return Err(refusal::append_too_large(APPEND_BYTES_MAX));
         }
@@ -140,12 +152,14 @@ impl Gathered {
         Ok(())
     }
 
+    /// The events, and what they hold until the log has answered.
+    ///
     /// # Errors
     /// There is no event.
-    pub(crate) fn take(self) -> Result<Vec<NewEvent>, Status> {
+    pub(crate) fn take(self) -> Result<(Vec<NewEvent>, Share), Status> {
         match self.events.is_empty() {
             true => Err(Status::invalid_argument("an append has at least one event")),
-            false => Ok(self.events),
+            false => Ok((self.events, self.share)),
         }
     }
 }
@@ -184,6 +198,21 @@ fn wrong_expected_version(expected: Expected, actual: Option<Revision>) -> Wrong
         expected_revision_option_20_6_0: old_wanted,
         current_revision_option: Some(current),
         expected_revision_option: Some(wanted),
+    }
+}
+
+/// What became of an append, for who counts them.
+pub(crate) fn outcome(written: &Result<Appended, Refused>) -> Counted {
+    match written {
+        Ok(_) => Counted::Written,
+        Err(Refused::Deleted) => Counted::Refused,
+        Err(Refused::Log(AppendError::WrongExpectedRevision { .. } | AppendError::Invalid { .. })) => {
+            Counted::Refused
+        }
+        Err(Refused::Look(_)) => Counted::Failed,
+        Err(Refused::Log(AppendError::Unavailable { .. } | AppendError::UnknownOutcome { .. })) => {
+            Counted::Failed
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -16,6 +17,7 @@ use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
 
 use crate::appending::{self, Gathered};
+use crate::budget::{Budget, Share};
 use crate::convert::IdForm;
 use crate::wire::client::streams::batch_append_req::options::{DeadlineOption, ExpectedStreamPosition};
 use crate::wire::client::streams::batch_append_req::{Options, ProposedMessage};
@@ -31,8 +33,8 @@ use crate::wire::client::{
     AccessDenied, AllStreamPosition, AnyDetail, BadRequest, BatchStatus, Empty, MaximumAppendSizeExceeded,
     StreamDeleted, Timeout, Unknown, WrongExpectedVersion,
 };
-use crate::writing::{Refused, Writer};
-use crate::{access, convert};
+use crate::writing::{Admitted, Refused, Writer};
+use crate::{access, convert, metrics};
 
 /// Appends of one call that the log is at work on. When it is reached, the next part is not read.
 const APPENDS_MAX: usize = 256;
@@ -52,6 +54,7 @@ struct Unfinished {
 /// Takes appends until the client has no more, and answers each.
 pub(crate) async fn run(
     writer: Writer,
+    budget: Budget,
     clock: Clock,
     mut parts: Streaming<BatchAppendReq>,
     answers: Answers,
@@ -67,18 +70,10 @@ pub(crate) async fn run(
                 }
             }
             part = parts.message(), if more && work.len() < APPENDS_MAX => match part {
-                Ok(Some(part)) => match take(&mut unfinished, part) {
+                Ok(Some(part)) => match take(&budget, &mut unfinished, part) {
                     Ok(Some((id, finished))) => {
-                        let mut append = append(&writer, clock.now_ms(), id, finished).await;
-                        // The log takes it now, and so in the order in which it came.
-                        match futures::poll!(&mut append) {
-                            std::task::Poll::Pending => work.push(append),
-                            std::task::Poll::Ready(answer) => {
-                                if answers.send(Ok(answer)).await.is_err() {
-                                    return;
-                                }
-                            }
-                        }
+                        let append = append(&writer, clock.now_ms(), id, finished).await;
+                        work.push(append);
                     }
                     Ok(None) => {}
                     Err(status) => {
@@ -94,13 +89,14 @@ pub(crate) async fn run(
 
 /// Adds a part to its append; answers the append when it is whole.
 fn take(
+    budget: &Budget,
     unfinished: &mut HashMap<Uuid, Unfinished>,
     part: BatchAppendReq,
 ) -> Result<Option<(Uuid, Unfinished)>, Status> {
     let id = convert::uuid(part.correlation_id.as_ref())?;
     let mut whole = match (unfinished.remove(&id), part.options) {
         (Some(begun), None) => begun,
-        (None, Some(options)) => Unfinished { options, gathered: Ok(Gathered::default()) },
+        (None, Some(options)) => Unfinished { options, gathered: Ok(Gathered::new(budget.clone())) },
         (Some(_), Some(_)) => return Err(Status::invalid_argument("a batch has its options once")),
         (None, None) => return Err(Status::invalid_argument("a batch begins with its options")),
     };
@@ -123,7 +119,8 @@ fn gather(mut gathered: Gathered, events: Vec<ProposedMessage>) -> Result<Gather
     Ok(gathered)
 }
 
-/// Looks at the append's stream now, and so in the order in which appends came; answers what is left to be done.
+/// Looks at the append's stream and hands the append to the log now, and so in the order in which appends came; answers what waits for
+/// the outcome. The append itself waits for nobody: it holds its stream, and must not do so for as long as its client reads no answers.
 async fn append(writer: &Writer, now_ms: i64, id: Uuid, whole: Unfinished) -> Work {
     let Unfinished { options, gathered } = whole;
     // Clients rely on it, also when it was missing.
@@ -135,22 +132,39 @@ async fn append(writer: &Writer, now_ms: i64, id: Uuid, whole: Unfinished) -> Wo
         stream_identifier: Some(stream_identifier),
         expected_stream_position: echoed,
     };
-    let append = match prepare(options, gathered, now_ms) {
+    let (append, share) = match prepare(options, gathered, now_ms) {
         Ok(append) => append,
         Err(status) => return Box::pin(ready(answer(Outcome::Error(refused(&status))))),
     };
-    let (stream, expected) = (Arc::clone(&append.stream), append.expected);
-    let admitted = writer.admit(&stream).await;
-    Box::pin(async move {
-        let written = async { admitted?.append(append).await };
-        answer(match written.await {
-            Ok(appended) => Outcome::Success(success(&appended)),
-            Err(error) => Outcome::Error(failed(&error, &stream, expected)),
-        })
-    })
+    let admitted = writer.admit(&append.stream).await;
+    let mut written = Box::pin(write(admitted, append, share));
+    match futures::poll!(&mut written) {
+        Poll::Ready(outcome) => Box::pin(ready(answer(outcome))),
+        Poll::Pending => {
+            let written = tokio::spawn(written);
+            let lost = |_| Outcome::Error(refused(&Status::aborted("the append was not waited for")));
+            Box::pin(async move { answer(written.await.unwrap_or_else(lost)) })
+        }
+    }
 }
 
-fn prepare(options: Options, gathered: Result<Gathered, Status>, now_ms: i64) -> Result<Append, Status> {
+async fn write(admitted: Result<Admitted, Refused>, append: Append, share: Share) -> Outcome {
+    let (stream, expected) = (Arc::clone(&append.stream), append.expected);
+    let written = async { admitted?.append(append).await };
+    let written = written.await;
+    drop(share);
+    metrics::appended(appending::outcome(&written));
+    match written {
+        Ok(appended) => Outcome::Success(success(&appended)),
+        Err(error) => Outcome::Error(failed(&error, &stream, expected)),
+    }
+}
+
+fn prepare(
+    options: Options,
+    gathered: Result<Gathered, Status>,
+    now_ms: i64,
+) -> Result<(Append, Share), Status> {
     let stream = convert::stream(options.stream_identifier)?;
     access::may_append(&stream)?;
     let expected = match options.expected_stream_position {
@@ -163,7 +177,8 @@ fn prepare(options: Options, gathered: Result<Gathered, Status>, now_ms: i64) ->
     if is_over(options.deadline_option.as_ref(), now_ms) {
         return Err(Status::deadline_exceeded("the deadline is over; nothing was written"));
     }
-    Ok(Append { stream: stream.into(), expected, events: gathered?.take()? })
+    let (events, share) = gathered?.take()?;
+    Ok((Append { stream: stream.into(), expected, events }, share))
 }
 
 /// Whether the client has given up already. A longer deadline is the log's own, whatever the client says: some send one of decades.

@@ -12,6 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
 
+use crate::budget::Budget;
+use crate::metrics;
+
 /// What every service of the protocol is called.
 pub(crate) const PROTOCOL: &str = "/event_store.client.";
 /// The service of streams, which needs a token.
@@ -41,12 +44,14 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Arriving {
     open: Arc<Semaphore>,
     asking: Arc<Semaphore>,
+    budget: Budget,
 }
 
 impl Arriving {
-    pub(crate) fn new() -> Self {
+    /// Calls that send events are held to `budget`.
+    pub(crate) fn new(budget: Budget) -> Self {
         let places = || Arc::new(Semaphore::new(ARRIVING_CALLS_MAX));
-        Self { open: places(), asking: places() }
+        Self { open: places(), asking: places(), budget }
     }
 }
 
@@ -59,7 +64,9 @@ pub(crate) async fn hold(State(arriving): State<Arriving>, request: Request, nex
         return arrive(&arriving.asking, request, next).await;
     }
     match path.strip_prefix(STREAMS) {
-        Some(method) if WRITING.contains(&method) => next.run(request).await,
+        Some(method) if WRITING.contains(&method) => {
+            next.run(request.map(|body| arriving.budget.metered(body))).await
+        }
         Some(_) => arrive(&arriving.asking, request.map(small), next).await,
         None if path.starts_with(PROTOCOL) => arrive(&arriving.open, request, next).await,
         // Probes have no body that is read.
@@ -70,6 +77,7 @@ pub(crate) async fn hold(State(arriving): State<Arriving>, request: Request, nex
 /// Keeps a place until the answer begins; by then the request is read.
 async fn arrive(places: &Semaphore, request: Request, next: Next) -> Response {
     let Ok(_place) = places.try_acquire() else {
+        metrics::shed();
         let reason = format!("{ARRIVING_CALLS_MAX} requests are on their way already");
         return Status::resource_exhausted(reason).into_http();
     };
@@ -117,6 +125,9 @@ impl WritingCalls {
 async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
     match timeout(PLACE_TIMEOUT, Arc::clone(places).acquire_owned()).await {
         Ok(Ok(place)) => Ok(place),
-        _ => Err(Status::resource_exhausted(format!("{WRITING_CALLS_MAX} calls are sending events already"))),
+        _ => {
+            metrics::shed();
+            Err(Status::resource_exhausted(format!("{WRITING_CALLS_MAX} calls are sending events already")))
+        }
     }
 }

@@ -8,7 +8,6 @@ use tonic::Status;
 
 use crate::wire::client::streams::read_req::options::FilterOptions;
 use crate::wire::client::streams::read_req::options::filter_options::{Expression, Filter as Looked, Window};
-use crate::{access, standing};
 
 /// How often one expression may go back on one name. What takes longer counts as no match: the client's expression is at fault, and
 /// the server goes on.
@@ -35,13 +34,9 @@ enum Field {
 }
 
 impl Wanted {
-    /// One stream, and the metadata that could end it.
+    /// One stream.
     pub(crate) fn stream(name: &str) -> Self {
-        let mut in_log = Filter::stream_prefix(name);
-        if !access::is_battle(name) && standing::original_of(name).is_none() {
-            in_log.stream_prefixes.push(standing::metadata_of(name).into());
-        }
-        Self { in_log, ..Self::default() }
+        Self { in_log: Filter::stream_prefix(name), ..Self::default() }
     }
 
     /// # Errors

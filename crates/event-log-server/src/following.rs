@@ -2,14 +2,16 @@
 
 use nimaora_event_log::log::{SUBSCRIPTION_BATCH_EVENTS_MAX, SharedLog};
 use nimaora_event_log::{
-    Direction, Position, ReadError, RecordedEvent, Revision, Subscription, SubscriptionMessage,
+    Direction, Filter, Position, ReadError, RecordedEvent, Revision, Subscription, SubscriptionMessage,
 };
 use nimaora_runtime::Clock;
 use uuid::Uuid;
 
+use crate::access;
 use crate::convert::{self, IdForm};
 use crate::deleting::ENDED_TYPE;
 use crate::filter::Wanted;
+use crate::metrics::{self, Kind, Listens};
 use crate::reading::{Answers, Gone, send};
 use crate::refusal;
 use crate::standing::{self, Shown};
@@ -75,6 +77,7 @@ impl Listener {
 
     /// Sends what comes until the client is gone or the log cannot be read.
     pub(crate) async fn run(mut self, from: From, shown: Shown) {
+        let _listens = Listens::new(Kind::CatchUp);
         let status = match self.follow(from, shown).await {
             Ok(()) | Err(End::Gone) => return,
             Err(End::Log(error)) => refusal::read(&error),
@@ -87,10 +90,21 @@ impl Listener {
     async fn follow(&mut self, from: From, shown: Shown) -> Result<(), End> {
         let mut subscription = self.begin(from, shown).await?;
         self.checkpoint = self.position;
+        let mut ending = Ending::of(&self.log, self.stream.as_deref(), self.position).await?;
+        // It may have ended before its end was waited for.
+        if let Some(stream) = &self.stream
+            && Shown::look(&self.log, stream, self.clock.now_ms()).await? == Shown::Ended
+        {
+            return Err(End::Ended);
+        }
         loop {
             let answers = self.answers.clone();
             let message = tokio::select! {
                 message = subscription.next() => message?,
+                ended = ending.wait() => {
+                    ended?;
+                    return Err(End::Ended);
+                }
                 () = answers.closed() => return Err(End::Gone),
             };
             match message {
@@ -168,9 +182,6 @@ impl Listener {
             self.position = self.position.max(event.position - 1);
             self.checkpoint_if_due().await?;
             self.position = event.position;
-            if self.is_end(&event) {
-                return Err(End::Ended);
-            }
             if self.wants(&event) {
                 self.event(event).await?;
             }
@@ -191,16 +202,9 @@ impl Listener {
         }
     }
 
-    /// Whether the stream that is followed is over with this event.
-    fn is_end(&self, event: &RecordedEvent) -> bool {
-        let Some(followed) = self.stream.as_deref() else { return false };
-        &*event.event_type == ENDED_TYPE
-            && standing::original_of(&event.stream)
-                == Some(standing::original_of(followed).unwrap_or(followed))
-    }
-
     async fn event(&mut self, event: RecordedEvent) -> Result<(), Gone> {
         self.revision = Some(event.revision);
+        metrics::sent(1);
         self.answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)
     }
 
@@ -233,6 +237,7 @@ impl Listener {
     }
 
     async fn fell_behind(&mut self) -> Result<(), Gone> {
+        metrics::fell_behind();
         let (stream_revision, position) = self.place();
         let timestamp = Some(convert::moment(self.clock.now_ms()));
         send(&self.answers, Content::FellBehind(FellBehind { timestamp, stream_revision, position })).await
@@ -245,5 +250,40 @@ impl Listener {
         }
         let (commit_position, prepare_position) = (self.position, self.position);
         (None, (self.position > 0).then_some(WirePosition { commit_position, prepare_position }))
+    }
+}
+
+/// Waits for the end of a stream, which its metadata tells. It is followed by itself: a log may have to look at everything that comes to
+/// find both.
+struct Ending {
+    metadata: String,
+    /// None where nothing can end.
+    subscription: Option<Box<dyn Subscription>>,
+}
+
+impl Ending {
+    async fn of(log: &SharedLog, stream: Option<&str>, after: Position) -> Result<Self, ReadError> {
+        let Some(stream) = stream.filter(|stream| !access::is_battle(stream)) else {
+            return Ok(Self { metadata: String::new(), subscription: None });
+        };
+        let metadata = match standing::original_of(stream) {
+            Some(_) => stream.to_owned(),
+            None => standing::metadata_of(stream),
+        };
+        let subscription = log.subscribe(after, Filter::stream_prefix(&metadata)).await?;
+        Ok(Self { metadata, subscription: Some(subscription) })
+    }
+
+    /// Cancel safe, as the subscription is.
+    async fn wait(&mut self) -> Result<(), ReadError> {
+        let Some(subscription) = &mut self.subscription else { return std::future::pending().await };
+        loop {
+            let SubscriptionMessage::Events(events) = subscription.next().await? else { continue };
+            let is_end =
+                |event: &RecordedEvent| &*event.event_type == ENDED_TYPE && *event.stream == *self.metadata;
+            if events.iter().any(is_end) {
+                return Ok(());
+            }
+        }
     }
 }

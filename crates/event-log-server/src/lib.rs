@@ -5,6 +5,7 @@
 //! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
 //! | `opening` | how a connection begins, within a deadline |
 //! | `access` | who may do what |
+//! | `budget` | bytes of events on their way into the log, of all clients together |
 //! | `bounds` | what calls may take before it is known who calls, and while they send |
 //! | `streams` | the service `Streams`: which call goes where |
 //! | `reading` | a stream or the whole log, once |
@@ -19,6 +20,7 @@
 //! | `cluster` | what this server can do, and where it is |
 //! | `convert` | from the protocol's messages to ours, and back |
 //! | `marks` | what the log has no field for |
+//! | [`metrics`] | what is counted, and [`metrics::describe`] |
 //! | `refusal` | errors, in the form that clients recognise |
 //! | `tls` | [`Tls`]: the port's certificate |
 //! | `wire` | the protocol, generated |
@@ -30,12 +32,14 @@ mod access;
 mod appending;
 mod batching;
 mod bounds;
+mod budget;
 mod cluster;
 mod convert;
 mod deleting;
 mod filter;
 mod following;
 mod marks;
+pub mod metrics;
 mod nodes;
 mod opening;
 mod persistent;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
 use crate::appending::{self, Gathered};
+use crate::budget::{Budget, Share};
 use crate::wire::client::streams::append_req::{Content, ProposedMessage};
 use crate::wire::client::streams::{AppendReq, AppendResp};
 use crate::writing::Refused;
@@ -22,16 +23,20 @@ const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// It is no battle's stream, something is missing or too large, or the log does not take it.
-pub(crate) async fn append(log: &SharedLog, parts: Streaming<AppendReq>) -> Result<AppendResp, Status> {
-    let arrived = timeout(ARRIVAL_TIMEOUT, collect(parts)).await;
+pub(crate) async fn append(
+    log: &SharedLog,
+    budget: &Budget,
+    parts: Streaming<AppendReq>,
+) -> Result<AppendResp, Status> {
+    let arrived = timeout(ARRIVAL_TIMEOUT, collect(budget, parts)).await;
     let late = |_| refusal::timed_out("not all events came in time; nothing was written");
-    let append = arrived.map_err(late)??;
+    let (append, _share) = arrived.map_err(late)??;
     let (stream, expected) = (Arc::clone(&append.stream), append.expected);
     let written = log.append(append).await.map_err(Refused::Log);
     appending::answer(written, &stream, expected)
 }
 
-async fn collect(mut parts: Streaming<AppendReq>) -> Result<Append, Status> {
+async fn collect(budget: &Budget, mut parts: Streaming<AppendReq>) -> Result<(Append, Share), Status> {
     let Some(AppendReq { content: Some(Content::Options(options)) }) = parts.message().await? else {
         return Err(Status::invalid_argument("an append begins with its options"));
     };
@@ -40,14 +45,15 @@ async fn collect(mut parts: Streaming<AppendReq>) -> Result<Append, Status> {
         return Err(refusal::access_denied("nodes append to battles' streams only"));
     }
     let expected = appending::expected(options.expected_stream_revision)?;
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered::new(budget.clone());
     while let Some(part) = parts.message().await? {
         let Some(Content::ProposedMessage(event)) = part.content else {
             return Err(Status::invalid_argument("an append has its options once, and then events"));
         };
         gathered.add(proposed(event)?)?;
     }
-    Ok(Append { stream: stream.into(), expected, events: gathered.take()? })
+    let (events, share) = gathered.take()?;
+    Ok((Append { stream: stream.into(), expected, events }, share))
 }
 
 fn proposed(event: ProposedMessage) -> Result<NewEvent, Status> {

@@ -7,6 +7,7 @@ use tonic::Status;
 
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
+use crate::metrics;
 use crate::refusal;
 use crate::standing::Shown;
 use crate::wire::client::streams::ReadResp;
@@ -79,6 +80,7 @@ impl StreamRead {
                 Err(error) => return fail(answers, refusal::read(&error)).await,
             };
             let Some(last) = page.last().map(|event| event.revision) else { return Ok(()) };
+            metrics::sent(page.len() as u64);
             for event in page.into_iter().filter(|event| event.revision >= first) {
                 answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
                 left -= 1;
@@ -108,6 +110,7 @@ impl AllRead {
             let most = usize::try_from(left).unwrap_or(usize::MAX);
             let found = page.events.into_iter().filter(|event| self.wanted.lets_through(event));
             for event in found.take(most) {
+                metrics::sent(1);
                 answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
                 left -= 1;
             }

@@ -29,6 +29,7 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::access::{Access, NodePassword};
 use crate::bounds::{self, ASKING_BYTES_MAX, Arriving, OPEN_MESSAGE_BYTES_MAX, PROTOCOL, WritingCalls};
+use crate::budget::Budget;
 use crate::cluster::{Alone, Features};
 use crate::opening::opened;
 use crate::persistent::Groups;
@@ -99,6 +100,7 @@ fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
     let Deps { log, verifier, node_password, clock, advertised_host, tls: _, opening_timeout: _ } = deps;
     let access = Access::new(verifier, node_password, clock.clone());
     let alone = Alone::new(address, advertised_host, clock.clone());
+    let budget = Budget::new(MESSAGE_BYTES_MAX);
     let groups = Groups::new(Arc::clone(&log), clock.clone(), shutdown.clone());
     let groups = PersistentSubscriptionsServer::new(groups).max_decoding_message_size(ASKING_BYTES_MAX);
     let streams = LogStreams {
@@ -106,6 +108,7 @@ fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
         clock,
         shutdown: shutdown.clone(),
         writing: WritingCalls::new(),
+        budget: budget.clone(),
     };
     let streams = StreamsServer::new(streams).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_MESSAGE_BYTES_MAX);
@@ -117,7 +120,7 @@ fn router(deps: Deps, address: SocketAddr, shutdown: &Shutdown) -> Router {
         .into_axum_router()
         .route("/health/live", get(async || StatusCode::NO_CONTENT))
         .fallback(elsewhere)
-        .layer(from_fn_with_state(Arriving::new(), bounds::hold))
+        .layer(from_fn_with_state(Arriving::new(budget), bounds::hold))
 }
 
 /// What is not here. Clients of the protocol are told so in its own terms.

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Principal;
 use crate::bounds::WritingCalls;
+use crate::budget::Budget;
 use crate::convert::{self, IdForm};
 use crate::filter::Wanted;
 use crate::following::{From, Listener};
@@ -45,6 +46,7 @@ pub(crate) struct LogStreams {
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) writing: WritingCalls,
+    pub(crate) budget: Budget,
 }
 
 type Reading = ReceiverStream<Result<ReadResp, Status>>;
@@ -92,9 +94,9 @@ impl Streams for LogStreams {
         let _place = self.writing.single().await?;
         let (metadata, extensions, parts) = request.into_parts();
         if extensions.get() == Some(&Principal::Node) {
-            return Ok(Response::new(nodes::append(&self.writer.log, parts).await?));
+            return Ok(Response::new(nodes::append(&self.writer.log, &self.budget, parts).await?));
         }
-        Ok(Response::new(appending::append(&self.writer, &metadata, parts).await?))
+        Ok(Response::new(appending::append(&self.writer, &self.budget, &metadata, parts).await?))
     }
 
     async fn batch_append(
@@ -104,7 +106,8 @@ impl Streams for LogStreams {
         let place = self.writing.batches().await?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
         let told = answers.clone();
-        let batches = batching::run(self.writer.clone(), self.clock.clone(), request.into_inner(), answers);
+        let (writer, budget, clock) = (self.writer.clone(), self.budget.clone(), self.clock.clone());
+        let batches = batching::run(writer, budget, clock, request.into_inner(), answers);
         self.run(told, async move {
             batches.await;
             drop(place);

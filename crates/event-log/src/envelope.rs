@@ -143,8 +143,36 @@ pub fn open(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Envelope, Ch
 /// # Errors
 /// [`RecordedError`] when the event is not what was sealed, or is none of the domain's.
 pub fn open_recorded(event: &RecordedEvent, chain: &mut ChainHead) -> Result<Recorded, RecordedError> {
-    let fields = check(event, chain).map_err(|broken| ChainError::at(event, broken))?;
-    recorded(event, &fields)
+    Ok(open_unlinked(event)?.link(event, chain)?)
+}
+
+/// An event that has the hash that it says. What it follows was not looked at yet.
+#[derive(Debug)]
+pub struct Unlinked {
+    recorded: Recorded,
+    previous: ChainHead,
+    own: ChainHead,
+}
+
+/// The part of [`open_recorded`] that needs nothing but the event, so that many can be opened on several cores.
+///
+/// # Errors
+/// [`RecordedError`] when the event's bytes are not what was sealed, or it is none of the domain's.
+pub fn open_unlinked(event: &RecordedEvent) -> Result<Unlinked, RecordedError> {
+    let (fields, own) = check_alone(event).map_err(|broken| ChainError::at(event, broken))?;
+    let (recorded, previous) = (recorded(event, &fields)?, fields.prev_hash);
+    Ok(Unlinked { recorded, previous, own })
+}
+
+impl Unlinked {
+    /// Checks that the event follows `chain`, and moves the chain on.
+    ///
+    /// # Errors
+    /// [`ChainError`]; the chain stays where it is.
+    pub fn link(self, event: &RecordedEvent, chain: &mut ChainHead) -> Result<Recorded, ChainError> {
+        follow(self.previous, self.own, chain).map_err(|broken| ChainError::at(event, broken))?;
+        Ok(self.recorded)
+    }
 }
 
 /// Reads the envelope of an event without checking its hash, for readers that trust the log and need only its content.
@@ -182,20 +210,27 @@ fn recorded(event: &RecordedEvent, fields: &Fields<'_>) -> Result<Recorded, Reco
 
 /// The metadata of an event that is what was sealed and follows `chain`, which is moved on.
 fn check<'a>(event: &'a RecordedEvent, chain: &mut ChainHead) -> Result<Fields<'a>, Broken> {
+    let (fields, own) = check_alone(event)?;
+    follow(fields.prev_hash, own, chain)?;
+    Ok(fields)
+}
+
+/// The metadata of an event whose bytes are what was sealed, and its hash.
+fn check_alone(event: &RecordedEvent) -> Result<(Fields<'_>, ChainHead), Broken> {
     let (before, stored) = split_hash(&event.metadata)?;
     let computed = hash(&event.stream, event.revision, event.id, &event.event_type, &event.data, before);
     if computed != stored {
         return Err(Broken::Hash { stored: hex::encode(stored), computed: hex::encode(computed) });
     }
-    let fields = Fields::parse(&event.metadata)?;
-    if fields.prev_hash != *chain {
-        return Err(Broken::Previous {
-            stored: hex::encode(fields.prev_hash.0),
-            expected: hex::encode(chain.0),
-        });
+    Ok((Fields::parse(&event.metadata)?, ChainHead(stored)))
+}
+
+fn follow(previous: ChainHead, own: ChainHead, chain: &mut ChainHead) -> Result<(), Broken> {
+    if previous != *chain {
+        return Err(Broken::Previous { stored: hex::encode(previous.0), expected: hex::encode(chain.0) });
     }
-    *chain = ChainHead(stored);
-    Ok(fields)
+    *chain = own;
+    Ok(())
 }
 
 impl ChainError {

@@ -9,6 +9,7 @@
 //! | [`embedded`] | the local file store: group commit, one fsync before any answer |
 //! | [`jetstream`] | the log in NATS JetStream: one message for each append, fenced by the subject's last sequence |
 //! | [`kurrentdb`] | the log in KurrentDB, through the official client: fenced by the expected revision |
+//! | [`names`] | the keys that participants' names are sealed under, beside the log and never in it |
 //! | `pause` | how long is waited between two tries |
 //! | [`metrics`] | what is counted and measured, and [`metrics::describe`] |
 //! | [`contract`] | the suite that every implementation passes |
@@ -24,12 +25,14 @@ pub mod kurrentdb;
 mod limits;
 pub mod log;
 pub mod metrics;
+pub mod names;
 mod pause;
 pub mod types;
 
 pub use envelope::{ChainError, ChainHead, Envelope};
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Subscription, SubscriptionMessage};
+pub use names::{BattleKeys, Names, NamesError};
 pub use types::{
     Append, Appended, Direction, Expected, Filter, LogStatus, NewEvent, Position, RecordedEvent, Revision,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::{AppendError, ReadError};
+use crate::names::Names;
 use crate::types::{
     APPEND_BYTES_MAX, Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision,
 };
@@ -66,6 +67,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// How the log is doing.
     async fn status(&self) -> Result<LogStatus, ReadError>;
+
+    /// The keys that names are sealed under, kept beside the log and never in it. Without any, names stand in clear.
+    fn names(&self) -> Names {
+        Names::default()
+    }
 }
 
 /// An event log shared by those who use it.

@@ -21,6 +21,8 @@ pub enum Program {
     Nats,
     /// The NATS server that Debian 12 has, 2.9.
     NatsOfDebian,
+    /// Ends a server with whoever started it.
+    Setpriv,
 }
 
 /// Where programs lie that are not on everybody's path.
@@ -40,6 +42,7 @@ impl Program {
             Self::PgBouncer => "pgbouncer",
             Self::Redis => "redis-server",
             Self::Nats | Self::NatsOfDebian => "nats-server",
+            Self::Setpriv => "setpriv",
         }
     }
 
@@ -55,6 +58,7 @@ impl Program {
                 "run './check' in a checkout, which puts it beside the build output, or put nats-server 2.10 or newer on the PATH"
             }
             Self::NatsOfDebian => "install it with 'apt-get install nats-server'",
+            Self::Setpriv => "install it with 'apt-get install util-linux'",
         }
     }
 
@@ -65,7 +69,7 @@ impl Program {
     pub fn find(self) -> Result<PathBuf, LocalServerError> {
         let folders = match self {
             Self::Postgres | Self::Initdb | Self::PgBasebackup => postgres_folders(),
-            Self::PgBouncer | Self::Redis => path_folders(),
+            Self::PgBouncer | Self::Redis | Self::Setpriv => path_folders(),
             Self::Nats => tools_folders().into_iter().chain(path_folders()).collect(),
             Self::NatsOfDebian => system_folders(),
         };

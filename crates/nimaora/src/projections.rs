@@ -177,10 +177,11 @@ fn style() -> ProgressStyle {
 
 fn table(projections: &[Projection]) -> String {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["projection", "version", "position", "log", "behind"]);
+    table.load_style(NOTHING).set_header(["projection", "version", "stored", "position", "log", "behind"]);
     for one in projections {
         let (applied, head) = (one.applied_position.to_string(), one.head_position.to_string());
-        table.add_row([one.name.clone(), one.version.to_string(), applied, head, behind(one)]);
+        let (version, stored) = (one.version.to_string(), one.stored_version.to_string());
+        table.add_row([one.name.clone(), version, stored, applied, head, behind(one)]);
     }
     format!("{table}\n")
 }
@@ -189,7 +190,7 @@ fn lines(projections: &[Projection]) -> String {
     let mut text = String::new();
     for one in projections {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}: {}", one.name, behind(one));
+        let _ = writeln!(text, "{}: {}{}", one.name, behind(one), outdated(one));
     }
     text
 }
@@ -228,6 +229,17 @@ fn outcome(result: &RebuildResult, events: u64) -> String {
         ),
     };
     text
+}
+
+/// Says so where the tables are of another version than the server makes.
+fn outdated(one: &Projection) -> String {
+    match one.stored_version == one.version {
+        true => String::new(),
+        false => format!(
+            "; its tables are of version {} and this server makes version {}: build them anew with 'rebuild --accept-differences'",
+            one.stored_version, one.version
+        ),
+    }
 }
 
 fn behind(one: &Projection) -> String {

@@ -109,7 +109,7 @@ async fn an_operator_sees_how_far_the_projection_is() {
     let (code, told, failed) = projections(folder.path(), &url, &["list"]).await;
     assert_eq!(code, 0, "{failed}");
     let row: Vec<_> = told.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(row[..4], ["battles", "1", "1", "1"], "{told}");
+    assert_eq!(row[..5], ["battles", "1", "1", "1", "1"], "{told}");
     let (code, told, failed) = projections(folder.path(), &url, &["parked", "list"]).await;
     assert_eq!((code, &*told), (0, "no event is parked\n"), "{failed}");
     stop(server).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use nimaora_read_models::Position;
+use nimaora_read_models::{Checkpoints, Position};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use crate::metrics;
 use crate::names::Names;
 use crate::projection::{Deps, PART};
 use crate::publisher::{Publisher, Written};
+use crate::rebuild::{PROJECTION_VERSION, version_of};
 use crate::retry::Backoff;
 use crate::source::Source;
 use crate::status::Status;
@@ -128,11 +129,14 @@ impl Applying {
             )));
         }
         if !found.begun {
+            let version = PROJECTION_VERSION;
+            self.writer.stores.call("tables", false, || tables.save_version(version)).await??;
             // New tables: what is in the log by now is history, and nobody waits to be told of it. Before they hold it, they are
             // not whole, and this is how others know.
             self.writer.marks.changes = head;
             self.writer.stores.call("tables", false, || tables.save_changes_checkpoint(head)).await??;
         }
+        tell_version(&found);
         self.writer.changes_saved = self.writer.marks.changes;
         self.writer.names = Names::default();
         self.writer.parked.clear();
@@ -270,5 +274,20 @@ impl Applying {
         let Some(oldest_ms) = oldest_ms else { return };
         let age_ms = self.config.clock.now_ms().saturating_sub(oldest_ms);
         metrics::applied(events, began.elapsed(), u64::try_from(age_ms).unwrap_or(0));
+    }
+}
+
+/// Says so when the tables were made by another version. They are written on all the same: somebody has to build them anew.
+fn tell_version(found: &Checkpoints) {
+    let stored = version_of(found);
+    let is_other = found.begun && stored != PROJECTION_VERSION;
+    metrics::tables_of_another_version(is_other);
+    if is_other {
+        tracing::warn!(
+            stored,
+            ours = PROJECTION_VERSION,
+            "the tables are of another version of the projection; build them anew: nimaora projections rebuild \
+             --accept-differences"
+        );
     }
 }

@@ -69,8 +69,6 @@ pub(crate) const NAMES_MAX: usize = 500_000;
 pub(crate) const NAMES_KEPT: usize = NAMES_MAX / 8 * 7;
 /// Parked events in all. With more, the projection stops: this program does not understand this log.
 pub(crate) const PARKED_EVENTS_MAX: usize = 10_000;
-/// How many parked events are read at once.
-pub(crate) const PARKED_PAGE_EVENTS: u32 = 1_000;
 /// Changes of boards that wait for the leaderboard, about 100 bytes each. With more, all of them are dropped and the boards that they
 /// were about are made anew from the log.
 pub(crate) const UNWRITTEN_CHANGES_MAX: usize = 131_072;

@@ -134,6 +134,11 @@ impl Mending {
                     (line.points, line.reached_revision) = (points, reached_revision);
                 }
             }
+            BoardChange::Renamed { participant_id, username } => {
+                if let Some(line) = self.lines.get_mut(&participant_id) {
+                    line.username = username;
+                }
+            }
             BoardChange::Removed { participant_id } => {
                 self.lines.remove(&participant_id);
             }
@@ -221,7 +226,8 @@ impl BoardWriter {
                 return Err(StoreError::Unavailable { reason });
             }
         };
-        Ok(events.iter().take_while(|event| event.position <= self.upto).map(decode).collect())
+        let events = events.iter().take_while(|event| event.position <= self.upto);
+        decode(&self.log, events).await.map_err(as_store_error)
     }
 
     fn fold_board(&self, mending: &mut Mending, events: &[Decoded]) {

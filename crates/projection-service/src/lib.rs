@@ -16,6 +16,7 @@
 //! | `boards` | writes boards, and holds up nothing when the leaderboard cannot be used |
 //! | `healing` | makes boards that the leaderboard has lost anew from the log |
 //! | [`rebuild`] | builds the tables anew beside those in use, and exchanges them |
+//! | [`parity`] | boards compared with tables that were built anew |
 //! | `sweep` | finds those that were lost while nothing happened in their battles |
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
@@ -35,6 +36,7 @@ mod inbox;
 pub mod leadership;
 pub mod metrics;
 mod names;
+pub mod parity;
 pub mod projection;
 mod publisher;
 pub mod rebuild;

@@ -46,6 +46,11 @@ pub fn describe() {
         "nimaora_projection_boards_restored_total",
         "Boards that the leaderboard had lost and that were made anew from the log. Many: it lost its data; look why."
     );
+    describe_gauge!(
+        "nimaora_projection_tables_outdated_state",
+        "1 while the tables are of another version of the projection than this process makes, else 0. Not 0 for long: \
+         'nimaora projections rebuild --accept-differences'."
+    );
     describe_counter!("nimaora_projection_changes_published_total", "Changes handed to the bus.");
     describe_counter!(
         "nimaora_projection_retries_total",
@@ -95,4 +100,9 @@ pub(crate) fn published(changes: usize) {
 /// A store, the log or the bus could not be used and is tried again.
 pub(crate) fn retried(what: &'static str) {
     metrics::counter!("nimaora_projection_retries_total", "what" => what).increment(1);
+}
+
+/// Whether the tables are of another version than this program makes.
+pub(crate) fn tables_of_another_version(is_other: bool) {
+    metrics::gauge!("nimaora_projection_tables_outdated_state").set(f64::from(u8::from(is_other)));
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use nimaora_change_bus::ChangeBus;
 use nimaora_event_log::log::SharedLog;
-use nimaora_read_models::{Leaderboard, ReadModels, StoreError};
+use nimaora_read_models::{Leaderboard, ParkedPages, ReadModels, StoreError};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::applying::Applying;
-use crate::config::{Config, PARKED_COUNT_TICKS, PARKED_PAGE_EVENTS, REPORT_INTERVAL};
+use crate::config::{Config, PARKED_COUNT_TICKS, REPORT_INTERVAL};
 use crate::metrics;
 use crate::status::{Handle, Status};
 
@@ -82,11 +82,9 @@ async fn report(handle: Handle, tables: Arc<dyn ReadModels>, shutdown: Shutdown)
 
 /// How many events are parked and not discarded.
 async fn parked(tables: &dyn ReadModels) -> Result<usize, StoreError> {
-    let (mut after, mut parked) = (0, 0);
-    loop {
-        let page = tables.parked(after, PARKED_PAGE_EVENTS).await?;
-        let Some(last) = page.last() else { return Ok(parked) };
-        after = last.position;
+    let (mut pages, mut parked) = (ParkedPages::of(tables), 0);
+    while let Some(page) = pages.next().await? {
         parked += page.iter().filter(|event| event.discarded.is_none()).count();
     }
+    Ok(parked)
 }

@@ -1,5 +1,5 @@
-//! Builds the tables anew beside those in use, compares both, and puts the new ones in their place. It publishes nothing and touches
-//! no board.
+//! Builds the tables anew beside those in use, compares both, and puts the new ones in their place; then compares the boards with them.
+//! It publishes nothing and writes no board.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use nimaora_domain::BattleId;
 use nimaora_event_log::log::{AllPage, SharedLog};
 use nimaora_event_log::{Direction, Filter, ReadError};
 use nimaora_read_models::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
-use nimaora_read_models::{Position, StoreError};
+use nimaora_read_models::{Checkpoints, Position, StoreError};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::fold::Marks;
+use crate::parity::BoardsBeside;
 use crate::source::{Decoded, decode};
 use crate::status::Status;
 use crate::stores::{End, Stores};
@@ -22,6 +23,14 @@ use crate::writing::{Delivery, Downstream, TableWriter};
 
 /// The version of what this program makes of the log. It is raised when the same events come to other rows.
 pub const PROJECTION_VERSION: u32 = 1;
+
+/// The version of tables that say none: they are of a time when there was only one.
+const FIRST_VERSION: u32 = 1;
+
+/// Which version of the projection the tables are of.
+pub fn version_of(tables: &Checkpoints) -> u32 {
+    tables.version.unwrap_or(FIRST_VERSION)
+}
 
 /// Events that are read at once.
 const PAGE_EVENTS: usize = 8_192;
@@ -103,6 +112,8 @@ pub struct Rebuild {
     pub log: SharedLog,
     /// The tables in use.
     pub tables: Arc<dyn Rebuildable>,
+    /// The boards that go with them.
+    pub boards: BoardsBeside,
     /// The settings of the projection.
     pub config: Config,
     /// Ends it.
@@ -155,6 +166,18 @@ impl<'a> Builder<'a> {
     }
 
     async fn run(mut self, accept_differences: bool) -> Result<Rebuilt, RebuildError> {
+        self.next.tables().save_version(PROJECTION_VERSION).await?;
+        let mut rebuilt = self.compare_and_exchange(accept_differences).await?;
+        if rebuilt.exchanged_at.is_some()
+            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison).await
+        {
+            // The tables are right, and answer where boards are let go.
+            tracing::warn!(%error, "the boards could not be compared with the tables; empty the leaderboard if the tables were others");
+        }
+        Ok(rebuilt)
+    }
+
+    async fn compare_and_exchange(&mut self, accept_differences: bool) -> Result<Rebuilt, RebuildError> {
         let held = self.meet().await?;
         self.tell(Stage::Comparing, held.position());
         let comparison = held.compare().await?;
@@ -207,8 +230,8 @@ impl<'a> Builder<'a> {
         let Rebuild { log, config, .. } = self.rebuild;
         let mut page = read_page(log, from, config.store_timeout).await?;
         loop {
-            let events: Vec<_> =
-                page.events.iter().take_while(|event| event.position <= target).map(decode).collect();
+            let events = page.events.iter().take_while(|event| event.position <= target);
+            let events = decode(log, events).await?;
             let next = page.next.filter(|&next| next <= target && events.len() == page.events.len());
             let checkpoint = next.map_or(target, |next| next - 1);
             match next {

@@ -92,7 +92,7 @@ impl Source {
             let (step, position) = match message {
                 SubscriptionMessage::Events(events) => {
                     let last = events.last().map_or(self.after, |event| event.position);
-                    (Step::Events(events.iter().map(decode).collect()), last)
+                    (Step::Events(decode(&self.log, events.iter()).await?), last)
                 }
                 SubscriptionMessage::Checkpoint(position) => (Step::Passed(position), position),
                 SubscriptionMessage::CaughtUp(position) => (Step::CaughtUp(position), position),
@@ -120,7 +120,26 @@ impl Source {
 /// Nobody wants the log's events any more.
 struct Gone;
 
-pub(crate) fn decode(event: &RecordedEvent) -> Decoded {
+/// Decodes events, and reads the names that they bring. One whose key is gone is shown by its number.
+///
+/// # Errors
+/// The keys cannot be had now.
+pub(crate) async fn decode<'e>(
+    log: &SharedLog,
+    events: impl Iterator<Item = &'e RecordedEvent> + Send,
+) -> Result<Vec<Decoded>, ReadError> {
+    let mut decoded: Vec<_> = events.map(decode_one).collect();
+    for one in &mut decoded {
+        if let (Some(battle_id), Content::Event(_, event)) = (one.battle_id, &mut one.content)
+            && event.closed_name().is_some()
+        {
+            log.names().open(battle_id, event).await?;
+        }
+    }
+    Ok(decoded)
+}
+
+fn decode_one(event: &RecordedEvent) -> Decoded {
     let battle_id = BattleId::from_stream(&event.stream);
     let content = match content(event, battle_id) {
         Ok((time, event)) => Content::Event(time, event),

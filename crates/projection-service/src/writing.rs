@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_domain::{BattleId, Event, Timestamp};
-use nimaora_read_models::{Position, ReadModels, StoreError};
+use nimaora_read_models::{ParkedPages, Position, ReadModels, StoreError};
 use tokio::sync::watch;
 
-use crate::config::{Config, PARKED_EVENTS_MAX, PARKED_PAGE_EVENTS};
+use crate::config::{Config, PARKED_EVENTS_MAX};
 use crate::fold::{Fold, Folded, Marks};
 use crate::names::Names;
 use crate::source::{Content, Decoded};
@@ -69,15 +69,8 @@ impl TableWriter {
 
     pub(crate) async fn load_parked(&mut self) -> Result<(), End> {
         let tables = Arc::clone(&self.tables);
-        let mut after = 0;
-        loop {
-            let page = self.stores.call("tables", false, || tables.parked(after, PARKED_PAGE_EVENTS));
-            let page = page.await??;
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            self.note_parked(page.iter().map(|event| event.position))?;
-        }
-        Ok(())
+        let positions = self.stores.call("tables", false, || positions_of_parked(&*tables)).await??;
+        self.note_parked(positions.into_iter())
     }
 
     /// Writes events as one piece if the tables take them; else in ever smaller pieces, until those that the tables refuse are
@@ -215,6 +208,14 @@ impl TableWriter {
             false => Ok(()),
         }
     }
+}
+
+async fn positions_of_parked(tables: &dyn ReadModels) -> Result<Vec<Position>, StoreError> {
+    let (mut pages, mut positions) = (ParkedPages::of(tables), Vec::new());
+    while let Some(page) = pages.next().await? {
+        positions.extend(page.iter().map(|event| event.position));
+    }
+    Ok(positions)
 }
 
 fn log_parked(folded: &Folded) {

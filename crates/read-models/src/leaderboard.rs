@@ -31,6 +31,13 @@ pub enum BoardChange {
         /// The revision at which it was reached.
         reached_revision: u64,
     },
+    /// Whoever is on the board is called otherwise now.
+    Renamed {
+        /// Who.
+        participant_id: ParticipantId,
+        /// The name.
+        username: Arc<str>,
+    },
     /// Somebody is off the board.
     Removed {
         /// Who.
@@ -141,6 +148,10 @@ pub trait Leaderboard: Send + Sync + 'static {
 
     /// Puts a battle's whole board in the place of an older one, or of none. A newer one stays.
     async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError>;
+
+    /// Lets these boards go, whatever they say. The projection makes those of battles that are not over anew from the log; until then, and
+    /// for the others, the tables answer.
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError>;
 
     /// The positions of these battles, in their order; `None` for one that is not held.
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError>;

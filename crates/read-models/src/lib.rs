@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`leaderboard`] | the [`Leaderboard`] port: ranks by order statistics |
 //! | [`tables`] | the [`ReadModels`] port: rows and their checkpoint in one transaction |
+//! | [`audit`] | what an auditor reads besides: all rows in the order of the log |
 //! | [`rebuild`] | the [`Rebuildable`] port: tables built anew beside those in use |
 //! | [`rows`] | what the tables hold |
+//! | [`parked`] | [`ParkedPages`]: all events that are parked, page by page |
 //! | [`wholeness`] | [`Wholeness`]: whether the tables can be believed that something is not there |
 //! | [`error`] | [`StoreError`] |
 //! | [`memory`] | the leaderboard in memory |
@@ -19,11 +21,13 @@
 //!
 //! Only the projection-service writes here. Nothing here reads the log or knows the rules.
 
+pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod leaderboard;
 pub mod memory;
 pub mod metrics;
+pub mod parked;
 pub mod postgres;
 pub mod rebuild;
 pub mod redis;
@@ -34,11 +38,13 @@ pub mod sqlite;
 pub mod tables;
 pub mod wholeness;
 
+pub use audit::{AnswerView, AuditedTables};
 pub use error::StoreError;
 pub use leaderboard::{
     Applied, BATCH_CHANGES_MAX, Board, BoardBatch, BoardChange, BoardEntry, BoardLine, Leaderboard,
     WholeBoard,
 };
+pub use parked::ParkedPages;
 pub use rebuild::{Comparison, Difference, HeldTables, NextTables, Rebuildable, TableRows};
 pub use replica::ReplicaFirst;
 pub use rows::{

@@ -103,6 +103,10 @@ impl ReadModels for ReplicaFirst {
         self.tables.save_changes_checkpoint(position).await
     }
 
+    async fn save_version(&self, version: u32) -> Result<(), StoreError> {
+        self.tables.save_version(version).await
+    }
+
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
         self.tables.parked(after, limit).await
     }

@@ -87,6 +87,8 @@ pub struct ParticipantUpdate {
     pub balance: Option<Balance>,
     /// The revision at which the score was reached, if the score changed.
     pub reached_revision: Option<u64>,
+    /// What stands in the place of a name that was erased.
+    pub username: Option<String>,
     /// The session that may act now.
     pub session_id: Option<SessionId>,
     /// Whether the participant can be attacked.

@@ -50,6 +50,8 @@ pub struct Checkpoints {
     pub changes: Position,
     /// Whether anything was ever saved here; false for tables that are new.
     pub begun: bool,
+    /// Which version of the projection makes these tables; `None` for those of a time when none was kept.
+    pub version: Option<u32>,
 }
 
 impl Checkpoints {
@@ -91,6 +93,9 @@ pub trait ReadModels: Send + Sync + 'static {
 
     /// Records up to where changes have been published, for the time when no batch follows.
     async fn save_changes_checkpoint(&self, position: Position) -> Result<(), StoreError>;
+
+    /// Records which version of the projection makes these tables. It goes with them when they are exchanged.
+    async fn save_version(&self, version: u32) -> Result<(), StoreError>;
 
     /// Up to `limit` parked events after a position, oldest first.
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError>;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::webhooks::Webhook;
+
 /// The application's secret; it is not shown when it is printed.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -88,6 +90,8 @@ pub struct Config {
     pub missed_alerts_max: usize,
     /// How often the sockets of participants are recorded as signs of life, in milliseconds. A participant lapses after 90 seconds without.
     pub sign_of_life_ms: u64,
+    /// Whether those who listen to a channel are told how many they are, presence channels apart. All nodes say the same.
+    pub subscription_counts: bool,
     /// Members that a presence channel shows. When it has more, newcomers are shown so many and the true count, and counts are told
     /// instead of each arrival.
     pub presence_members_max: usize,
@@ -96,10 +100,18 @@ pub struct Config {
     pub presence_grace_ms: u64,
     /// Events that one socket may send to others in a second; 0 for none. When it is reached, the event is refused with 4301.
     pub client_events_per_second_max: u32,
+    /// Newcomers that are let in in a second. When it is reached, they wait for their turn; clients that lost their node all come back in
+    /// one moment.
+    pub handshakes_per_second_max: u32,
+    /// How long a newcomer may wait for its turn, in milliseconds. When it is reached, it is closed with 4100 and retries after a second. Clients
+    /// show a wait from 10 seconds on, and give up after 15.
+    pub handshake_delay_max_ms: u64,
     /// How long a closed socket may take to read what is on its way and to close its side, in milliseconds.
     pub close_timeout_ms: u64,
     /// Over how long a stopping server spreads the closing of its sockets, in milliseconds.
     pub drain_ms: u64,
+    /// Whom the application has told what happens in its channels. All nodes have the same ones.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Default for Config {
@@ -128,11 +140,15 @@ impl Default for Config {
             missed_alerts_age_max_s: 120,
             missed_alerts_max: 100,
             sign_of_life_ms: 25_000,
+            subscription_counts: false,
             presence_members_max: 100,
             presence_grace_ms: 3_000,
             client_events_per_second_max: 10,
+            handshakes_per_second_max: 2_000,
+            handshake_delay_max_ms: 8_000,
             close_timeout_ms: 5_000,
             drain_ms: 1_000,
+            webhooks: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | `cluster` | what the nodes tell each other |
 //! | `pusher` | the protocol's requests and events |
 //! | `websocket` | RFC 6455 frames |
+//! | `webhooks` | telling the application's own server what happens |
 //! | `channel`, `grant`, `signature` | names of channels and who may listen to them |
 //!
 //! It is fed by the change bus alone and reads boards and rows where it must; it never reads the log, never writes a
@@ -29,10 +30,12 @@ mod os;
 mod pusher;
 mod signature;
 mod socket;
+mod webhooks;
 mod websocket;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use nimaora_change_bus::{ChangeBus, Relay};
@@ -43,16 +46,19 @@ use tokio::time::Instant;
 
 pub use config::{AppSecret, Config};
 pub use error::{CloseReason, Refusal, StartError};
+pub use webhooks::{Webhook, WebhookEvent};
 
 use crate::cluster::{Link, Questions};
 use crate::http::Replays;
 use crate::hub::halls::{Halls, tending};
+use crate::hub::pace::Pace;
 use crate::hub::queue::Queue;
 use crate::hub::registry::Registry;
 use crate::hub::rooms::Rooms;
 use crate::hub::users::Users;
 use crate::hub::{Hub, signs, sweep};
 use crate::signature::Application;
+use crate::webhooks::Webhooks;
 
 /// A place in the log; see the event log's own words. 0 is before the first event.
 pub type Position = u64;
@@ -103,6 +109,9 @@ impl Realtime {
             return Err(StartError::SecretMissing);
         }
         let (link, outgoing) = Link::new();
+        let (webhooks, receivers) = Webhooks::new(&config);
+        let pace =
+            Pace::new(config.handshakes_per_second_max, Duration::from_millis(config.handshake_delay_max_ms));
         let hub = Arc::new(Hub {
             application: Application::new(config.app_key.clone(), config.app_secret.expose().to_owned()),
             leaderboard: deps.leaderboard,
@@ -122,6 +131,8 @@ impl Realtime {
             users: Users::default(),
             questions: Questions::default(),
             replays: Replays::default(),
+            webhooks,
+            pace,
             started: Instant::now(),
             config,
         });
@@ -131,6 +142,9 @@ impl Realtime {
         shutdown.spawn(cluster::run(Arc::clone(&hub), outgoing));
         shutdown.spawn(tending::run(Arc::clone(&hub)));
         shutdown.spawn(signs::run(Arc::clone(&hub)));
+        for (webhook, waiting) in receivers {
+            shutdown.spawn(webhooks::run(Arc::clone(&hub), webhook, waiting));
+        }
         let swept = Arc::clone(&hub);
         shutdown.spawn(async move {
             sweep::run(Arc::clone(&swept)).await;

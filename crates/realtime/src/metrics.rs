@@ -62,6 +62,18 @@ pub fn describe() {
          not hear each other."
     );
     describe_counter!(
+        "nimaora_realtime_webhooks_total",
+        "Requests to receivers of webhooks, by outcome. Many failed: the receiver is away or refuses."
+    );
+    describe_counter!(
+        "nimaora_realtime_webhook_events_dropped_total",
+        "Events that no receiver of webhooks was told, because it took none for too long. Any: it has missed something."
+    );
+    describe_histogram!(
+        "nimaora_realtime_handshake_wait_seconds",
+        "How long newcomers waited for their turn. Some seconds after a node stopped are meant; always: add nodes."
+    );
+    describe_counter!(
         "nimaora_realtime_client_events_total",
         "Events that clients have sent to each other. Many: lower realtime.client_events_per_second_max."
     );
@@ -167,6 +179,26 @@ pub(crate) fn api_refused(status: u16) {
     metrics::counter!("nimaora_realtime_api_refusals_total", "status" => status).increment(1);
 }
 
+/// A receiver of webhooks took a request.
+pub(crate) fn webhook_sent() {
+    metrics::counter!("nimaora_realtime_webhooks_total", "outcome" => "taken").increment(1);
+}
+
+/// A receiver of webhooks did not take a request.
+pub(crate) fn webhook_failed() {
+    metrics::counter!("nimaora_realtime_webhooks_total", "outcome" => "failed").increment(1);
+}
+
+/// Events were told to no receiver.
+pub(crate) fn webhook_events_dropped(events: usize) {
+    metrics::counter!("nimaora_realtime_webhook_events_dropped_total").increment(events as u64);
+}
+
+/// A newcomer has waited for its turn.
+pub(crate) fn handshake_waited(wait: Duration) {
+    metrics::histogram!("nimaora_realtime_handshake_wait_seconds").record(wait.as_secs_f64());
+}
+
 /// A client has sent an event to others.
 pub(crate) fn client_event() {
     metrics::counter!("nimaora_realtime_client_events_total").increment(1);
@@ -222,6 +254,10 @@ mod tests {
             api_events(1);
             api_refused(401);
             client_event();
+            webhook_sent();
+            webhook_failed();
+            webhook_events_dropped(1);
+            handshake_waited(Duration::from_secs(1));
             sign_of_life_failed();
             relay_dropped();
             relay_lagged();

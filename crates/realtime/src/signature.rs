@@ -52,6 +52,18 @@ impl Application {
         mac.verify_slice(&bytes).is_ok().then_some(bytes)
     }
 
+    /// The public half.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What proves to the application's own server who sends this.
+    pub(crate) fn sign_text(&self, text: &[u8]) -> String {
+        let mut mac = self.begin();
+        mac.update(text);
+        hex::encode(mac.finalize().into_bytes())
+    }
+
     fn begin(&self) -> Hmac<Sha256> {
         #[allow(clippy::expect_used, reason = "HMAC takes keys of any length")]
         Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("a key of any length is taken")

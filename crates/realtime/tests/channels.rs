@@ -228,3 +228,23 @@ async fn several_channels_are_signed_at_once_and_each_is_answered() {
     let many = json!({ "socket_id": client.socket_id, "channel_name": vec![own; 21] }).to_string();
     assert_eq!(post(&arena, "/pusher/auth", Some(&token), "application/json", many).await.0, 400);
 }
+
+#[tokio::test]
+async fn those_who_listen_are_told_how_many_they_are_where_that_is_wanted() {
+    let counted = || Config { subscription_counts: true, ..config() };
+    let arena = Arena::start(counted()).await;
+    let other = arena.another_node(counted()).await;
+    let mut client = Client::connect(&arena).await;
+    client.subscribe("news").await;
+    let mut elsewhere = Client::connect(&other).await;
+    elsewhere.subscribe("news").await;
+    let until = async |client: &mut Client, count: usize| {
+        while client.event_named("pusher_internal:subscription_count").await.data
+            != json!({ "subscription_count": count })
+        {}
+    };
+    until(&mut client, 2).await;
+    until(&mut elsewhere, 2).await;
+    drop(elsewhere);
+    until(&mut client, 1).await;
+}

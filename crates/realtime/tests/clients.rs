@@ -6,6 +6,7 @@ mod support;
 use std::path::Path;
 use std::process::Stdio;
 
+use nimaora_realtime::Config;
 use serde_json::{Value, json};
 use support::client::in_time;
 use support::{Arena, KEY, Player, config};
@@ -115,5 +116,29 @@ async fn both_show_the_board_as_it_moves() {
         page.expect("leaderboard.updated").await;
         arena.score(&ada, points).await;
         while page.expect("leaderboard.updated").await["entries"][0]["points"] != json!(points) {}
+    }
+}
+
+#[tokio::test]
+async fn both_see_who_is_online_and_who_comes_and_goes() {
+    let arena = Arena::start(Config { presence_grace_ms: 1, ..config() }).await;
+    for (client, other) in [("pusher-js", "echo"), ("echo", "pusher-js")] {
+        let battle = arena.create_battle().await;
+        let (ada, bob) = (arena.join(battle, "ada").await, arena.join(battle, "bob").await);
+        let mut at_ada = Page::open(&arena, client, &ada);
+        at_ada.expect("subscribed").await;
+        at_ada.order("attend").await;
+        assert_eq!(at_ada.expect("here").await, json!([{ "username": "ada" }]));
+        let mut at_bob = Page::open(&arena, other, &bob);
+        at_bob.expect("subscribed").await;
+        at_bob.order("attend").await;
+        assert_eq!(at_bob.expect("here").await.as_array().unwrap().len(), 2);
+        assert_eq!(at_ada.expect("joining").await, json!({ "username": "bob" }));
+        at_bob.order("disconnect").await;
+        assert_eq!(at_ada.expect("leaving").await, json!({ "username": "bob" }));
+        at_bob.order("connect").await;
+        at_bob.expect("here").await;
+        drop(at_ada);
+        assert_eq!(at_bob.expect("leaving").await, json!({ "username": "ada" }));
     }
 }

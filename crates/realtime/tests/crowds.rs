@@ -11,7 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use nimaora_domain::Phase;
 use nimaora_realtime::Config;
 use serde_json::json;
-use support::client::{Client, in_time};
+use support::client::{Client, in_time, open};
 use support::{Arena, KEY, PATIENCE, config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -156,4 +156,27 @@ async fn a_socket_that_opens_while_the_server_stops_is_sent_elsewhere_too() {
     }
     drop(client);
     assert!(arena.shutdown.finish(PATIENCE).await, "something was left running");
+}
+
+#[tokio::test]
+async fn a_herd_is_let_in_one_after_the_other_and_nobody_is_turned_away_for_good() {
+    const HERD: usize = 20;
+    let pace = Config { handshakes_per_second_max: 20, handshake_delay_max_ms: 300, ..config() };
+    let arena = Arena::start(pace).await;
+    let path = format!("/app/{KEY}?protocol=7");
+    let mut waiting = HERD;
+    while waiting > 0 {
+        let mut came = Vec::new();
+        for _ in 0..waiting {
+            came.push(Client::of(open(&arena, &path).await));
+        }
+        for client in &mut came {
+            let event = client.event().await;
+            if event.name == "pusher:connection_established" {
+                waiting -= 1;
+            } else {
+                assert_eq!(event.data["code"], 4100, "it comes again");
+            }
+        }
+    }
 }

@@ -50,13 +50,22 @@ fn claims(core: &Core, metadata: &MetadataMap) -> Result<Claims, CommandError> {
 /// What goes along with the command.
 pub(super) fn attached(core: &Core, metadata: &MetadataMap) -> Attached {
     let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
-    let longest = core.default_deadline();
-    // A time so long that it cannot be added up is longer than ours.
-    let asked = text("grpc-timeout").and_then(timeout).and_then(|time| Instant::now().checked_add(time));
+    let (longest, asked) = (core.default_deadline(), asked(metadata));
     Attached {
         deadline: asked.map_or(longest, |asked| asked.min(longest)),
         traceparent: text("traceparent").filter(|text| is_traceparent(text)).map(str::to_owned),
     }
+}
+
+/// Whether the caller would wait for longer than a command may take.
+pub(super) fn is_patient(core: &Core, metadata: &MetadataMap) -> bool {
+    asked(metadata).is_none_or(|asked| asked >= core.default_deadline())
+}
+
+/// Until when the caller waits; `None` for one that waits for long. A time that cannot be added up is long.
+fn asked(metadata: &MetadataMap) -> Option<Instant> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    Instant::now().checked_add(timeout(text)?)
 }
 
 /// Reads `grpc-timeout`: at most eight digits and a unit.

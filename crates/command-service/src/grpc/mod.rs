@@ -216,6 +216,21 @@ impl CommandService for Commands {
         .await
     }
 
+    async fn erase_name(
+        &self,
+        request: Request<v1::EraseNameRequest>,
+    ) -> Result<Response<v1::EraseNameResponse>, Status> {
+        let battle_id = route::named(&request.get_ref().battle_id);
+        route::route(
+            &self.core,
+            "/nimaora.v1.CommandService/EraseName",
+            battle_id,
+            request,
+            |core, request| async move { moderation::erase_name(&core, request).await },
+        )
+        .await
+    }
+
     async fn heartbeat(
         &self,
         request: Request<v1::HeartbeatRequest>,

@@ -1,7 +1,8 @@
-//! JudgeAnswer and RemoveParticipant: what an admin does to participants.
+//! JudgeAnswer, RemoveParticipant and EraseName: what an admin does to participants.
 
 use nimaora_api::v1;
-use nimaora_domain::{Actor, BattleId, Command, CommandId, Outcome, ParticipantId, QuestionId};
+use nimaora_domain::{Actor, BattleId, Command, CommandId, Outcome, ParticipantId, QuestionId, Username};
+use nimaora_event_log::ReadError;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
 
@@ -44,6 +45,27 @@ pub(super) async fn remove_participant(
     let answer = about.carry_out(core, &metadata, command).await?;
     core.note_gone(about.battle_id, participant_id).await;
     Ok(v1::RemoveParticipantResponse { position: answer.position })
+}
+
+pub(super) async fn erase_name(
+    core: &Core,
+    request: Request<v1::EraseNameRequest>,
+) -> Result<v1::EraseNameResponse, CommandError> {
+    let (metadata, _, request) = request.into_parts();
+    let v1::EraseNameRequest { command_id, battle_id, participant_id, reason } = request;
+    let about = About::read(core, &metadata, [&command_id, &battle_id, &participant_id])?;
+    let command = Command::EraseName { participant_id: about.participant_id, reason };
+    let answer = about.carry_out(core, &metadata, command).await?;
+    let Outcome::NameErased { number, was_sealed } = answer.outcome else { return Err(unexpected()) };
+    // The event stands in the log, so that whoever asks again after a failure comes by here again.
+    let names = core.writers.parts().log.names();
+    names.forget(about.battle_id, number).await.map_err(ReadError::from)?;
+    Ok(v1::EraseNameResponse {
+        position: answer.position,
+        repeated: answer.repeated,
+        shown: Username::erased(number).to_string(),
+        in_clear: !was_sealed,
+    })
 }
 
 /// Whom an admin's command is about.

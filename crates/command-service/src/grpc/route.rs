@@ -4,12 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nimaora_api::details;
 use nimaora_domain::{BattleId, CommandId};
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
-use super::caller::{attached, player};
+use super::caller::{attached, is_patient, player};
 use super::send;
 use crate::error::CommandError;
 use crate::forward::{self, FORWARDED};
@@ -40,9 +41,32 @@ pub(super) fn of_player(core: &Core, metadata: &MetadataMap) -> Option<BattleId>
     player(core, metadata).ok().map(|player| player.battle_id)
 }
 
-/// Answers a request here if this node owns the battle, and by its owner otherwise. Commands are idempotent by their id, so one
-/// whose owner has changed meanwhile is given again.
+/// Answers a request here if this node owns the battle, and by its owner otherwise. Who would wait for longer than a command may take
+/// is told to try again, and not that his time is over.
 pub(super) async fn route<M, A, F>(
+    core: &Arc<Core>,
+    path: &'static str,
+    battle_id: Option<BattleId>,
+    request: Request<M>,
+    here: impl Fn(Arc<Core>, Request<M>) -> F,
+) -> Result<Response<A>, Status>
+where
+    M: prost::Message + Clone + 'static,
+    A: prost::Message + Default + 'static,
+    F: Future<Output = Result<A, CommandError>>,
+{
+    let is_patient = is_patient(core, request.metadata());
+    let late = CommandError::DeadlinePassed.reason();
+    match follow(core, path, battle_id, request, here).await {
+        Err(failed) if is_patient && details::reason(&failed).as_deref() == Some(late) => {
+            Err(status(&CommandError::TimedOut))
+        }
+        answer => answer,
+    }
+}
+
+/// Finds the owner until it answers. Commands are idempotent by their id, so one whose owner has changed meanwhile is given again.
+async fn follow<M, A, F>(
     core: &Arc<Core>,
     path: &'static str,
     battle_id: Option<BattleId>,

@@ -87,7 +87,7 @@ fn check_repeat(core: &Core, answer: &Answer) -> Result<(), CommandError> {
 }
 
 fn is_named(typed: &str, username: &Username) -> bool {
-    Username::new(typed).is_ok_and(|typed| typed == *username)
+    Username::new(typed).is_ok_and(|typed| typed.as_str() == username.as_str())
 }
 
 fn issue(

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_domain::{BattleId, Phase};
-use nimaora_event_log::{AppendError, Revision};
+use nimaora_domain::{BattleId, Command, Phase};
+use nimaora_event_log::{AppendError, ReadError, Revision};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -119,7 +119,12 @@ impl Writer {
         };
         let mut folded = snapshot.unwrap_or_else(Folded::nothing);
         self.saver.begin(folded.head);
+        let names = log.names();
+        folded.read_names_with(names.of(self.battle_id).await.map_err(ReadError::from)?);
         let events = folded.catch_up(&**log, self.battle_id).await?;
+        if folded.names.is_none() && (folded.head.is_some() || self.is_asked_to_create()) {
+            folded.names = names.made_for(self.battle_id).await.map_err(ReadError::from)?;
+        }
         metrics::loaded(events, began.elapsed());
         self.roster.fill(&folded.battle);
         self.shared.expect_presence(self.battle_id, &folded.battle).await;
@@ -128,6 +133,11 @@ impl Writer {
             false => None,
         };
         Ok(Live::new(self.battle_id, Arc::clone(log), answer_key.clone(), folded, seen))
+    }
+
+    /// Keys are made for battles that come to be, and not for whatever somebody asks for.
+    fn is_asked_to_create(&self) -> bool {
+        self.taken.iter().any(|order| matches!(order.command, Command::CreateBattle { .. }))
     }
 
     async fn serve(&mut self, mut live: Live) -> End {

@@ -8,7 +8,9 @@ use nimaora_domain::{
 };
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::types::EVENT_BYTES_MAX;
-use nimaora_event_log::{Append, AppendError, Appended, ChainHead, Envelope, Expected, Revision, envelope};
+use nimaora_event_log::{
+    Append, AppendError, Appended, BattleKeys, ChainHead, Envelope, Expected, Revision, envelope,
+};
 use tokio::time::Instant;
 
 use crate::error::CommandError;
@@ -27,6 +29,8 @@ pub(crate) struct Folded {
     pub(crate) head: Option<Revision>,
     /// The hash of the last event.
     pub(crate) chain: ChainHead,
+    /// What its participants' names are sealed under; `None` where they stand in clear, and before the battle exists.
+    pub(crate) names: Option<Arc<BattleKeys>>,
 }
 
 /// What an append came to.
@@ -147,7 +151,11 @@ impl Live {
 
     /// Seals the events of an accepted command, moves the state on, and lets the caller wait. The order comes back where the events
     /// do not fit beside those that gather.
-    fn gather(&mut self, events: Vec<Event>, envelope: &Envelope, order: Order) -> Option<Order> {
+    fn gather(&mut self, mut events: Vec<Event>, envelope: &Envelope, order: Order) -> Option<Order> {
+        if let Err(error) = events.iter_mut().try_for_each(|event| self.seal_name(event)) {
+            self.answer_when_durable(order, Err(error));
+            return None;
+        }
         let encoded: Vec<_> = events.iter().map(codec::encode).collect();
         let room = self.log.append_bytes_max();
         if let Some(error) = too_large(&encoded, room) {
@@ -182,6 +190,29 @@ impl Live {
         self.gathering.commands.insert(envelope.command_id);
         self.gathering.callers.push(order, then);
         None
+    }
+
+    /// The name that an event brings is sealed before the event is.
+    fn seal_name(&self, event: &mut Event) -> Result<(), CommandError> {
+        let reason = |reason: &str| CommandError::LogUnavailable { reason: reason.to_owned() };
+        match (&self.folded.names, event) {
+            (Some(names), Event::ParticipantJoined(joined)) => {
+                let joined_before = self.folded.battle.participants().len();
+                let number = u32::try_from(joined_before).unwrap_or(u32::MAX).saturating_add(1);
+                let name = joined.username.clone();
+                let sealed = names.seal(joined.participant_id, number, name.as_str());
+                // As after the log was put back to an earlier state.
+                let sealed = sealed
+                    .ok_or_else(|| reason("the key that this name would be sealed under was erased"))?;
+                joined.username = name.sealed_as(sealed);
+                Ok(())
+            }
+            // Somebody asked for a battle that was made only now; its keys are had when it is read.
+            (None, Event::BattleCreated(_)) if self.log.names().are_sealed() => {
+                Err(reason("the keys of the battle's names are not at hand yet"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn push(&mut self, recorded: &Recorded, encoded: codec::Encoded, envelope: &Envelope) {

@@ -58,6 +58,7 @@ impl Order {
             Command::SubmitAnswer { answer: text, .. }
             | Command::CancelBattle { reason: text }
             | Command::RemoveParticipant { reason: text, .. }
+            | Command::EraseName { reason: text, .. }
             | Command::Join { username: text, .. } => text.len(),
             Command::RecordLapse { participant_ids } => std::mem::size_of_val(participant_ids.as_slice()),
             Command::StartBattle

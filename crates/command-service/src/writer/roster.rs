@@ -138,6 +138,7 @@ fn reseated(event: &Event) -> &[ParticipantId] {
         | Event::BattleCancelled(_)
         | Event::AnswerSubmitted(_)
         | Event::AnswerJudged(_)
-        | Event::AttackLanded(_) => &[],
+        | Event::AttackLanded(_)
+        | Event::NameErased(_) => &[],
     }
 }

@@ -100,6 +100,30 @@ async fn a_command_whose_caller_has_gone_is_not_carried_out() {
 }
 
 #[tokio::test]
+async fn a_command_that_takes_too_long_is_to_be_tried_again_by_whoever_would_have_waited() {
+    let server = Server::with(Config { command_timeout_ms: 500, ..Config::default() }).await;
+    let duel = server.duel().await;
+    server.log.set(Fault::Hangs);
+    let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id.clone() };
+    let late = server.client.clone().attack(bearer(request.clone(), &duel.ann.token)).await;
+    passes(&refused(late, Code::Unavailable, "COMMAND_TIMED_OUT"));
+    server.log.set(Fault::None);
+    // The first one may have been written, and is told then.
+    let landed = async {
+        loop {
+            match server.client.clone().attack(bearer(request.clone(), &duel.ann.token)).await {
+                Ok(landed) => return landed.into_inner(),
+                Err(status) => passes(&status),
+            }
+        }
+    };
+    let landed = tokio::time::timeout(PATIENCE, landed).await.unwrap();
+    // It was carried out once: the next one takes the next arrow.
+    let next = server.attack(&duel.ann.token, &duel.bob.participant_id).await.unwrap();
+    assert_eq!(next.balance.unwrap().arrows, landed.balance.unwrap().arrows - 1);
+}
+
+#[tokio::test]
 async fn a_server_that_stops_finishes_what_it_took_and_takes_no_more() {
     let server = Server::start().await;
     let duel = server.duel().await;

@@ -31,10 +31,11 @@ pub(crate) enum CommandKind {
     Remove = 10,
     Lapse = 11,
     Return = 12,
+    EraseName = 13,
 }
 
 /// Every kind, at the place of its number.
-const KINDS: [CommandKind; 13] = [
+const KINDS: [CommandKind; 14] = [
     CommandKind::Create,
     CommandKind::Start,
     CommandKind::Finish,
@@ -48,6 +49,7 @@ const KINDS: [CommandKind; 13] = [
     CommandKind::Remove,
     CommandKind::Lapse,
     CommandKind::Return,
+    CommandKind::EraseName,
 ];
 
 impl From<CommandKind> for u8 {
@@ -80,6 +82,7 @@ impl CommandKind {
             Command::Leave { participant_id } => (Self::Leave, Some(*participant_id)),
             Command::JudgeAnswer { participant_id, .. } => (Self::Judge, Some(*participant_id)),
             Command::RemoveParticipant { participant_id, .. } => (Self::Remove, Some(*participant_id)),
+            Command::EraseName { participant_id, .. } => (Self::EraseName, Some(*participant_id)),
             Command::RecordLapse { .. } => (Self::Lapse, None),
             Command::RecordReturn { participant_id } => (Self::Return, Some(*participant_id)),
         }
@@ -101,6 +104,7 @@ impl CommandKind {
             Event::ParticipantRemoved(e) => (Self::Remove, Some(e.participant_id)),
             Event::ParticipantsLapsed(_) => (Self::Lapse, None),
             Event::ParticipantReturned(e) => (Self::Return, Some(e.participant_id)),
+            Event::NameErased(e) => (Self::EraseName, Some(e.participant_id)),
         }
     }
 }
@@ -142,7 +146,7 @@ mod tests {
         for (number, kind) in (0..).zip(KINDS) {
             assert_eq!((u8::from(kind), CommandKind::try_from(number)), (number, Ok(kind)));
         }
-        assert!(CommandKind::try_from(13).is_err());
+        assert!(CommandKind::try_from(14).is_err());
     }
 
     #[test]

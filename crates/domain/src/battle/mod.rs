@@ -20,7 +20,7 @@ use crate::event::{
 use crate::ids::{CommandId, ParticipantId, QuestionId};
 use crate::rules::{Question, Rules};
 use crate::time::Timestamp;
-use crate::username::Username;
+use crate::username::{SealedName, Username};
 use memory::Memory;
 
 /// Where a battle is in its life.
@@ -140,6 +140,21 @@ impl Battle {
         self.index.by_folded_name.contains_key(username.folded().as_str())
     }
 
+    /// Which participant this is, from 1 in the order of joining. Who joins next gets the next number.
+    pub fn number_of(&self, participant_id: ParticipantId) -> Option<u32> {
+        self.index.by_id.get(&participant_id).map(|place| place.saturating_add(1))
+    }
+
+    /// Reads the names that are sealed, as after a snapshot, with `open`, which answers those whose keys it holds.
+    pub fn open_names(&mut self, mut open: impl FnMut(ParticipantId, &SealedName) -> Option<String>) {
+        let closed = self.core.participants.iter().filter(|found| found.username.is_closed());
+        let name = |found: &Participant| Some((found.id, open(found.id, found.username.sealed()?)?));
+        let opened: Vec<_> = closed.filter_map(name).collect();
+        for (participant_id, name) in opened {
+            self.rename(participant_id, |username| username.opened(&name));
+        }
+    }
+
     /// The board: everybody who was not removed, best first.
     pub fn standings(&self) -> Vec<&Participant> {
         let on_board = |participant: &&Participant| participant.status != Status::Removed;
@@ -214,6 +229,10 @@ impl Battle {
             Event::ParticipantReturned(event) => {
                 self.change(event.participant_id, |p| p.status = Status::Active);
             }
+            Event::NameErased(event) => {
+                self.rename(event.participant_id, |_| Username::erased(event.number));
+                self.change(event.participant_id, |p| p.erased_revision = Some(recorded.revision));
+            }
         }
     }
 
@@ -240,6 +259,7 @@ impl Battle {
             joined_revision: recorded.revision,
             join_command: recorded.command_id,
             memory: Memory::default(),
+            erased_revision: None,
         };
         self.index.add(&participant, self.core.participants.len());
         self.core.participants.push(participant);
@@ -275,6 +295,19 @@ impl Battle {
             (_, Some(id)) => self.change(id, |p| p.memory.remember(command, PARTICIPANT_COMMANDS_MAX)),
             (_, None) => self.core.memory.remember(command, BATTLE_COMMANDS_MAX),
         }
+    }
+
+    fn rename(&mut self, participant_id: ParticipantId, rename: impl FnOnce(Username) -> Username) {
+        let Some(&place) = self.index.by_id.get(&participant_id) else { return };
+        let Some(participant) = self.core.participants.get_mut(place as usize) else { return };
+        let names = &mut self.index.by_folded_name;
+        // Two names that cannot be read may be shown the same; each goes for itself.
+        let before = participant.username.folded();
+        if names.get(before.as_str()) == Some(&place) {
+            names.remove(before.as_str());
+        }
+        participant.username = rename(participant.username.clone());
+        names.insert(participant.username.folded().into(), place);
     }
 
     fn change(&mut self, participant_id: ParticipantId, change: impl FnOnce(&mut Participant)) {

@@ -35,6 +35,9 @@ pub struct Participant {
     pub(crate) joined_revision: u64,
     pub(crate) join_command: CommandId,
     pub(crate) memory: Memory,
+    /// The revision of the event that erased its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) erased_revision: Option<u64>,
 }
 
 /// What a participant has tried at one question.
@@ -57,6 +60,11 @@ impl Participant {
     /// Its name.
     pub fn username(&self) -> &Username {
         &self.username
+    }
+
+    /// The revision of the event that erased its name; `None` while it has one.
+    pub fn erased_revision(&self) -> Option<u64> {
+        self.erased_revision
     }
 
     /// The session that may act.

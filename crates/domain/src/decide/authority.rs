@@ -47,6 +47,7 @@ fn holder_of(command: &Command) -> (Holder, &'static str) {
         Command::Leave { participant_id } => (Holder::Themselves(*participant_id), "leave the battle"),
         Command::JudgeAnswer { .. } => (Holder::Admin, "judge an answer"),
         Command::RemoveParticipant { .. } => (Holder::Admin, "remove a participant"),
+        Command::EraseName { .. } => (Holder::Admin, "erase a participant's name"),
         Command::RecordLapse { .. } => (Holder::System, "record a lapse"),
         Command::RecordReturn { .. } => (Holder::System, "record a return"),
     }

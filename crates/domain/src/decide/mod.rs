@@ -8,6 +8,7 @@ mod answer;
 mod attack;
 mod authority;
 mod create;
+mod erase;
 mod join;
 mod judge;
 mod lapse;
@@ -93,6 +94,7 @@ pub fn decide(
         Command::RemoveParticipant { participant_id, reason } => {
             remove::decide(&case, *participant_id, reason)
         }
+        Command::EraseName { participant_id, reason } => erase::decide(&case, *participant_id, reason),
         Command::RecordLapse { participant_ids } => lapse::lapse(&case, participant_ids),
         Command::RecordReturn { participant_id } => lapse::come_back(&case, *participant_id),
     }

@@ -46,8 +46,17 @@ impl Violations {
 
 /// Checks the reason of a cancellation or removal, and answers it trimmed.
 pub(super) fn reason(raw: &str) -> Result<String, Refusal> {
+    reason_of(raw, 0)
+}
+
+/// Checks a reason that must be given, and answers it trimmed.
+pub(super) fn required_reason(raw: &str) -> Result<String, Refusal> {
+    reason_of(raw, 1)
+}
+
+fn reason_of(raw: &str, chars_min: usize) -> Result<String, Refusal> {
     let mut violations = Violations::default();
-    violations.line("reason", raw.trim(), 0, REASON_CHARS_MAX);
+    violations.line("reason", raw.trim(), chars_min, REASON_CHARS_MAX);
     violations.refuse()?;
     Ok(raw.trim().to_owned())
 }

@@ -12,6 +12,7 @@ use super::settings::Strategy;
 use crate::access;
 use crate::convert::IdForm;
 use crate::marks::Mark;
+use crate::metrics;
 use crate::wire::client::persistent_subscriptions::ReadResp;
 
 /// Where the answers of a consumer go.
@@ -120,6 +121,7 @@ impl Consumers {
         // There is a place for each event that it has room for.
         let sent = consumer.answers.try_send(Ok(out::event(event, tries, consumer.ids))).is_ok();
         if sent {
+            metrics::sent(1);
             consumer.has += 1;
             consumer.delivered += 1;
         }

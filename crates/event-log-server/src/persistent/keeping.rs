@@ -12,6 +12,7 @@ use serde_json::json;
 use super::deliveries::{Delivery, Origin};
 use super::settings::{GroupId, Place};
 use crate::marks::Mark;
+use crate::metrics;
 use crate::standing::{self, Shown, Standing};
 use crate::writing;
 
@@ -105,6 +106,7 @@ impl Parked {
         let stream = self.stream.as_str().into();
         let append = Append { stream, expected: Expected::Any, events: vec![event] };
         let appended = self.log.append(append).await?;
+        metrics::parked();
         self.next = self.next.max(appended.last_revision + 1);
         Ok(())
     }

@@ -42,6 +42,7 @@ use self::group::{Command, Verdict};
 pub(crate) use self::registry::Groups;
 use self::settings::{ALL, GroupId};
 use crate::convert::{self, IdForm};
+use crate::metrics::{Kind, Listens};
 use crate::refusal;
 use crate::wire::client::persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptions;
 use crate::wire::client::persistent_subscriptions::read_req::nack::Action;
@@ -188,6 +189,7 @@ struct Listening {
 
 impl Listening {
     async fn run(self, mut said: Streaming<ReadReq>) {
+        let _listens = Listens::new(Kind::Persistent);
         loop {
             let message = tokio::select! {
                 message = said.message() => message,

@@ -2,8 +2,10 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
 mod deleting;
+mod edges;
 mod persistent;
 mod stage;
+mod wire;
 
 use std::convert::Infallible;
 use std::future::poll_fn;

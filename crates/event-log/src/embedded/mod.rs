@@ -55,6 +55,8 @@ use writer::{Writer, WriterState};
 
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::log::{AllPage, EventLog, Subscription};
+use crate::names::Names;
+use crate::names::files::{FileKeys, NAMES_DIR};
 use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision};
 use crate::{limits, metrics};
 
@@ -68,6 +70,7 @@ pub struct EmbeddedLog {
     inbox: RwLock<Option<SyncSender<Waiting>>>,
     waiting_bytes: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    names: Names,
 }
 
 impl EmbeddedLog {
@@ -133,6 +136,7 @@ impl EmbeddedLog {
             inbox: RwLock::new(Some(inbox_sender)),
             waiting_bytes,
             thread: Mutex::new(Some(thread)),
+            names: Names::kept_by(Arc::new(FileKeys::new(dir.with_file_name(NAMES_DIR)))),
         }))
     }
 
@@ -252,6 +256,10 @@ impl EventLog for EmbeddedLog {
     async fn status(&self) -> Result<LogStatus, ReadError> {
         let head = self.shared.index.read().head();
         Ok(LogStatus { head, writable: self.shared.writable.load(Ordering::Relaxed) })
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
     }
 }
 

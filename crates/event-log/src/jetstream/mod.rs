@@ -51,12 +51,18 @@ use tails::Tails;
 
 use crate::error::{AppendError, ReadError};
 use crate::log::{AllPage, EventLog, Subscription};
+use crate::names::Names;
+use crate::names::nats::NatsKeys;
 use crate::types::{Append, Appended, Direction, Filter, LogStatus, Position, RecordedEvent, Revision};
+
+/// What the name of the bucket with the keys of names ends with; before it stands the stream's.
+const NAMES_BUCKET: &str = "names";
 
 /// An event log in a JetStream stream.
 pub struct JetStreamLog {
     store: Arc<Store>,
     tails: Tails,
+    names: Names,
 }
 
 impl JetStreamLog {
@@ -66,7 +72,10 @@ impl JetStreamLog {
     /// [`JetStreamError`].
     pub async fn connect(config: JetStreamConfig) -> Result<Arc<Self>, JetStreamError> {
         let store = Arc::new(Store::connect(config).await?);
-        Ok(Arc::new(Self { store, tails: Tails::default() }))
+        let bucket = format!("{}-{NAMES_BUCKET}", store.config.stream);
+        let context = async_nats::jetstream::new(store.client.clone());
+        let names = Names::kept_by(Arc::new(NatsKeys::new(context, bucket, store.config.replicas)));
+        Ok(Arc::new(Self { store, tails: Tails::default(), names }))
     }
 
     /// When the servers sync what they acknowledge, as far as it was known at the start.
@@ -115,5 +124,9 @@ impl EventLog for JetStreamLog {
         let (_, head) = self.store.head(self.store.read_deadline()).await?;
         // The leader answered, so there is one.
         Ok(LogStatus { head, writable: self.store.is_connected() })
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
     }
 }

@@ -29,6 +29,8 @@ const ELECTION_MIN: Duration = Duration::from_secs(4);
 const CONTACT_MAX: Duration = Duration::from_secs(2);
 /// For how long such an answer is relied on.
 const COVERS: Duration = Duration::from_secs(1);
+/// For how long the servers must say that there is no such stream before that is believed: one that starts may not know yet.
+const MISSING_FOR: Duration = Duration::from_secs(2);
 // The rest is for messages that were under way.
 const _: () = assert!(CONTACT_MAX.as_secs() + COVERS.as_secs() < ELECTION_MIN.as_secs());
 
@@ -49,13 +51,14 @@ struct Seen {
     last_sequence: u64,
     /// Whether a message was given a sequence that another one had: the stream is of the past, whatever it says.
     is_of_the_past: bool,
+    /// Since when the servers say that there is no such stream.
+    missing_since: Option<Instant>,
 }
 
-/// What an answer comes to.
-enum Told {
-    Fine,
+/// Why an answer is not relied on.
+enum Doubt {
     /// Another answer may be as it has to be.
-    Wait(String),
+    Passing(String),
     /// The log is not the one that was opened.
     Lost(String),
 }
@@ -93,26 +96,36 @@ impl Standing {
         true
     }
 
-    fn judge(&self, info: &Info, asked: (Instant, u64), seen_before: u64) -> Told {
+    /// The servers say that there is no such stream.
+    fn missing(&self) -> Doubt {
+        let reason = "it is not there any more".to_owned();
+        let since = *self.seen.lock().missing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < MISSING_FOR { Doubt::Passing(reason) } else { Doubt::Lost(reason) }
+    }
+
+    fn judge(&self, info: &Info, asked: (Instant, u64), seen_before: u64) -> Result<(), Doubt> {
         let (last, mut seen) = (info.state.last_sequence, self.seen.lock());
+        seen.missing_since = None;
         if made(info) != self.made {
-            return Told::Lost(format!("it was made anew at {}", info.created));
+            return Err(Doubt::Lost(format!("it was made anew at {}", info.created)));
         }
         let replicas = info.cluster.as_ref().map_or(&[][..], |cluster| &cluster.replicas);
         if !hears_a_majority(replicas) {
-            return Told::Wait(
-                "the server that leads the log does not hear from a majority of its copies".into(),
-            );
+            metrics::disbelieved(Disbelieved::NoMajority);
+            let reason = "the server that leads the log does not hear from a majority of its copies";
+            return Err(Doubt::Passing(reason.to_owned()));
         }
         if seen.is_of_the_past {
-            return Told::Lost("messages that were there are not there any more".into());
+            return Err(Doubt::Lost("messages that were there are not there any more".into()));
         }
         if last < seen_before {
-            return Told::Lost(format!("it ends at message {last}, and message {seen_before} was there"));
+            return Err(Doubt::Lost(format!(
+                "it ends at message {last}, and message {seen_before} was there"
+            )));
         }
         seen.asked = seen.asked.max(Some(asked));
         seen.last_sequence = seen.last_sequence.max(last);
-        Told::Fine
+        Ok(())
     }
 }
 
@@ -132,18 +145,16 @@ impl Store {
         loop {
             let asked = (Instant::now(), self.standing.connection());
             let seen_before = self.standing.last_sequence();
-            let reason = match tokio::time::timeout_at(deadline, self.info()).await {
-                Ok(Ok(info)) => match self.standing.judge(&info, asked, seen_before) {
-                    Told::Fine => return Ok(info),
-                    Told::Wait(reason) => {
-                        metrics::disbelieved(Disbelieved::NoMajority);
-                        reason
-                    }
-                    Told::Lost(reason) => return Err(self.lost(&reason)),
-                },
-                Ok(Err(Unanswered::NotThere)) => return Err(self.lost("it is not there any more")),
-                Ok(Err(Unanswered::Other(reason))) => reason,
-                Err(_) => "no answer in time".to_owned(),
+            let answer = match tokio::time::timeout_at(deadline, self.info()).await {
+                Ok(Ok(info)) => self.standing.judge(&info, asked, seen_before).map(|()| info),
+                Ok(Err(Unanswered::NotThere)) => Err(self.standing.missing()),
+                Ok(Err(Unanswered::Other(reason))) => Err(Doubt::Passing(reason)),
+                Err(_) => Err(Doubt::Passing("no answer in time".to_owned())),
+            };
+            let reason = match answer {
+                Ok(info) => return Ok(info),
+                Err(Doubt::Lost(reason)) => return Err(self.lost(&reason)),
+                Err(Doubt::Passing(reason)) => reason,
             };
             if !pause(tries, deadline).await {
                 return Err(ReadError::Unavailable { reason });

@@ -93,6 +93,7 @@ impl Run<'_> {
             let fault = match sent {
                 Ok(Ok(written)) => return Ok((written, unknown)),
                 Ok(Err(error)) => Fault::from(error),
+                // No append takes so long where a leader is at work: another one is looked for.
                 Err(_) => Fault::Unknown("the server did not answer in time".into()),
             };
             self.link.mend(number, &fault);
@@ -106,7 +107,7 @@ impl Run<'_> {
                 Fault::Denied if unknown == 0 => {
                     return Err(AppendError::Unavailable { reason: fault.reason().to_owned() });
                 }
-                Fault::Unknown(_) => unknown += 1,
+                Fault::Late | Fault::Unknown(_) => unknown += 1,
                 Fault::Denied | Fault::Missing | Fault::Disconnected(_) | Fault::NotTaken(_) => {}
             }
             if !pause(tries, self.deadline).await {

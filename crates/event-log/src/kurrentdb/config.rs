@@ -29,6 +29,8 @@ pub(super) const CHECKPOINT_EVENTS: u32 = 4_096;
 /// Events that wait for a slow subscriber; of battles they have about a kilobyte each. When it is reached, nothing more is read from the
 /// connection, and the server waits.
 pub(super) const WAITING_EVENTS_MAX: usize = 2_048;
+/// What the server takes in one append unless its `MaxAppendSize` is raised, in bytes. Groups are cut to that.
+pub(super) const SERVER_APPEND_BYTES: usize = 1024 * 1024;
 /// Locks by which appends to one stream come one after another. Streams that share one wait for each other.
 pub(super) const STREAM_LOCKS: usize = 1_024;
 

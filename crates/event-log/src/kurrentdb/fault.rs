@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Disconnected(String),
     /// Nothing was done, and it may be tried again.
     NotTaken(String),
+    /// There was no answer in time. It is not known what was done.
+    Late,
     /// It is not known what was done.
     Unknown(String),
 }
@@ -55,10 +57,10 @@ impl From<Error> for Fault {
                 RESOURCE_EXHAUSTED => Self::NotTaken(message),
                 _ => Self::Unknown(message),
             },
+            Error::DeadlineExceeded => Self::Late,
             Error::ServerError(_)
             | Error::ResourceAlreadyExists
             | Error::InternalClientError
-            | Error::DeadlineExceeded
             | Error::IllegalStateError(_) => Self::Unknown(reason),
         }
     }
@@ -74,7 +76,7 @@ impl Fault {
             Self::Denied => Some(ReadError::Unavailable { reason: DENIED.to_owned() }),
             Self::Refused(reason) => Some(ReadError::Invalid { reason: reason.clone() }),
             Self::WrongRevision(_) => Some(ReadError::Invalid { reason: self.reason().to_owned() }),
-            Self::Missing | Self::Disconnected(_) | Self::NotTaken(_) | Self::Unknown(_) => None,
+            Self::Missing | Self::Disconnected(_) | Self::NotTaken(_) | Self::Late | Self::Unknown(_) => None,
         }
     }
 
@@ -83,6 +85,7 @@ impl Fault {
         match self {
             Self::Missing => "the stream is not there",
             Self::Denied => DENIED,
+            Self::Late => "the server did not answer in time",
             Self::WrongRevision(_) => "the stream has another revision",
             Self::Refused(reason)
             | Self::Damaged(reason)

@@ -62,6 +62,8 @@ impl Link {
             | Fault::Refused(_)
             | Fault::Denied
             | Fault::Damaged(_)
+            // A read may look for long. A connection on which nothing moves is found out by the client.
+            | Fault::Late
             | Fault::NotTaken(_) => false,
         };
         let mut current = self.current.lock();
@@ -93,12 +95,13 @@ impl Link {
         Instant::now() + Duration::from_millis(self.config.read_timeout_ms)
     }
 
-    /// Asks until there is an answer, or trying again cannot help, or the time is over. `place` is what is read, in words.
+    /// Asks until there is an answer, or trying again cannot help, or the time is over. `place` is what is read, in
+    /// words. The question gets the client with its number.
     pub(super) async fn ask<T, F>(
         &self,
         place: &str,
         deadline: Instant,
-        question: impl Fn(Client) -> F,
+        question: impl Fn(Client, u64) -> F,
     ) -> Result<T, ReadError>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -106,9 +109,8 @@ impl Link {
         let mut tries = 0;
         loop {
             let (client, number) = self.client();
-            let answer = timeout_at(deadline, question(client)).await;
-            let late = |_| Err(Fault::Unknown("the server did not answer in time".into()));
-            let fault = match answer.unwrap_or_else(late) {
+            let answer = timeout_at(deadline, question(client, number)).await;
+            let fault = match answer.unwrap_or(Err(Fault::Late)) {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };

@@ -69,6 +69,10 @@ impl EventLog for KurrentDbLog {
         self.appending.append(&self.link, append).await
     }
 
+    fn append_bytes_max(&self) -> usize {
+        config::SERVER_APPEND_BYTES
+    }
+
     async fn read_stream(
         &self,
         stream: &str,

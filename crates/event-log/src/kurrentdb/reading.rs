@@ -39,7 +39,7 @@ pub(super) async fn stream(
     };
     let place = format!("stream {stream}");
     let events = link
-        .ask(&place, deadline, |client: Client| {
+        .ask(&place, deadline, |client: Client, _| {
             let options = options.clone().deadline(deadline.saturating_duration_since(Instant::now()));
             async move {
                 match client.read_stream(stream, &options).await {
@@ -94,7 +94,7 @@ fn whole(
 pub(super) async fn head(link: &Link, deadline: Instant) -> Result<Position, ReadError> {
     let options = ReadAllOptions::default().position(StreamPosition::End).max_count(1).requires_leader(true);
     let head = link
-        .ask("the whole log", deadline, |client: Client| {
+        .ask("the whole log", deadline, |client: Client, _| {
             let options = options.clone().deadline(deadline.saturating_duration_since(Instant::now()));
             async move {
                 let mut read = client.read_all(&options).await?;
@@ -184,13 +184,12 @@ impl Page<'_> {
             Direction::Forwards => options.forwards(),
             Direction::Backwards => options.backwards(),
         };
-        let mut read = self.begin(link, &options).await?;
+        let (mut read, client_number) = self.begin(link, &options).await?;
         loop {
             if self.events.len() > self.limit {
                 return Ok(());
             }
-            let (client_number, next) = (link.client().1, timeout_at(self.deadline, read.next()).await);
-            let fault = match next {
+            let fault = match timeout_at(self.deadline, read.next()).await {
                 Ok(Ok(Some(event))) => match event::recorded(event) {
                     Ok(event) => {
                         self.take(event);
@@ -203,7 +202,7 @@ impl Page<'_> {
                     return Ok(());
                 }
                 Ok(Err(error)) => Fault::from(error),
-                Err(_) => Fault::Unknown("the server looked for more for too long".into()),
+                Err(_) => Fault::Late,
             };
             link.mend(client_number, &fault);
             return match fault.final_for_reads("the whole log") {
@@ -231,7 +230,7 @@ impl Page<'_> {
     async fn read_one_at(&mut self, link: &Link, place: kurrentdb::Position) -> Result<(), ReadError> {
         let options = self.options(1).position(StreamPosition::Position(place)).forwards();
         let found = link
-            .ask("the whole log", self.deadline, |client: Client| {
+            .ask("the whole log", self.deadline, |client: Client, _| {
                 let options = options.clone();
                 async move { collect(client.read_all(&options).await?).await }
             })
@@ -250,9 +249,10 @@ impl Page<'_> {
             .deadline(patience)
     }
 
-    async fn begin(&self, link: &Link, options: &ReadAllOptions) -> Result<ReadStream, ReadError> {
-        link.ask("the whole log", self.deadline, |client: Client| async move {
-            client.read_all(options).await.map_err(Fault::from)
+    /// Begins a read; answers the number of the client too.
+    async fn begin(&self, link: &Link, options: &ReadAllOptions) -> Result<(ReadStream, u64), ReadError> {
+        link.ask("the whole log", self.deadline, |client: Client, number| async move {
+            Ok((client.read_all(options).await?, number))
         })
         .await
     }

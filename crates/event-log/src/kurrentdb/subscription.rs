@@ -44,10 +44,10 @@ impl KurrentDbSubscription {
             .position(begin)
             .filter(server_filter(&filter))
             .requires_leader(true);
+        let options = &options;
         let (subscription, number) = link
-            .ask("the whole log", deadline, |_| async {
-                let (client, number) = link.client();
-                let mut subscription = client.subscribe_to_all(&options).await;
+            .ask("the whole log", deadline, |client, number| async move {
+                let mut subscription = client.subscribe_to_all(options).await;
                 match subscription.next_subscription_event().await {
                     Ok(SubscriptionEvent::Confirmed(_)) => Ok((subscription, number)),
                     Ok(other) => Err(Fault::Refused(format!("the server began with {other:?}"))),

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use nimaora_domain::BattleId;
 use nimaora_event_log::envelope::RecordedError;
-use nimaora_event_log::{OpenError, ReadError};
+use nimaora_event_log::{OpenError, Position, ReadError};
 use nimaora_read_models::StoreError;
 use nimaora_runtime::secrets::SecretError;
 
 use crate::config::ConfigError;
+use crate::play::ClientError;
 
 /// Why an audit is not clean.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,14 @@ pub enum AuditError {
     /// The point of the past cannot be understood.
     #[error("'{0}' is neither a position nor a time such as 2026-01-31T12:00:00Z")]
     At(String),
+    /// Nothing lies between two positions.
+    #[error("--from {from} is behind --to {to}; nothing lies between them")]
+    Range {
+        /// Where it would begin.
+        from: Position,
+        /// Where it would end.
+        to: Position,
+    },
     /// A file could not be used.
     #[error("cannot {action} {}: {source}", .path.display())]
     File {
@@ -83,6 +92,15 @@ pub enum AuditError {
     /// A task of this program ended early.
     #[error("a task of this program ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// A server was asked, and is not there or refused.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It was not confirmed that a name is to be erased.
+    #[error("nothing was erased: {0}")]
+    NotConfirmed(&'static str),
+    /// Nothing can be read from the terminal.
+    #[error("cannot read from standard input: {0}")]
+    Input(io::Error),
     /// Nothing can be printed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),

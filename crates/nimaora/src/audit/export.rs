@@ -1,24 +1,33 @@
-//! `nimaora audit export`: a battle's stream in a file. Whatever a killed export left is checked, a half line that the
-//! log would write there is cut off, and the export goes on behind it: the file is the same as of one that ran through.
+//! `nimaora audit export`: a battle's stream in a file. Of lines, whatever a killed export left is checked, a half line that the
+//! log would write there is cut off, and the export goes on behind it: the file is the same as of one that ran through. A Parquet
+//! file is put in its place whole.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use nimaora_domain::BattleId;
-use nimaora_event_log::{Position, RecordedEvent};
+use nimaora_event_log::{Direction, Position, RecordedEvent};
 
 use super::error::AuditError;
 use super::ndjson::Line;
+use super::parquet::ParquetFile;
+use super::source::Source;
 use super::walk::{Fold, stream};
-use super::{BattleArgs, file_error, print, stores};
+use super::{BattleArgs, file_error, files, print};
+
+/// Longer than any line: an event of 1 MiB, each of its bytes written as six.
+const LINE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How an export is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// One JSON object on a line.
     Ndjson,
+    /// Columns, for those who ask with SQL.
+    Parquet,
 }
 
 /// What `nimaora audit export` is asked.
@@ -41,37 +50,91 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(args: ExportArgs) -> Result<(), AuditError> {
-    let Format::Ndjson = args.format;
     let battle_id = args.battle.battle;
-    let config = args.battle.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    if log.read_stream(&battle_id.stream(), 0, nimaora_event_log::Direction::Forwards, 1).await?.is_empty() {
-        return Err(AuditError::NoBattle(battle_id));
-    }
     let path = args.output.as_path();
-    let mut there = There::open(path, battle_id)?;
     let range = args.from..=args.to.unwrap_or(Position::MAX);
-    let (mut fold, mut rows) = (Fold::default(), 0_u64);
-    stream(&*log, battle_id, 0, |event| {
-        if event.position > *range.end() {
+    if range.is_empty() {
+        return Err(AuditError::Range { from: *range.start(), to: *range.end() });
+    }
+    files::regular(path)?;
+    let export = match args.battle.source.open().await? {
+        Source::Log(_, log) => {
+            if log.read_stream(&battle_id.stream(), 0, Direction::Forwards, 1).await?.is_empty() {
+                return Err(AuditError::NoBattle(battle_id));
+            }
+            let mut export = Export::begin(args.format, path, battle_id, range)?;
+            stream(&*log, battle_id, 0, |event| export.event(event, path)).await?;
+            export
+        }
+        Source::Server(server) => {
+            // From its beginning, whatever is kept of it: the chain is checked here too.
+            let mut events = server.export(battle_id, *range.end()).await?;
+            let mut export = Export::begin(args.format, path, battle_id, range)?;
+            while let Some(page) = events.next().await? {
+                for event in &page {
+                    export.event(event, path)?;
+                }
+            }
+            export
+        }
+    };
+    let Export { file, fold, rows, .. } = export;
+    match file {
+        Output::Ndjson(file) => file.finish(path)?,
+        Output::Parquet(file) => file.finish(path)?,
+    }
+    print(&format!(
+        "{rows} events up to position {} in {}; head hash {}\n",
+        fold.position,
+        path.display(),
+        fold.chain
+    ))
+}
+
+/// An export under way.
+struct Export {
+    file: Output,
+    fold: Fold,
+    range: RangeInclusive<Position>,
+    rows: u64,
+}
+
+/// The file that is written.
+enum Output {
+    Ndjson(There),
+    Parquet(Box<ParquetFile>),
+}
+
+impl Export {
+    fn begin(
+        format: Format,
+        path: &Path,
+        battle_id: BattleId,
+        range: RangeInclusive<Position>,
+    ) -> Result<Self, AuditError> {
+        let file = match format {
+            Format::Ndjson => Output::Ndjson(There::open(path, battle_id)?),
+            Format::Parquet => Output::Parquet(Box::new(ParquetFile::begin(path)?)),
+        };
+        Ok(Self { file, fold: Fold::default(), range, rows: 0 })
+    }
+
+    /// The battle's next event. Answers whether those behind it are wanted.
+    fn event(&mut self, event: &RecordedEvent, path: &Path) -> Result<bool, AuditError> {
+        if event.position > *self.range.end() {
             return Ok(false);
         }
         // The chain is checked from its beginning, whatever is exported of it.
-        fold.event(event)?;
-        if event.position >= *range.start() {
-            there.take(event, path)?;
-            rows += 1;
+        let recorded = self.fold.event(event)?;
+        if event.position >= *self.range.start() {
+            match &mut self.file {
+                Output::Ndjson(file) => file.take(event, path)?,
+                Output::Parquet(file) => file.take(event, &recorded)?,
+            }
+            self.rows += 1;
         }
         Ok(true)
-    })
-    .await?;
-    there.finish(path)?;
-    let head = fold.chain;
-    print(&format!(
-        "{rows} events up to position {} in {}; head hash {head}\n",
-        fold.position,
-        path.display()
-    ))
+    }
 }
 
 /// The file, and what is there from an earlier run.
@@ -93,7 +156,10 @@ impl There {
         let half = loop {
             // Bytes, because a kill may leave half a character.
             let mut line = Vec::new();
-            reader.read_until(b'\n', &mut line).map_err(file_error("read", path))?;
+            let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+            if read.map_err(file_error("read", path))? as u64 == LINE_BYTES_MAX {
+                return Err(foreign(path));
+            }
             if !line.ends_with(b"\n") {
                 break line;
             }

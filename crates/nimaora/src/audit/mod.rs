@@ -2,27 +2,41 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `source` | where the log is: in files, in a service, or with a running server |
+//! | `remote` | what a running server is asked |
+//! | `service` | what a running server answers: `AuditService` |
 //! | `stores` | the log, the tables and the leaderboard, opened as the settings name them |
 //! | `walk` | streams read in pages, each event checked against the chain and folded |
 //! | `verify` | `audit verify`: the whole log, then each battle against the read models |
 //! | `compare` | one battle's fold against its rows and its board |
+//! | `rows` | the rows of answers and attacks, beside the log |
 //! | `replay` | `audit replay`: standings at a point of the past, and a participant's story |
 //! | `story` | an event in words |
 //! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
+//! | `files` | regular files, read and written |
+//! | `parquet` | the same events as a Parquet file |
 //! | `ndjson` | an event as a line of such a file, and back |
 //! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
 //! | `tail` | `audit tail`: events as they come |
+//! | `erase` | `audit erase`: a name that is to be shown no more |
 //! | `error` | [`AuditError`]: differs, or could not be checked |
 //!
-//! Nothing here writes to the log or to a read model. A local log is opened as a server opens it: alone, with a torn end cut off that
+//! Nothing here writes to the log or to a read model; an erasure is asked of the server. A local log is opened as a server opens it: alone, with a torn end cut off that
 //! was never acknowledged.
 
 mod compare;
+mod erase;
 mod error;
 mod export;
+mod files;
 mod ndjson;
+mod parquet;
 mod receipt;
+mod remote;
 mod replay;
+mod rows;
+mod service;
+mod source;
 mod stores;
 mod story;
 mod tail;
@@ -37,7 +51,9 @@ use nimaora_domain::BattleId;
 
 pub use error::AuditError;
 
-use crate::cli::Settings;
+pub(crate) use service::AuditAdmin;
+
+use self::source::SourceArgs;
 
 /// What `nimaora audit` is asked.
 #[derive(Args, Debug)]
@@ -53,7 +69,7 @@ enum Ask {
     /// Proves that the log is unbroken and that tables and boards say what it says. Exit code 0: clean, 1: something differs, 2: it
     /// could not be checked.
     Verify(verify::VerifyArgs),
-    /// Writes a battle's events to a file, one JSON object on a line. An export that was killed goes on where it was.
+    /// Writes a battle's events to a file, as lines of JSON or as Parquet. An export that was killed is gone on with.
     Export(export::ExportArgs),
     /// Signs the head hash, the position and the standings of a battle.
     Receipt(receipt::ReceiptArgs),
@@ -61,6 +77,8 @@ enum Ask {
     CheckReceipt(receipt::CheckArgs),
     /// Prints events as they come.
     Tail(tail::TailArgs),
+    /// Erases a participant's name for ever, through a running server. Results, hashes and receipts stay as they are.
+    Erase(erase::EraseArgs),
 }
 
 /// The battle whose events are asked for, and where they are.
@@ -69,7 +87,7 @@ struct BattleArgs {
     /// The battle's id.
     battle: BattleId,
     #[command(flatten)]
-    settings: Settings,
+    source: SourceArgs,
 }
 
 /// Does what is asked.
@@ -84,12 +102,18 @@ pub async fn run(args: AuditArgs) -> Result<(), AuditError> {
         Ask::Receipt(args) => receipt::run(args).await,
         Ask::CheckReceipt(args) => receipt::check(&args),
         Ask::Tail(args) => tail::run(args).await,
+        Ask::Erase(args) => erase::run(args).await,
     }
 }
 
 fn print(text: &str) -> Result<(), AuditError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(AuditError::Output)
+}
+
+/// What players type is not always meant for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), AuditError> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use nimaora_domain::{BattleId, Phase, Timestamp};
-use nimaora_event_log::{ChainHead, Position};
+use nimaora_event_log::{ChainHead, EventLog, Position};
 use nimaora_runtime::{Clock, secrets};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,8 +19,9 @@ use sha2::{Digest, Sha256};
 use super::error::AuditError;
 use super::ndjson::Line;
 use super::replay::lines;
+use super::source::Source;
 use super::walk::{Fold, fold_to};
-use super::{BattleArgs, file_error, print, stores};
+use super::{BattleArgs, file_error, files, print};
 use crate::config::Config;
 use crate::serve;
 
@@ -30,6 +31,8 @@ const KEY_FILE: &str = "receipt-signing-key";
 const PUBLIC_KEY_FILE: &str = "receipt-public-key";
 const KEY_BYTES: usize = 32;
 const KEY_ID_DIGITS: usize = 16;
+/// Where a line of the standings holds the name.
+const NAME_FIELD: &str = "username";
 
 /// What `nimaora audit receipt` is asked.
 #[derive(Args, Debug)]
@@ -77,12 +80,29 @@ struct Statement {
 }
 
 pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
-    let config = args.battle.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    let fold = fold_to(&*log, args.battle.battle, Position::MAX).await?;
-    let key = signing_key(&config)?;
+    let battle_id = args.battle.battle;
+    let text = match args.battle.source.open().await? {
+        Source::Log(config, log) => issue(&*log, battle_id, &signing_key(&config)?).await?,
+        Source::Server(server) => server.receipt(battle_id).await?,
+    };
+    match args.output {
+        Some(path) => {
+            files::write_new(&path, &text)?;
+            print(&format!("the receipt of the battle {battle_id} is in {}\n", path.display()))
+        }
+        None => print(&text),
+    }
+}
+
+/// The receipt of a battle as it stands at the end of the log.
+pub(super) async fn issue(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    key: &SigningKey,
+) -> Result<String, AuditError> {
+    let fold = fold_to(log, battle_id, Position::MAX).await?;
     let statement = Statement {
-        battle_id: args.battle.battle,
+        battle_id,
         title: fold.battle.title().to_owned(),
         phase: fold.battle.phase(),
         revision: fold.next_revision - 1,
@@ -94,26 +114,37 @@ pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
     };
     let statement = serde_json::to_string(&statement)?;
     let signature = hex::encode(key.sign(&signed_bytes(&statement)).to_bytes());
-    let text = serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n";
-    match args.output {
-        Some(path) => std::fs::write(&path, text).map_err(file_error("write", &path)),
-        None => print(&text),
-    }
+    Ok(serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n")
 }
 
-/// The key that signs receipts, made at first use; the public one is put beside it.
-fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
+/// The key that signs receipts, made at first use; the public one is put beside it. One that is lost is not made anew: nobody would
+/// notice that later receipts are signed by another one.
+pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let dir = serve::secrets_dir(config);
     serve::private_dir(&dir).map_err(file_error("create", &dir))?;
-    let path = dir.join(KEY_FILE);
+    let (path, public) = (dir.join(KEY_FILE), dir.join(PUBLIC_KEY_FILE));
+    if public.exists() && !path.exists() {
+        let reason = format!(
+            "the key that signs for it is gone: put {} back, or move this file away to begin with another key",
+            path.display()
+        );
+        return Err(AuditError::Content { path: public, reason });
+    }
     let text = secrets::load_or_create(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
     let mut seed = [0; KEY_BYTES];
     hex::decode_to_slice(&text, &mut seed)
         .map_err(|error| AuditError::Content { path, reason: format!("it is no key: {error}") })?;
     let key = SigningKey::from_bytes(&seed);
-    let public = dir.join(PUBLIC_KEY_FILE);
     let text = hex::encode(key.verifying_key().to_bytes()) + "\n";
-    std::fs::write(&public, text).map_err(file_error("write", &public))?;
+    if !public.exists() {
+        files::write_new(&public, &text)?;
+    } else if files::read(&public)?.trim() != text.trim() {
+        let reason = format!(
+            "it is not the public key of {}; one of them was exchanged",
+            dir.join(KEY_FILE).display()
+        );
+        return Err(AuditError::Content { path: public, reason });
+    }
     Ok(key)
 }
 
@@ -133,7 +164,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), AuditError> {
         path: path.clone(),
         reason: format!("it is no receipt: {error}"),
     };
-    let text = std::fs::read_to_string(path).map_err(file_error("read", path))?;
+    let text = files::read(path)?;
     let receipt: Receipt = serde_json::from_str(&text).map_err(no_receipt)?;
     let key = public_key(&args.public_key)?;
     if !is_signed(&receipt, &key) {
@@ -169,7 +200,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), AuditError> {
 fn public_key(named: &str) -> Result<VerifyingKey, AuditError> {
     let path = Path::new(named);
     let text = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(file_error("read", path))?,
+        true => files::read(path)?,
         false => named.to_owned(),
     };
     let mut bytes = [0; KEY_BYTES];
@@ -188,7 +219,7 @@ fn is_signed(receipt: &Receipt, key: &VerifyingKey) -> bool {
 
 /// The battle as the events in a file tell it, up to the revision that is stated.
 fn fold_file(path: &Path, statement: &Statement) -> Result<Fold, AuditError> {
-    let file = std::fs::File::open(path).map_err(file_error("read", path))?;
+    let file = files::open(path)?;
     let stream = statement.battle_id.stream();
     let mut fold = Fold::default();
     for (number, line) in (1..).zip(std::io::BufReader::new(file).lines()) {
@@ -205,6 +236,14 @@ fn fold_file(path: &Path, statement: &Statement) -> Result<Fold, AuditError> {
         if line.revision > statement.revision {
             break;
         }
+        if line.position <= fold.position {
+            return Err(AuditError::Differs(format!(
+                "{}: line {number} is at position {}, and the one before at {}; positions go up",
+                path.display(),
+                line.position,
+                fold.position
+            )));
+        }
         fold.event(&line.into_event())?;
     }
     Ok(fold)
@@ -218,10 +257,22 @@ fn full_proof(statement: &Statement, fold: &Fold) -> Result<(), AuditError> {
     if fold.next_revision != events {
         return Err(differs("number of events", events.to_string(), fold.next_revision.to_string()));
     }
+    if fold.position != statement.position {
+        return Err(differs("position", statement.position.to_string(), fold.position.to_string()));
+    }
     if fold.chain != statement.head_hash {
         return Err(differs("head hash", statement.head_hash.to_string(), fold.chain.to_string()));
     }
-    let (stated, found) = (&statement.standings, lines(fold));
+    let (stated, mut found) = (&statement.standings, lines(fold));
+    // A name that is sealed in the events is proven by the signature alone; it may have been erased since.
+    for ((place, line), participant) in (0..).zip(&mut found).zip(fold.battle.standings()) {
+        let place: usize = place;
+        if participant.username().is_closed()
+            && let Some(name) = stated.get(place).and_then(|line| line.get(NAME_FIELD))
+        {
+            line[NAME_FIELD] = name.clone();
+        }
+    }
     match (0..stated.len().max(found.len())).find(|&place| stated.get(place) != found.get(place)) {
         Some(place) => {
             let text = |line: Option<&Value>| line.map_or_else(|| "nobody".to_owned(), Value::to_string);

@@ -3,13 +3,14 @@
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use nimaora_domain::{Balance, ParticipantId, Timestamp};
-use nimaora_event_log::Position;
+use nimaora_domain::{Balance, BattleId, ParticipantId, Timestamp};
+use nimaora_event_log::{EventLog, Position};
 use serde_json::{Value, json};
 
 use super::error::AuditError;
+use super::source::Source;
 use super::walk::{Fold, stream};
-use super::{BattleArgs, print, print_json, stores, story};
+use super::{BattleArgs, print, print_json, story};
 
 /// What `nimaora audit replay` is asked.
 #[derive(Args, Debug)]
@@ -29,7 +30,7 @@ pub(super) struct ReplayArgs {
 
 /// The point of the past.
 #[derive(Clone, Copy, Debug)]
-enum Until {
+pub(super) enum Until {
     Position(Position),
     Time(Timestamp),
 }
@@ -45,24 +46,62 @@ impl Until {
 }
 
 /// A line of a participant's story.
-struct Moment {
-    revision: u64,
-    position: Position,
-    time: Timestamp,
-    what: String,
-    after: Balance,
+pub(super) struct Moment {
+    pub(super) revision: u64,
+    pub(super) position: Position,
+    pub(super) time: Timestamp,
+    pub(super) what: String,
+    pub(super) after: Balance,
+}
+
+/// What a replay came to.
+pub(super) struct Replayed {
+    /// The battle at the point.
+    pub(super) fold: Fold,
+    /// Whose story it is.
+    pub(super) who: Option<ParticipantId>,
+    /// The story.
+    pub(super) moments: Vec<Moment>,
 }
 
 pub(super) async fn run(args: ReplayArgs) -> Result<(), AuditError> {
     let until = Until::parse(args.at.as_deref())?;
-    let config = args.battle.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    let mut fold = Fold::default();
-    let (mut who, mut moments) = (None, Vec::new());
-    let wanted = args.participant.as_deref();
     let battle_id = args.battle.battle;
+    let (wanted, json) = (args.participant.as_deref(), args.json);
+    match args.battle.source.open().await? {
+        Source::Log(_, log) => {
+            let Replayed { fold, who, moments } = replay(&*log, battle_id, until, wanted).await?;
+            match who {
+                None if json => print_json(&standings_json(&fold)),
+                None => print(&standings_text(&fold)),
+                Some(who) if json => print_json(&story_json(who, &moments)),
+                Some(_) => print(&story_text(&moments)),
+            }
+        }
+        Source::Server(server) => match wanted {
+            None => {
+                let told = server.replay(battle_id, until).await?;
+                if json { print_json(&told.json()) } else { print(&told.text()) }
+            }
+            Some(wanted) => {
+                let (who, moments) = server.story(battle_id, wanted, until).await?;
+                if json { print_json(&story_json(who, &moments)) } else { print(&story_text(&moments)) }
+            }
+        },
+    }
+}
+
+/// Replays a battle up to a point, and tells the story of the participant with the wanted id or name.
+pub(super) async fn replay(
+    log: &dyn EventLog,
+    battle_id: BattleId,
+    until: Until,
+    wanted: Option<&str>,
+) -> Result<Replayed, AuditError> {
+    let mut fold = Fold::begin(log, battle_id).await?;
+    let (mut who, mut moments) = (None, Vec::new());
     let mut there = false;
-    stream(&*log, battle_id, 0, |event| {
+    stream(log, battle_id, 0, |event| {
         there = true;
         if matches!(until, Until::Position(last) if event.position > last) {
             return Ok(false);
@@ -90,11 +129,8 @@ pub(super) async fn run(args: ReplayArgs) -> Result<(), AuditError> {
     .await?;
     match (there, wanted, who) {
         (false, ..) => Err(AuditError::NoBattle(battle_id)),
-        (true, None, _) if args.json => print_json(&standings_json(&fold)),
-        (true, None, _) => print(&standings_text(&fold)),
         (true, Some(wanted), None) => Err(AuditError::NoParticipant(wanted.to_owned())),
-        (true, Some(_), Some(who)) if args.json => print_json(&story_json(who, &moments)),
-        (true, Some(_), Some(_)) => print(&story_text(&moments)),
+        (true, ..) => Ok(Replayed { fold, who, moments }),
     }
 }
 
@@ -153,9 +189,9 @@ fn standings_text(fold: &Fold) -> String {
         ]);
     }
     format!(
-        "{} ({:?})\nrevision {revision}, position {}, {time}\nhead hash {}\n{table}\n",
+        "{} ({})\nrevision {revision}, position {}, {time}\nhead hash {}\n{table}\n",
         fold.battle.title(),
-        fold.battle.phase(),
+        format!("{:?}", fold.battle.phase()).to_lowercase(),
         fold.position,
         fold.chain,
     )
@@ -190,7 +226,7 @@ fn story_text(moments: &[Moment]) -> String {
     format!("{table}\n")
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table

@@ -8,7 +8,7 @@ use nimaora_event_log::log::SharedLog;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::SqliteReadModels;
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_read_models::{AuditedTables, Leaderboard};
 use nimaora_runtime::Clock;
 
 use super::error::AuditError;
@@ -32,22 +32,22 @@ pub(super) async fn log(config: &Config) -> Result<SharedLog, AuditError> {
     shared_log::connect(&config.stores, &clock).await.map_err(|error| unusable("log", url, &error))
 }
 
-/// The tables; `None` where there are none yet.
-pub(super) async fn tables(config: &Config) -> Result<Option<Arc<dyn ReadModels>>, AuditError> {
+/// The tables, for nothing but reading; `None` where there are none yet.
+pub(super) async fn tables(config: &Config) -> Result<Option<Arc<dyn AuditedTables>>, AuditError> {
     let url = &config.stores.tables;
     if url.is_embedded() {
         let file = config.data_dir.join(TABLES_FILE);
         if !file.is_file() {
             return Ok(None);
         }
-        let opened = SqliteReadModels::open(&file, config.read_models.sqlite()).await;
+        let opened = SqliteReadModels::open_read_only(&file, config.read_models.sqlite()).await;
         let tables = opened.map_err(|source| AuditError::Store { what: "the tables", source })?;
         return Ok(Some(Arc::new(tables)));
     }
     let mut settings = PostgresConfig::new(url.expose()).map_err(|error| unusable("tables", url, &error))?;
     settings.readers_max = config.read_models.readers_max;
     settings.acquire_timeout = Duration::from_millis(config.read_models.acquire_timeout_ms);
-    match PostgresReadModels::connect(settings).await {
+    match PostgresReadModels::connect_read_only(&settings).await {
         Ok(tables) => Ok(Some(Arc::new(tables))),
         Err(error) => Err(unusable("tables", url, &error)),
     }

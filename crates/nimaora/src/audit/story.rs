@@ -50,6 +50,9 @@ pub(super) fn words(event: &Event, battle: &Battle) -> String {
             format!("silent too long: {}", names.join(", "))
         }
         Event::ParticipantReturned(returned) => format!("{} returned", name(returned.participant_id)),
+        Event::NameErased(erased) => {
+            format!("the name of {} was erased: {}", name(erased.participant_id), erased.reason)
+        }
     }
 }
 
@@ -69,5 +72,6 @@ pub(super) fn is_about(event: &Event, who: ParticipantId) -> bool {
         Event::ParticipantRemoved(removed) => removed.participant_id == who,
         Event::ParticipantsLapsed(lapsed) => lapsed.participant_ids.contains(&who),
         Event::ParticipantReturned(returned) => returned.participant_id == who,
+        Event::NameErased(erased) => erased.participant_id == who,
     }
 }

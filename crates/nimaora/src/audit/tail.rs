@@ -1,17 +1,22 @@
 //! `nimaora audit tail`: events as they come, each checked.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use clap::Args;
-use nimaora_domain::BattleId;
-use nimaora_event_log::log::SubscriptionMessage;
+use nimaora_domain::{BattleId, Recorded};
+use nimaora_event_log::log::{SharedLog, Subscription, SubscriptionMessage};
 use nimaora_event_log::{Filter, Position, RecordedEvent};
 
 use super::error::AuditError;
 use super::ndjson::Line;
-use super::walk::Fold;
-use super::{print, stores, story};
-use crate::cli::Settings;
+use super::source::{Source, SourceArgs};
+use super::walk::{Fold, fold_to};
+use super::{print, story};
+
+/// Battles that are held to check and to tell what comes next. When it is reached they are let go, and each is read again when it is next
+/// told of.
+const BATTLES_HELD_MAX: usize = 64;
 
 /// What `nimaora audit tail` is asked.
 #[derive(Args, Debug)]
@@ -19,50 +24,99 @@ pub(super) struct TailArgs {
     /// Print each event as one JSON object on a line.
     #[arg(long)]
     json: bool,
-    /// Print only what comes after this position. What is before is read all the same, to check the chain.
+    /// Print only what comes after this position. What is before in the same battles is read all the same, to check the chain.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: Position,
     /// End when all that is there was printed.
     #[arg(long)]
     no_follow: bool,
     #[command(flatten)]
-    settings: Settings,
+    source: SourceArgs,
+}
+
+/// Events of all battles as they come.
+pub(super) struct Tail {
+    log: SharedLog,
+    events: Box<dyn Subscription>,
+    folds: HashMap<BattleId, Fold>,
+    no_follow: bool,
+}
+
+/// An event that was checked.
+pub(super) struct Told {
+    pub(super) event: RecordedEvent,
+    pub(super) recorded: Recorded,
+    pub(super) what: String,
 }
 
 pub(super) async fn run(args: TailArgs) -> Result<(), AuditError> {
-    let config = args.settings.resolve()?;
-    let log = stores::log(&config).await?;
-    let head = log.status().await?.head;
-    if head == 0 && args.no_follow {
-        return Ok(());
-    }
-    let mut events = log.subscribe(0, Filter::stream_prefix(BattleId::STREAM_PREFIX)).await?;
-    let mut folds: HashMap<BattleId, Fold> = HashMap::new();
-    loop {
-        match events.next().await? {
-            SubscriptionMessage::Events(batch) => {
-                let mut text = String::new();
-                for event in &batch {
-                    let Some(battle_id) = BattleId::from_stream(&event.stream) else { continue };
-                    let said = say(event, folds.entry(battle_id).or_default(), args.json)?;
-                    if event.position > args.after {
-                        text += &said;
-                    }
-                }
-                print(&text)?;
+    match args.source.open().await? {
+        Source::Log(_, log) => {
+            let mut tail = Tail::begin(log, args.after, args.no_follow).await?;
+            while let Some(batch) = tail.next().await? {
+                let lines = batch
+                    .iter()
+                    .map(|told| line(&told.event, &told.recorded.time.to_string(), &told.what, args.json));
+                print(&lines.collect::<Result<String, _>>()?)?;
             }
-            SubscriptionMessage::CaughtUp(_) if args.no_follow => return Ok(()),
-            SubscriptionMessage::Checkpoint(_) | SubscriptionMessage::CaughtUp(_) => {}
+            Ok(())
+        }
+        Source::Server(server) => {
+            let mut told = server.tail(args.after, args.no_follow).await?;
+            while let Some((event, time, what)) = told.next().await? {
+                print(&line(&event, &time.to_string(), &what, args.json)?)?;
+            }
+            Ok(())
         }
     }
 }
 
-fn say(event: &RecordedEvent, fold: &mut Fold, json: bool) -> Result<String, AuditError> {
-    let recorded = fold.event(event)?;
+fn line(event: &RecordedEvent, time: &str, what: &str, json: bool) -> Result<String, AuditError> {
     if json {
         let line = Line::of(event).map_err(|error| AuditError::Differs(error.to_string()))?;
         return Ok(serde_json::to_string(&line)? + "\n");
     }
-    let words = story::words(&recorded.event, &fold.battle);
-    Ok(format!("{} {} {}@{} {words}\n", event.position, recorded.time, event.stream, event.revision))
+    Ok(format!("{} {time} {}@{} {what}\n", event.position, event.stream, event.revision))
+}
+
+impl Tail {
+    /// Follows the log from after the position; with `no_follow` up to where it ends.
+    pub(super) async fn begin(log: SharedLog, after: Position, no_follow: bool) -> Result<Self, AuditError> {
+        let events = log.subscribe(after, Filter::stream_prefix(BattleId::STREAM_PREFIX)).await?;
+        Ok(Self { log, events, folds: HashMap::new(), no_follow })
+    }
+
+    /// The next events; `None` after the last ones, if there are any.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Told>>, AuditError> {
+        loop {
+            match self.events.next().await? {
+                SubscriptionMessage::Events(batch) => {
+                    let mut told = Vec::with_capacity(batch.len());
+                    for event in batch {
+                        told.extend(self.check(event).await?);
+                    }
+                    return Ok(Some(told));
+                }
+                SubscriptionMessage::CaughtUp(_) if self.no_follow => return Ok(None),
+                SubscriptionMessage::Checkpoint(_) | SubscriptionMessage::CaughtUp(_) => {}
+            }
+        }
+    }
+
+    /// `None` for what is no battle's.
+    async fn check(&mut self, event: RecordedEvent) -> Result<Option<Told>, AuditError> {
+        let Some(battle_id) = BattleId::from_stream(&event.stream) else { return Ok(None) };
+        if self.folds.len() >= BATTLES_HELD_MAX && !self.folds.contains_key(&battle_id) {
+            self.folds.clear();
+        }
+        let fold = match self.folds.entry(battle_id) {
+            Entry::Occupied(fold) => fold.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(fold_to(&*self.log, battle_id, event.position.saturating_sub(1)).await?)
+            }
+        };
+        let recorded = fold.event(&event)?;
+        let what = story::words(&recorded.event, &fold.battle);
+        Ok(Some(Told { event, recorded, what }))
+    }
 }

@@ -1,22 +1,25 @@
 //! `nimaora audit verify`: the whole log, each event against the chain, then each battle against tables and boards.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use nimaora_domain::BattleId;
-use nimaora_event_log::log::{AllPage, SharedLog};
-use nimaora_event_log::{Direction, Filter, Position, ReadError};
-use nimaora_read_models::{Leaderboard, ReadModels};
+use nimaora_domain::{BattleId, Event};
+use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::{Direction, Filter, Position, ReadError, RecordedEvent, envelope};
+use nimaora_read_models::{AuditedTables, Leaderboard};
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::compare::Compared;
 use super::error::AuditError;
-use super::walk::{Fold, fold_to};
+use super::rows::Rows;
+use super::source::{Source, SourceArgs};
+use super::walk::{Fold, Opened, fold_to};
 use super::{compare, print, print_json, stores};
-use crate::cli::Settings;
 
 /// Events in one read of the whole log.
 const PAGE_EVENTS: usize = 4_096;
@@ -24,8 +27,11 @@ const PAGE_EVENTS: usize = 4_096;
 const PAGES_AHEAD_MAX: usize = 4;
 
 /// What was not compared. An audit that does not say so would promise too much.
-const NOT_COMPARED: [&str; 3] =
-    ["rows of answers and attacks", "boards in a server's memory", "what realtime last sent"];
+const NOT_COMPARED: [&str; 2] = [IN_MEMORY, "what realtime last sent"];
+/// What only the server itself can compare.
+const IN_MEMORY: &str = "boards in a server's memory";
+/// What is not compared besides where battles are named: these rows are held against the log as a whole.
+const OF_THE_WHOLE_LOG: &str = "the rows of answers and attacks are compared where no battle is named";
 
 /// What `nimaora audit verify` is asked.
 #[derive(Args, Debug)]
@@ -36,23 +42,26 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    settings: Settings,
+    source: SourceArgs,
 }
 
 /// What was found in order.
 #[derive(Debug, Default)]
-struct Report {
-    head: Position,
-    events: u64,
-    foreign_events: u64,
-    battles: usize,
-    compared: Compared,
-    notes: Vec<String>,
+pub(super) struct Report {
+    pub(super) head: Position,
+    pub(super) events: u64,
+    pub(super) foreign_events: u64,
+    pub(super) battles: usize,
+    pub(super) compared: Compared,
+    pub(super) answer_rows: u64,
+    pub(super) attack_rows: u64,
+    pub(super) notes: Vec<String>,
+    pub(super) not_compared: Vec<String>,
 }
 
 pub(super) async fn run(args: VerifyArgs) -> Result<(), AuditError> {
     let began = Instant::now();
-    match verify(&args).await {
+    match asked(&args).await {
         Ok(report) if args.json => print_json(&report.json()),
         Ok(report) => print(&report.text(began)),
         Err(error) => {
@@ -66,58 +75,161 @@ pub(super) async fn run(args: VerifyArgs) -> Result<(), AuditError> {
     }
 }
 
-async fn verify(args: &VerifyArgs) -> Result<Report, AuditError> {
-    let config = args.settings.clone().resolve()?;
-    let log = stores::log(&config).await?;
-    let mut report = Report { head: log.status().await?.head, ..Report::default() };
-    let folds = match args.battles.as_slice() {
-        [] => whole_log(&log, &mut report).await?,
-        battles => some_battles(&log, battles, &mut report).await?,
+async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
+    let bar = ProgressBar::new(0).with_style(style());
+    let told = |progress: Progress| {
+        bar.set_length(progress.head);
+        bar.set_position(progress.events);
     };
-    report.battles = folds.len();
-    let leaderboard = stores::leaderboard(&config)?;
-    match stores::tables(&config).await? {
-        Some(tables) => {
-            let whole = args.battles.is_empty();
-            read_models(&log, folds, &*tables, leaderboard.as_deref(), whole, &mut report).await?;
+    let report = match args.source.open().await? {
+        Source::Log(config, log) => {
+            let stores = match stores::tables(&config).await? {
+                Some(tables) => Some(Stores { tables, leaderboard: stores::leaderboard(&config)? }),
+                None => None,
+            };
+            verify(&log, stores.as_ref(), &args.battles, &told).await
         }
-        None => report.notes.push("there are no tables, so nothing was compared with the log".to_owned()),
+        Source::Server(server) => server.verify(&args.battles, &told).await,
+    };
+    bar.finish_and_clear();
+    report
+}
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Events that were checked.
+    pub(super) events: u64,
+    /// Where the log ended when it began.
+    pub(super) head: Position,
+}
+
+/// Whoever wants to know how far it is.
+pub(super) type Told<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// Checks the log, or these battles of it, and compares the stores with it.
+pub(super) async fn verify(
+    log: &SharedLog,
+    stores: Option<&Stores>,
+    battles: &[BattleId],
+    told: Told<'_>,
+) -> Result<Report, AuditError> {
+    let mut report = Report { head: log.status().await?.head, ..Report::default() };
+    let in_memory = stores.is_none_or(|stores| stores.leaderboard.is_none());
+    let not_compared = NOT_COMPARED.into_iter().filter(|&what| in_memory || what != IN_MEMORY);
+    report.not_compared = not_compared.map(str::to_owned).collect();
+    let seen = match stores {
+        Some(stores) => Some(seen(log, &*stores.tables, &report).await?),
+        None => None,
+    };
+    let compared = stores.zip(seen);
+    let folds = match battles {
+        [] => whole_log(log, compared, &mut report, told).await?,
+        battles => some_battles(log, battles, &mut report).await?,
+    };
+    let Some((stores, seen)) = compared else {
+        report.notes.push("there are no tables, so nothing was compared with the log".to_owned());
+        return Ok(report);
+    };
+    if seen < report.head {
+        report.notes.push(format!(
+            "the tables stand at position {seen}, {} behind the log: each battle is compared as of there",
+            report.head - seen
+        ));
     }
+    match battles {
+        [] => compare::strangers(log, &*stores.tables, &folds).await?,
+        _ => report.notes.push(OF_THE_WHOLE_LOG.to_owned()),
+    }
+    stores.compare(log, seen, folds, &mut report).await?;
     Ok(report)
 }
 
-/// Checks every event of the log. Answers each battle, folded.
-async fn whole_log(log: &SharedLog, report: &mut Report) -> Result<HashMap<BattleId, Fold>, AuditError> {
-    let bar = ProgressBar::new(report.head).with_style(style());
+/// What the log is compared with.
+pub(super) struct Stores {
+    pub(super) tables: Arc<dyn AuditedTables>,
+    /// `None` where it is in the memory of a server that is not asked.
+    pub(super) leaderboard: Option<Arc<dyn Leaderboard>>,
+}
+
+/// How far the tables have looked at the log.
+async fn seen(log: &SharedLog, tables: &dyn AuditedTables, report: &Report) -> Result<Position, AuditError> {
+    let failed = |source| AuditError::Store { what: "the tables", source };
+    let seen = tables.checkpoints().await.map_err(failed)?.tables;
+    if seen > report.head {
+        let now = log.status().await?.head;
+        if seen > now {
+            return Err(AuditError::Differs(format!(
+                "the tables have seen the log up to position {seen}, but it ends at position {now}; events were removed"
+            )));
+        }
+    }
+    Ok(seen)
+}
+
+/// Checks every event of the log, and the rows of answers and attacks beside it. Answers each battle, folded; those that are over and
+/// were compared rest.
+async fn whole_log(
+    log: &SharedLog,
+    stores: Option<(&Stores, Position)>,
+    report: &mut Report,
+    told: Told<'_>,
+) -> Result<HashMap<BattleId, Fold>, AuditError> {
     let (pages, mut arrived) = mpsc::channel(PAGES_AHEAD_MAX);
     let reading = tokio::spawn(read_ahead(SharedLog::clone(log), pages));
+    let mut rows = stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen));
     let mut folds: HashMap<BattleId, Fold> = HashMap::new();
     while let Some(page) = arrived.recv().await {
-        for event in &page?.events {
+        let mut ended = Vec::new();
+        for (event, opened) in page?.await? {
             let Some(battle_id) = BattleId::from_stream(&event.stream) else {
                 report.foreign_events += 1;
                 continue;
             };
-            folds.entry(battle_id).or_default().event(event)?;
+            let recorded = folds.entry(battle_id).or_default().opened(&event, opened)?;
             report.events += 1;
+            if let Some(rows) = &mut rows {
+                rows.event(battle_id, event.position, &recorded).await?;
+            }
+            if matches!(recorded.event, Event::BattleFinished(_) | Event::BattleCancelled(_)) {
+                ended.push(battle_id);
+            }
         }
-        bar.set_position(report.events + report.foreign_events);
+        for battle_id in ended {
+            if let (Some((stores, seen)), Some(fold)) = (stores, folds.get_mut(&battle_id)) {
+                stores.compare_ended(log, seen, battle_id, fold, report).await?;
+            }
+        }
+        told(Progress { events: report.events + report.foreign_events, head: report.head });
     }
-    bar.finish_and_clear();
+    if let Some(mut rows) = rows {
+        rows.finish().await?;
+        (report.answer_rows, report.attack_rows) = (rows.answer_rows, rows.attack_rows);
+    }
     reading.await?;
+    report.battles = folds.len();
     Ok(folds)
 }
 
+/// A page whose events are being opened, each by itself: pages are opened on all cores, and linked one after the other.
+type Page = JoinHandle<Vec<(RecordedEvent, Opened)>>;
+
 /// Reads the log from its beginning, page by page, until nobody takes them any more.
-async fn read_ahead(log: SharedLog, pages: mpsc::Sender<Result<AllPage, ReadError>>) {
+async fn read_ahead(log: SharedLog, pages: mpsc::Sender<Result<Page, ReadError>>) {
     let mut next = Some(1);
     while let Some(from) = next {
-        let page = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &Filter::default()).await;
-        next = page.as_ref().ok().and_then(|page| page.next);
+        let read = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &Filter::default()).await;
+        next = read.as_ref().ok().and_then(|page| page.next);
+        let page = read.map(|page| spawn_blocking(move || page.events.into_iter().map(open).collect()));
         if pages.send(page).await.is_err() {
             return;
         }
     }
+}
+
+fn open(event: RecordedEvent) -> (RecordedEvent, Opened) {
+    let opened = envelope::open_unlinked(&event);
+    (event, opened)
 }
 
 async fn some_battles(
@@ -131,49 +243,70 @@ async fn some_battles(
         report.events += fold.next_revision;
         folds.insert(battle_id, fold);
     }
+    report.battles = folds.len();
     Ok(folds)
 }
 
-async fn read_models(
-    log: &SharedLog,
-    folds: HashMap<BattleId, Fold>,
-    tables: &dyn ReadModels,
-    leaderboard: Option<&dyn Leaderboard>,
-    whole: bool,
-    report: &mut Report,
-) -> Result<(), AuditError> {
-    let failed = |source| AuditError::Store { what: "the tables", source };
-    let seen = tables.checkpoints().await.map_err(failed)?.tables;
-    if seen > report.head {
-        let now = log.status().await?.head;
-        if seen > now {
-            return Err(AuditError::Differs(format!(
-                "the tables have seen the log up to position {seen}, but it ends at position {now}; events were removed"
-            )));
+impl Stores {
+    /// A battle that is over hardly ever moves on, so that it is compared at once, and held no longer. One of which the stores are not
+    /// where the log is waits for the others.
+    async fn compare_ended(
+        &self,
+        log: &SharedLog,
+        seen: Position,
+        battle_id: BattleId,
+        fold: &mut Fold,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        let failed = |source| AuditError::Store { what: "the tables", source };
+        let stored = self.tables.battle(battle_id).await.map_err(failed)?;
+        if stored.is_some_and(|view| view.as_of == fold.position) {
+            self.compare_one(log, seen, battle_id, fold, report).await?;
+            fold.compared = true;
+        }
+        fold.rest();
+        Ok(())
+    }
+
+    async fn compare_one(
+        &self,
+        log: &SharedLog,
+        seen: Position,
+        battle_id: BattleId,
+        fold: &mut Fold,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        // Tables of a running server may be ahead of the folds, and these are what they are compared with.
+        let seen = seen.min(report.head);
+        fold.open_names(&**log, battle_id).await?;
+        compare::tables(log, battle_id, fold, &*self.tables, seen, &mut report.compared).await?;
+        match &self.leaderboard {
+            Some(leaderboard) => {
+                compare::board(log, battle_id, fold, &**leaderboard, &mut report.compared).await
+            }
+            None => Ok(()),
         }
     }
-    if seen < report.head {
-        report.notes.push(format!(
-            "the tables stand at position {seen}, {} behind the log: each battle is compared as of there",
-            report.head - seen
-        ));
-    }
-    if whole {
-        compare::strangers(log, tables, &folds).await?;
-    }
-    let mut folds: Vec<_> = folds.into_iter().collect();
-    // In the order of the log, so that the first difference is the same each time.
-    folds.sort_unstable_by_key(|(_, fold)| fold.first_position);
-    // Tables of a running server may be ahead of the folds, and these are what they are compared with.
-    let seen = seen.min(report.head);
-    for (battle_id, fold) in folds {
-        compare::tables(log, battle_id, &fold, tables, seen, &mut report.compared).await?;
-        if let Some(leaderboard) = leaderboard {
-            compare::board(log, battle_id, &fold, leaderboard, &mut report.compared).await?;
+
+    /// Compares the battles that were not compared yet.
+    async fn compare(
+        &self,
+        log: &SharedLog,
+        seen: Position,
+        folds: HashMap<BattleId, Fold>,
+        report: &mut Report,
+    ) -> Result<(), AuditError> {
+        let mut folds: Vec<_> = folds.into_iter().filter(|(_, fold)| !fold.compared).collect();
+        // In the order of the log, so that the first difference is the same each time.
+        folds.sort_unstable_by_key(|(_, fold)| fold.first_position);
+        for (battle_id, mut fold) in folds {
+            if fold.rests {
+                fold = fold_to(&**log, battle_id, fold.position).await?;
+            }
+            self.compare_one(log, seen, battle_id, &mut fold, report).await?;
         }
+        Ok(())
     }
-    report.notes.append(&mut report.compared.notes);
-    Ok(())
 }
 
 fn style() -> ProgressStyle {
@@ -193,8 +326,10 @@ impl Report {
             "participantRows": self.compared.participant_rows,
             "tableBoardLines": self.compared.table_lines,
             "leaderboardLines": self.compared.leaderboard_lines,
+            "answerRows": self.answer_rows,
+            "attackRows": self.attack_rows,
             "notes": self.notes,
-            "notCompared": NOT_COMPARED,
+            "notCompared": self.not_compared,
         })
     }
 
@@ -206,12 +341,18 @@ impl Report {
         );
         let compared = &self.compared;
         text += &format!(
-            "equal to the fold: {} rows of battles, {} rows of participants, {} lines of boards in the tables, {} in the leaderboard\n",
-            compared.battle_rows, compared.participant_rows, compared.table_lines, compared.leaderboard_lines
+            "equal to the fold: {} rows of battles, {} rows of participants, {} lines of boards in the tables, {} in the leaderboard\n\
+             equal to the events: {} rows of answers, {} rows of attacks\n",
+            compared.battle_rows,
+            compared.participant_rows,
+            compared.table_lines,
+            compared.leaderboard_lines,
+            self.answer_rows,
+            self.attack_rows
         );
         for note in &self.notes {
             text += &format!("note: {note}\n");
         }
-        text + &format!("not compared: {}\n", NOT_COMPARED.join("; "))
+        text + &format!("not compared: {}\n", self.not_compared.join("; "))
     }
 }

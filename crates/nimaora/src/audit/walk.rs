@@ -1,14 +1,19 @@
 //! A battle's stream, read in pages: each event is checked against the chain and folded.
 
+use std::sync::Arc;
+
 use nimaora_domain::{Battle, BattleId, Event, Recorded, Timestamp};
-use nimaora_event_log::envelope::{self, ChainHead};
+use nimaora_event_log::envelope::{self, ChainHead, RecordedError, Unlinked};
 use nimaora_event_log::log::EventLog;
-use nimaora_event_log::{Direction, Position, RecordedEvent, Revision};
+use nimaora_event_log::{BattleKeys, Direction, Position, ReadError, RecordedEvent, Revision};
 
 use super::error::AuditError;
 
 /// Events in one read. More would only take more memory.
 const PAGE_EVENTS: usize = 2_048;
+
+/// An event whose own bytes were checked, and what came of that.
+pub(super) type Opened = Result<Unlinked, RecordedError>;
 
 /// A battle as far as it was folded.
 #[derive(Debug, Default)]
@@ -29,9 +34,43 @@ pub(super) struct Fold {
     pub(super) created_at: Option<Timestamp>,
     /// When it finished or was cancelled.
     pub(super) ended_at: Option<Timestamp>,
+    /// What the names are read with, where they are sealed and it is at hand.
+    names: Option<Arc<BattleKeys>>,
+    /// Whether it was compared, and has not moved on since.
+    pub(super) compared: bool,
+    /// Whether its state was let go, to save memory: the chain goes on, and the state has to be read again.
+    pub(super) rests: bool,
 }
 
 impl Fold {
+    /// Nothing of a battle yet, and what its names are read with.
+    pub(super) async fn begin(log: &dyn EventLog, battle_id: BattleId) -> Result<Self, AuditError> {
+        let names = log.names().of(battle_id).await.map_err(ReadError::from)?;
+        Ok(Self { names, ..Self::default() })
+    }
+
+    /// Reads the names of a battle that was folded without what they are read with. Keys of names that were erased must be gone.
+    pub(super) async fn open_names(
+        &mut self,
+        log: &dyn EventLog,
+        battle_id: BattleId,
+    ) -> Result<(), AuditError> {
+        let Some(keys) = log.names().of(battle_id).await.map_err(ReadError::from)? else { return Ok(()) };
+        self.battle.open_names(|who, sealed| keys.open(who, sealed));
+        for participant in self.battle.participants() {
+            let Some(revision) = participant.erased_revision() else { continue };
+            let number = self.battle.number_of(participant.id());
+            if number.is_some_and(|number| keys.holds(number)) {
+                return Err(AuditError::Differs(format!(
+                    "battle {battle_id}: the name of {} was erased at revision {revision}, but its key is still there; erase it again",
+                    participant.id()
+                )));
+            }
+        }
+        self.names = Some(keys);
+        Ok(())
+    }
+
     /// Checks the event and moves on by it. Answers what happened.
     pub(super) fn event(&mut self, event: &RecordedEvent) -> Result<Recorded, AuditError> {
         let (recorded, chain) = self.check(event)?;
@@ -39,8 +78,28 @@ impl Fold {
         Ok(recorded)
     }
 
+    /// Lets go of the state, and goes on with the chain alone.
+    pub(super) fn rest(&mut self) {
+        (self.battle, self.names, self.rests) = (Battle::default(), None, true);
+    }
+
+    /// Like [`Fold::event`], of an event that was opened already.
+    pub(super) fn opened(&mut self, event: &RecordedEvent, opened: Opened) -> Result<Recorded, AuditError> {
+        let (recorded, chain) = self.check_opened(event, opened)?;
+        self.apply(event, &recorded, chain);
+        Ok(recorded)
+    }
+
     /// Checks the event against the chain. Answers what happened and the hash behind it, and stays where it is.
     pub(super) fn check(&self, event: &RecordedEvent) -> Result<(Recorded, ChainHead), AuditError> {
+        self.check_opened(event, envelope::open_unlinked(event))
+    }
+
+    fn check_opened(
+        &self,
+        event: &RecordedEvent,
+        opened: Opened,
+    ) -> Result<(Recorded, ChainHead), AuditError> {
         if event.revision != self.next_revision {
             return Err(AuditError::Differs(format!(
                 "{}: revision {} is missing: revision {} (position {}) stands in its place; an event was removed",
@@ -48,12 +107,16 @@ impl Fold {
             )));
         }
         let mut chain = self.chain;
-        let recorded = envelope::open_recorded(event, &mut chain).map_err(|error| {
+        let linked = opened.and_then(|event_alone| Ok(event_alone.link(event, &mut chain)?));
+        let mut recorded = linked.map_err(|error| {
             // The data of an event that was sealed is told of without its position.
             let place = format!("position {}", event.position);
             let text = error.to_string();
             AuditError::Differs(if text.contains(&place) { text } else { format!("{text} ({place})") })
         })?;
+        if let Some(names) = &self.names {
+            names.open_event(&mut recorded.event);
+        }
         Ok((recorded, chain))
     }
 
@@ -65,7 +128,10 @@ impl Fold {
             Event::BattleCancelled(cancelled) => self.ended_at = Some(cancelled.cancelled_at),
             _ => {}
         }
-        self.battle.evolve(recorded);
+        self.compared = false;
+        if !self.rests {
+            self.battle.evolve(recorded);
+        }
         if self.first_position == 0 {
             self.first_position = event.position;
         }
@@ -101,7 +167,7 @@ pub(super) async fn fold_to(
     battle_id: BattleId,
     to: Position,
 ) -> Result<Fold, AuditError> {
-    let mut fold = Fold::default();
+    let mut fold = Fold::begin(log, battle_id).await?;
     stream(log, battle_id, 0, |event| {
         if event.position > to {
             return Ok(false);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nimaora_api::v1::audit_service_client::AuditServiceClient;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
 use nimaora_api::v1::projection_admin_service_client::ProjectionAdminServiceClient;
 use nimaora_api::v1::query_service_client::QueryServiceClient;
@@ -36,6 +37,11 @@ impl Connection {
     /// The calls that ask about battles.
     pub fn queries(&self) -> QueryServiceClient<Channel> {
         QueryServiceClient::new(self.0.clone())
+    }
+
+    /// The calls of an auditor.
+    pub fn audits(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.0.clone())
     }
 
     /// The calls of an operator that ask about projections.

@@ -14,7 +14,7 @@ use super::DevError;
 use super::chaos::Chaos;
 use super::hold::Hold;
 use super::node::{Node, Order};
-use super::services::Services;
+use super::services::{self, Services};
 use crate::config::Role;
 use crate::signals::Signals;
 
@@ -52,6 +52,10 @@ struct Nodes {
 pub(super) async fn run(args: ClusterArgs) -> Result<(), DevError> {
     // Logs that are set up already are as good.
     let _ = telemetry::init_logs("warn", LogFormat::Text);
+    let missing = services::missing();
+    if !missing.is_empty() {
+        return Err(DevError::Missing(missing));
+    }
     let mut signals = Signals::new().map_err(DevError::io("wait for signals"))?;
     let dir = std::path::absolute(&args.data_dir).map_err(DevError::io("find the data folder"))?;
     let _held = Hold::take(&dir)?;
@@ -109,8 +113,10 @@ impl Nodes {
     ) -> Result<(), DevError> {
         let all_ready = async {
             for ready in &mut self.ready {
-                // A sender that is gone has an error to tell.
-                let _ = ready.wait_for(|ready| *ready).await;
+                // One that is gone has an error to tell, which ends this wait.
+                if ready.wait_for(|ready| *ready).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
             }
         };
         tokio::select! {

@@ -2,7 +2,13 @@
 
 use std::path::Path;
 
-use nimaora_local_servers::{LocalServerError, Nats, NatsCluster, NatsOptions, PgBouncer, Postgres, Redis};
+use nimaora_local_servers::{
+    LocalServerError, Nats, NatsCluster, NatsOptions, PgBouncer, Postgres, Program, Redis,
+};
+
+/// The programs that a cluster is made of.
+const PROGRAMS: [Program; 6] =
+    [Program::Setpriv, Program::Initdb, Program::Postgres, Program::PgBouncer, Program::Redis, Program::Nats];
 
 /// The database that is used; it is there from the beginning.
 const DATABASE: &str = "postgres";
@@ -17,6 +23,11 @@ pub(super) struct Services {
     pub(super) pgbouncer: PgBouncer,
     pub(super) redis: Redis,
     pub(super) nats: NatsCluster,
+}
+
+/// Which of the programs are not installed.
+pub(super) fn missing() -> Vec<Program> {
+    PROGRAMS.into_iter().filter(|program| program.find().is_err()).collect()
 }
 
 impl Services {

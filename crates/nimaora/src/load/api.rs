@@ -85,23 +85,15 @@ impl Api {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let give_up = Instant::now() + OUTCOME_TIMEOUT;
-        let mut pause = PAUSE_MIN;
-        loop {
-            let status = match within_deadline(attempt(self.commands())).await {
-                Ok(response) => return Reply::Accepted(response),
-                Err(status) => status,
-            };
-            match Failure::of(&status) {
-                Failure::Refusal(reason) => return Reply::Refused(reason),
-                Failure::Final => return Reply::Failed(status),
-                Failure::Passing(_) if Instant::now() >= give_up => return Reply::Unknown(status),
-                Failure::Passing(asked) => {
-                    *retries += 1;
-                    sleep(asked.unwrap_or_default().max(drawn(pause))).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-            }
+        let may_pass = |status: &Status| matches!(Failure::of(status), Failure::Passing);
+        let outcome = persist(OUTCOME_TIMEOUT, retries, may_pass, || attempt(self.commands())).await;
+        match outcome {
+            Ok(response) => Reply::Accepted(response),
+            Err(status) => match Failure::of(&status) {
+                Failure::Refusal(reason) => Reply::Refused(reason),
+                Failure::Final => Reply::Failed(status),
+                Failure::Passing => Reply::Unknown(status),
+            },
         }
     }
 
@@ -111,16 +103,30 @@ impl Api {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let (mut pause, give_up) = (PAUSE_MIN, Instant::now() + ASK_PATIENCE);
-        loop {
-            match within_deadline(attempt()).await {
-                Err(status) if is_gone(&status) && Instant::now() < give_up => {
-                    *retries += 1;
-                    sleep(retry_delay(&status).unwrap_or_default().max(drawn(pause))).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
-                }
-                outcome => return outcome,
+        persist(ASK_PATIENCE, retries, is_gone, attempt).await
+    }
+}
+
+/// Tries again and again while `may_pass` says so of the failure, for as long as the patience lasts; the pauses grow, and what the
+/// server asks for counts. Adds the repeats to `retries`.
+async fn persist<T, F>(
+    patience: Duration,
+    retries: &mut u64,
+    may_pass: impl Fn(&Status) -> bool,
+    attempt: impl Fn() -> F,
+) -> Result<T, Status>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let (mut pause, give_up) = (PAUSE_MIN, Instant::now() + patience);
+    loop {
+        match within_deadline(attempt()).await {
+            Err(status) if may_pass(&status) && Instant::now() < give_up => {
+                *retries += 1;
+                sleep(retry_delay(&status).unwrap_or_default().max(drawn(pause))).await;
+                pause = (pause * 2).min(PAUSE_MAX);
             }
+            outcome => return outcome,
         }
     }
 }
@@ -202,8 +208,8 @@ pub(super) fn describe(status: &Status) -> String {
 enum Failure {
     /// The rules said no, for this reason.
     Refusal(String),
-    /// Trying again can help, after this time if the server named one.
-    Passing(Option<Duration>),
+    /// Trying again can help.
+    Passing,
     /// Trying again cannot help.
     Final,
 }
@@ -221,7 +227,7 @@ impl Failure {
             | Code::Cancelled
             | Code::Aborted
             | Code::Unknown
-            | Code::Internal => Self::Passing(retry_delay(status)),
+            | Code::Internal => Self::Passing,
             Code::Ok
             | Code::InvalidArgument
             | Code::PermissionDenied
@@ -270,8 +276,9 @@ mod tests {
     fn what_passes_is_tried_again_after_the_time_the_server_names() {
         let wait = Duration::from_millis(250);
         let full = details::retry(Code::ResourceExhausted, "MAILBOX_FULL", "try again", wait);
-        assert_eq!(Failure::of(&full), Failure::Passing(Some(wait)));
-        assert_eq!(Failure::of(&Status::unavailable("connection refused")), Failure::Passing(None));
+        assert_eq!((Failure::of(&full), retry_delay(&full)), (Failure::Passing, Some(wait)));
+        let gone = Status::unavailable("connection refused");
+        assert_eq!((Failure::of(&gone), retry_delay(&gone)), (Failure::Passing, None));
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::client::{PusherSocket, SocketError};
 
 /// Sockets of one process that may be opening at a time.
 pub(super) const OPENING_MAX: usize = 64;
-/// How often a player tries to open its first socket.
-const FIRST_TRIES: u32 = 5;
+/// How often a player tries to open its first socket: for a quarter of a minute, in which a store may come back.
+const FIRST_TRIES: u32 = 20;
 /// The pause before a socket is opened again; it doubles up to the longest, and half of it is drawn. Browsers wait a second.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(1);

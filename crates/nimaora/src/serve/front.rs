@@ -12,6 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use nimaora_api::explained::Explained;
+use nimaora_api::v1::audit_service_server::{AuditServiceServer, SERVICE_NAME as AUDITS};
 use nimaora_api::v1::command_service_server::{CommandServiceServer, SERVICE_NAME as COMMANDS};
 use nimaora_api::v1::projection_admin_service_server::{
     ProjectionAdminServiceServer, SERVICE_NAME as PROJECTIONS,
@@ -29,6 +30,7 @@ use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
 use super::body::{Fault, Intake, RequestBody};
 use super::projections::ProjectionAdmin;
 use super::refusal;
+use crate::audit::AuditAdmin;
 
 /// For how long a browser may remember what it was allowed.
 const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -48,6 +50,7 @@ pub(super) struct Front {
     commands: Option<Explained<CommandServiceServer<Commands>>>,
     queries: Option<Explained<QueryServiceServer<Queries>>>,
     projections: Option<Explained<ProjectionAdminServiceServer<ProjectionAdmin>>>,
+    audits: Option<Explained<AuditServiceServer<AuditAdmin>>>,
     /// Health and reflection.
     other_grpc: Routes,
     /// All gRPC services for browsers, and the answers to their preflight requests.
@@ -71,12 +74,13 @@ impl Front {
         commands: Option<CommandServiceServer<Commands>>,
         queries: Option<QueryServiceServer<Queries>>,
         projections: Option<ProjectionAdminServiceServer<ProjectionAdmin>>,
+        audits: Option<AuditServiceServer<AuditAdmin>>,
         pages: Router,
         other_grpc: Routes,
         intake: Intake,
     ) -> Self {
         let (commands, queries) = (commands.map(Explained::new), queries.map(Explained::new));
-        let projections = projections.map(Explained::new);
+        let (projections, audits) = (projections.map(Explained::new), audits.map(Explained::new));
         let mut all = other_grpc.clone();
         if let Some(commands) = &commands {
             all = all.add_service(commands.clone());
@@ -87,10 +91,13 @@ impl Front {
         if let Some(projections) = &projections {
             all = all.add_service(projections.clone());
         }
+        if let Some(audits) = &audits {
+            all = all.add_service(audits.clone());
+        }
         let web = cors().layer(GrpcWebLayer::new().layer(all.prepare()));
         let pages = cors().layer(pages);
         let (other_grpc, intake) = (other_grpc.prepare(), Arc::new(intake));
-        Self { commands, queries, projections, other_grpc, web, pages, intake }
+        Self { commands, queries, projections, audits, other_grpc, web, pages, intake }
     }
 }
 
@@ -106,6 +113,10 @@ impl Front {
             (PROJECTIONS, ..) => match &self.projections {
                 Some(projections) => Box::pin(projections.clone().call(bounded(request))),
                 None => elsewhere("knows nothing of projections", "projection"),
+            },
+            (AUDITS, ..) => match &self.audits {
+                Some(audits) => Box::pin(audits.clone().call(bounded(request))),
+                None => elsewhere("cannot audit", "projection"),
             },
             // A stream of questions, which ends when its client has no more of them; each of them is small.
             (REFLECTION, ..) => Box::pin(self.other_grpc.clone().call(request)),

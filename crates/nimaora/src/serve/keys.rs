@@ -42,7 +42,7 @@ pub(super) struct Keys {
 }
 
 /// Where the admin token of a data folder lies.
-pub(super) fn admin_token_file(data_dir: &Path) -> PathBuf {
+pub(crate) fn admin_token_file(data_dir: &Path) -> PathBuf {
     data_dir.join(ADMIN_TOKEN_FILE)
 }
 

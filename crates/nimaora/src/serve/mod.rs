@@ -7,6 +7,7 @@
 //! | `roles` | the services of this process, put together |
 //! | `stores` | the stores that they stand on, as the settings name them |
 //! | `shared_log` | a log that other processes use too, for servers and audits |
+//! | `admin` | who may ask what only admins may |
 //! | `projections` | what operators ask about the projections |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
@@ -23,6 +24,7 @@
 //! This and the audit's `stores` are the only places that name an adapter of a port.
 
 mod accept;
+mod admin;
 mod answer;
 mod arena;
 mod body;
@@ -52,10 +54,13 @@ use nimaora_query_gateway::QueryGateway;
 use nimaora_runtime::{Clock, Health, Shutdown};
 use tokio::net::{TcpListener, TcpSocket};
 
+pub(crate) use admin::require_admin;
 pub use error::ServeError;
-pub(crate) use keys::private_dir;
+pub(crate) use keys::{admin_token_file, private_dir};
+pub(crate) use projections::{of_log, of_tables};
 pub(crate) use stores::TABLES_FILE;
 
+use crate::audit::AuditAdmin;
 use crate::config::Config;
 use accept::Door;
 use projections::ProjectionAdmin;
@@ -65,6 +70,9 @@ use roles::Roles;
 pub(crate) fn secrets_dir(config: &Config) -> PathBuf {
     config.secrets_dir.clone().unwrap_or_else(|| config.data_dir.join(keys::SECRETS_DIR))
 }
+
+/// The file in the data folder that says where its server is, for tools on the same machine.
+pub(crate) const ADDRESS_FILE: &str = "address";
 
 /// Connections that wait to be accepted, kernel permitting. A crowd that comes back at once is let in from here.
 const BACKLOG: u32 = 4_096;
@@ -140,6 +148,7 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
         roles.commands.as_ref().map(CommandService::grpc),
         roles.queries.as_ref().map(QueryGateway::grpc),
         roles.projections.take().map(ProjectionAdmin::grpc),
+        roles.audits.take().map(AuditAdmin::grpc),
         pages,
         reporter.grpc()?,
         body::Intake::new(&config.limits),
@@ -152,6 +161,9 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
         Some(listener) => roles.event_store(&config, listener, &front)?,
         None => None,
     };
+    if let Err(error) = std::fs::write(config.data_dir.join(ADDRESS_FILE), format!("http://{address}\n")) {
+        tracing::warn!(%error, "tools on this machine are not told where this server is");
+    }
     health.ready(HEALTH_PART);
 
     let drain_timeout = Duration::from_millis(config.limits.drain_timeout_ms);
@@ -208,6 +220,8 @@ impl Server {
         self.health.not_ready(HEALTH_PART, "the server is stopping");
         self.roles.drain(self.drain_timeout).await;
         let connections = self.front.finish(self.drain_timeout).await;
+        // It may be that of another process that shares the folder; that one is found in other ways.
+        let _ = std::fs::remove_file(self.data_dir.join(ADDRESS_FILE));
         let roles = self.roles.stop(self.drain_timeout).await;
         connections && roles
     }

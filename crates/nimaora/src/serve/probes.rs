@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use nimaora_api::v1::audit_service_server::SERVICE_NAME as AUDITS;
 use nimaora_api::v1::command_service_server::SERVICE_NAME as COMMANDS;
 use nimaora_api::v1::projection_admin_service_server::SERVICE_NAME as PROJECTIONS;
 use nimaora_api::v1::query_service_server::SERVICE_NAME as QUERIES;
@@ -22,7 +23,7 @@ use tonic_reflection::server::Builder;
 use super::ServeError;
 
 /// The gRPC services whose health is told; the empty name is the whole server.
-const SERVICES: [&str; 4] = ["", COMMANDS, QUERIES, PROJECTIONS];
+const SERVICES: [&str; 5] = ["", COMMANDS, QUERIES, PROJECTIONS, AUDITS];
 
 /// The largest question about health or the API's descriptors, in bytes: the name of a service, a type or a file. A larger one is
 /// answered `OUT_OF_RANGE`.
@@ -41,6 +42,7 @@ pub(super) fn metrics() -> Result<Metrics, ServeError> {
     nimaora_change_bus::metrics::describe();
     nimaora_command_service::metrics::describe();
     nimaora_event_log::metrics::describe();
+    nimaora_event_log_server::metrics::describe();
     nimaora_projection_service::metrics::describe();
     nimaora_query_gateway::metrics::describe();
     nimaora_read_models::metrics::describe();

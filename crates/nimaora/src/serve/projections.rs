@@ -17,13 +17,14 @@ use nimaora_api::v1::{
 use nimaora_domain::{BattleId, Timestamp};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Direction, Filter, Position, ReadError};
-use nimaora_projection_service::rebuild::PROJECTION_VERSION;
+use nimaora_projection_service::rebuild::{PROJECTION_VERSION, version_of};
 use nimaora_read_models::{Discarded, ReadModels, StoreError};
 use nimaora_runtime::Clock;
-use nimaora_sessions::{Role, TokenVerifier};
+use nimaora_sessions::TokenVerifier;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status, async_trait};
 
+use super::admin::require_admin;
 use super::rebuilds::Rebuilds;
 
 /// The name of the projection that makes boards, tables and changes.
@@ -68,24 +69,13 @@ impl ProjectionAdmin {
     }
 
     fn require_admin(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        // A value that is no text is no token either.
-        let value = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
-        match self.verifier.verify_bearer(value, self.clock.now_ms()) {
-            Ok(claims) => match claims.role {
-                Role::Admin => Ok(()),
-                Role::Participant { .. } => Err(details::status(
-                    Code::PermissionDenied,
-                    "ADMIN_REQUIRED",
-                    "this needs the admin token",
-                )),
-            },
-            Err(error) => Err(details::status(Code::Unauthenticated, error.reason(), error.to_string())),
-        }
+        require_admin(&self.verifier, &self.clock, metadata)
     }
 
     async fn battles(&self) -> Result<Projection, Status> {
         // The tables first: what they hold was in the log before, so the head is never before them.
-        let applied = self.tables.checkpoints().await.map_err(|error| of_tables(&error))?.tables;
+        let checkpoints = self.tables.checkpoints().await.map_err(|error| of_tables(&error))?;
+        let applied = checkpoints.tables;
         let head = self.log.status().await.map_err(|error| of_log(&error))?.head;
         let behind = self.behind(applied).await.map_err(|error| of_log(&error))?;
         let waited = behind.oldest_ms.map_or(0, |since| self.clock.now_ms().saturating_sub(since));
@@ -97,6 +87,7 @@ impl ProjectionAdmin {
             behind_by_more: behind.by_more,
             behind_ms: u64::try_from(waited).unwrap_or(0),
             version: PROJECTION_VERSION,
+            stored_version: version_of(&checkpoints),
         })
     }
 
@@ -207,7 +198,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T
     }
 }
 
-pub(super) fn of_tables(error: &StoreError) -> Status {
+pub(crate) fn of_tables(error: &StoreError) -> Status {
     match error {
         StoreError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "TABLES_UNAVAILABLE", error.to_string(), RETRY_AFTER)
@@ -219,7 +210,7 @@ pub(super) fn of_tables(error: &StoreError) -> Status {
     }
 }
 
-pub(super) fn of_log(error: &ReadError) -> Status {
+pub(crate) fn of_log(error: &ReadError) -> Status {
     match error {
         ReadError::Unavailable { .. } => {
             details::retry(Code::Unavailable, "LOG_UNAVAILABLE", error.to_string(), RETRY_AFTER)

@@ -11,6 +11,7 @@ use nimaora_api::v1::{
 };
 use nimaora_event_log::log::SharedLog;
 use nimaora_projection_service::Config;
+use nimaora_projection_service::parity::BoardsBeside;
 use nimaora_projection_service::rebuild::{
     PROJECTION_VERSION, Progress, Rebuild, RebuildError, Rebuilt, Stage,
 };
@@ -29,6 +30,7 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Rebuilds {
     pub(super) log: SharedLog,
     pub(super) tables: Arc<dyn Rebuildable>,
+    pub(super) boards: BoardsBeside,
     pub(super) config: Config,
     pub(super) shutdown: Shutdown,
     /// One permit.
@@ -41,10 +43,11 @@ impl Rebuilds {
     pub(super) fn new(
         log: SharedLog,
         tables: Arc<dyn Rebuildable>,
+        boards: BoardsBeside,
         config: Config,
         shutdown: Shutdown,
     ) -> Self {
-        Self { log, tables, config, shutdown, under_way: Arc::new(Semaphore::new(1)) }
+        Self { log, tables, boards, config, shutdown, under_way: Arc::new(Semaphore::new(1)) }
     }
 
     /// Begins one. It ends when the answer is dropped.
@@ -64,6 +67,7 @@ impl Rebuilds {
         let rebuild = Rebuild {
             log: Arc::clone(&self.log),
             tables: Arc::clone(&self.tables),
+            boards: self.boards.clone(),
             config: self.config.clone(),
             shutdown: self.shutdown.clone(),
             progress,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nimaora_command_service::CommandService;
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log_server::{EventStore, NodePassword, Tls};
+use nimaora_projection_service::parity::BoardsBeside;
 use nimaora_projection_service::{Projection, leadership};
 use nimaora_query_gateway::QueryGateway;
 use nimaora_realtime::{AppSecret, Realtime};
@@ -19,6 +20,7 @@ use super::keys::{self, Keys};
 use super::projections::ProjectionAdmin;
 use super::rebuilds::Rebuilds;
 use super::stores::{self, Found, Read, Stores};
+use crate::audit::AuditAdmin;
 use crate::config::{Config, Role};
 
 /// The roles of this process, and the stores they stand on.
@@ -28,6 +30,8 @@ pub(super) struct Roles {
     pub(super) realtime: Option<Realtime>,
     /// Taken by the port.
     pub(super) projections: Option<ProjectionAdmin>,
+    /// Taken by the port, too.
+    pub(super) audits: Option<AuditAdmin>,
     pub(super) admin_token: String,
     /// Whose tokens are trusted.
     key: VerifyingKey,
@@ -77,10 +81,11 @@ impl Roles {
         };
         let realtime = builder.realtime(&keys.app_secret)?;
         let queries = builder.queries();
+        let audits = builder.audits();
         let projections = builder.projection().await?;
         let admin_token = keys.admin_token.clone();
         let commands = builder.commands(keys, address).await?;
-        Ok(Self { commands, queries, realtime, projections, admin_token, key, clock, stores, tasks })
+        Ok(Self { commands, queries, realtime, projections, audits, admin_token, key, clock, stores, tasks })
     }
 
     /// Serves the log over the EventStoreDB protocol, and answers where.
@@ -158,10 +163,13 @@ impl Builder<'_> {
             return Ok(None);
         };
         let config = self.config.projection.projection(self.clock.clone());
-        let rebuilds = Rebuilds::new(Arc::clone(&log), read.rebuildable, config.clone(), self.tasks.clone());
+        let (leaderboard, tables) = (Arc::clone(&read.leaderboard), Arc::clone(&read.tables));
+        let boards = BoardsBeside { leaderboard, tables };
+        let (config_of_rebuilds, tasks) = (config.clone(), self.tasks.clone());
+        let rebuilds = Rebuilds::new(Arc::clone(&log), read.rebuildable, boards, config_of_rebuilds, tasks);
         let admin = ProjectionAdmin {
             log: Arc::clone(&log),
-            tables: Arc::clone(&read.tables),
+            tables: read.tables.clone(),
             verifier: self.verifier(),
             clock: self.clock.clone(),
             rebuilds,
@@ -177,6 +185,19 @@ impl Builder<'_> {
             None => drop(Projection::start(deps, config, &self.tasks, self.health)),
         }
         Ok(Some(admin))
+    }
+
+    fn audits(&self) -> Option<AuditAdmin> {
+        let (log, read) = (self.log(Role::Projection)?, self.read(Role::Projection)?);
+        Some(AuditAdmin::new(
+            log,
+            read.tables,
+            read.leaderboard,
+            self.config.clone(),
+            self.verifier(),
+            self.clock.clone(),
+            self.front.clone(),
+        ))
     }
 
     fn queries(&self) -> Option<QueryGateway> {

@@ -18,7 +18,7 @@ use nimaora_read_models::memory::MemoryLeaderboard;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
 use nimaora_read_models::sqlite::{self, SqliteReadModels};
-use nimaora_read_models::{Leaderboard, ReadModels, Rebuildable, ReplicaFirst};
+use nimaora_read_models::{AuditedTables, Leaderboard, ReadModels, Rebuildable, ReplicaFirst};
 use nimaora_runtime::Clock;
 use nimaora_sessions::redis::{RedisPresence, RedisPresenceConfig};
 use nimaora_sessions::{MemoryPresence, Presence};
@@ -35,13 +35,13 @@ const OWNERSHIP_BUCKET: &str = "nimaora-owners";
 type Closing = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The tables, for those who read and write them and for those who build them anew.
-type Tables = (Arc<dyn ReadModels>, Arc<dyn Rebuildable>);
+type Tables = (Arc<dyn AuditedTables>, Arc<dyn Rebuildable>);
 
 /// What queries and sockets are answered from, and the projection writes.
 #[derive(Clone)]
 pub(super) struct Read {
     pub(super) leaderboard: Arc<dyn Leaderboard>,
-    pub(super) tables: Arc<dyn ReadModels>,
+    pub(super) tables: Arc<dyn AuditedTables>,
     /// The same, to be built anew.
     pub(super) rebuildable: Arc<dyn Rebuildable>,
     /// The same with a replica before it, for queries, where the settings name one.
@@ -159,7 +159,7 @@ async fn open_read(config: &Config, head: Position, closing: &mut Vec<Closing>) 
     };
     let (leaderboard, (bus, relay)) = (leaderboard(config, head)?, change_bus(config).await?);
     let replica = match &config.stores.tables_replica {
-        Some(url) if config.has(Role::Query) => Some(replica(config, url, Arc::clone(&tables), closing)?),
+        Some(url) if config.has(Role::Query) => Some(replica(config, url, tables.clone(), closing)?),
         _ => None,
     };
     Ok(Read { leaderboard, tables, rebuildable, replica, bus, relay })
@@ -199,7 +199,7 @@ async fn connect_postgres(config: &Config, closing: &mut Vec<Closing>) -> Result
     let tables = Arc::new(tables);
     let closed = Arc::clone(&tables);
     closing.push(Box::new(move || async move { closed.close().await }.boxed()));
-    Ok((Arc::clone(&tables) as Arc<dyn ReadModels>, tables))
+    Ok((Arc::clone(&tables) as Arc<dyn AuditedTables>, tables))
 }
 
 fn leaderboard(config: &Config, head: Position) -> Result<Arc<dyn Leaderboard>, ServeError> {
@@ -287,7 +287,7 @@ async fn open_sqlite(config: &Config, closing: &mut Vec<Closing>) -> Result<Tabl
     let tables = Arc::new(opened.map_err(|source| ServeError::Tables { path: file, source })?);
     let closed = Arc::clone(&tables);
     closing.push(Box::new(move || async move { closed.close().await }.boxed()));
-    Ok((Arc::clone(&tables) as Arc<dyn ReadModels>, tables))
+    Ok((Arc::clone(&tables) as Arc<dyn AuditedTables>, tables))
 }
 
 /// Refuses tables that have seen more than the log, which ends at `head`: what is acknowledged then would never be seen in them.

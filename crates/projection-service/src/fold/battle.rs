@@ -96,9 +96,25 @@ impl BoardFold {
                 (*held, *reached_revision) = (points, revision);
             }
             Some(BoardChange::Removed { .. }) => {}
-            Some(BoardChange::Scored { .. }) | None => {
+            Some(BoardChange::Scored { .. } | BoardChange::Renamed { .. }) | None => {
                 let scored = BoardChange::Scored { participant_id: who, points, reached_revision: revision };
                 self.set(at, who, scored);
+            }
+        }
+    }
+
+    /// Whoever is on the board is called otherwise from now on. A score that is held as well stays held by itself: the one does not
+    /// touch what the other says.
+    pub(super) fn renamed(&mut self, at: Position, who: ParticipantId, name: &str) {
+        if at != self.batch.position {
+            return;
+        }
+        let held = self.index.get(&who).and_then(|&place| self.batch.changes.get_mut(place));
+        match held {
+            Some(BoardChange::Joined { username, .. }) => *username = name.into(),
+            Some(BoardChange::Removed { .. }) => {}
+            Some(BoardChange::Scored { .. } | BoardChange::Renamed { .. }) | None => {
+                self.batch.changes.push(BoardChange::Renamed { participant_id: who, username: name.into() });
             }
         }
     }

@@ -9,8 +9,10 @@ mod participants;
 
 use ahash::AHashMap;
 use nimaora_change_bus::ChangeBatch;
-use nimaora_domain::event::{AnswerJudged, AnswerSubmitted, AttackLanded, BattleCreated, ParticipantJoined};
-use nimaora_domain::{Balance, BattleId, Event, ParticipantId, Phase, Timestamp};
+use nimaora_domain::event::{
+    AnswerJudged, AnswerSubmitted, AttackLanded, BattleCreated, NameErased, ParticipantJoined,
+};
+use nimaora_domain::{Balance, BattleId, Event, ParticipantId, Phase, Timestamp, Username};
 use nimaora_read_models::{
     AnswerRow, AnswerVerdict, AttackRow, BattleRow, BoardBatch, NewParticipant, ParkedEvent, Position,
     QuestionRow, TableBatch,
@@ -210,6 +212,7 @@ impl<'a> Fold<'a> {
                 self.row(at, returned.participant_id, |row| row.is_active = Some(true));
                 self.active_now(at, returned.participant_id);
             }
+            Event::NameErased(erased) => self.erased(at, erased),
         }
     }
 
@@ -352,6 +355,17 @@ impl<'a> Fold<'a> {
             changes.board_changed();
             changes.gone(at.position, who);
         });
+    }
+
+    fn erased(&mut self, at: At, erased: &NameErased) {
+        let who = erased.participant_id;
+        let shown = Username::erased(erased.number);
+        self.row(at, who, |row| row.username = Some(shown.as_str().to_owned()));
+        self.battle(at).board.renamed(at.position, who, shown.as_str());
+        if at.for_followers {
+            self.names.joined(at.battle_id, who, shown.as_str());
+            self.battle(at).changes.board_changed();
+        }
     }
 
     /// What somebody holds now; `scored` when that is another score than before.

@@ -25,6 +25,7 @@ impl Participants {
                 id,
                 balance: None,
                 reached_revision: None,
+                username: None,
                 session_id: None,
                 is_active: None,
                 has_left: false,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use nimaora_domain::Username;
-use nimaora_domain::event::{ParticipantLeft, ParticipantRemoved};
+use nimaora_domain::event::{NameErased, ParticipantLeft, ParticipantRemoved};
 use nimaora_read_models::{BATCH_CHANGES_MAX, BoardChange};
 use uuid::Uuid;
 
@@ -127,4 +127,32 @@ fn each_receiver_gets_only_what_it_has_not() {
     assert_eq!(to_tables.boards, vec![]);
     let to_boards = fold(Marks { boards: 3, ..all }, events());
     assert_eq!((to_boards.boards[0].changes.len(), to_boards.boards[0].position), (0, 4));
+}
+
+fn erased(n: u32) -> Event {
+    let reason = "asked".to_owned();
+    Event::NameErased(NameErased { participant_id: player(n.into()), number: n, was_sealed: false, reason })
+}
+
+#[test]
+fn a_name_that_was_erased_is_written_over_and_moves_no_score() {
+    let renamed = |n: u32| BoardChange::Renamed {
+        participant_id: player(n.into()),
+        username: format!("erased player {n}").into(),
+    };
+    let marks = Marks { boards: 2, tables: 2, changes: 2 };
+    let events = vec![joined(1), joined(2), attack(1, 2, 4), erased(2), attack(1, 2, 3), erased(1)];
+    let folded = fold(marks, events);
+    let scored = BoardChange::Scored { participant_id: player(2), points: 3, reached_revision: 4 };
+    assert_eq!(folded.boards[0].changes, vec![scored, renamed(2), renamed(1)]);
+    let rows: Vec<_> = folded.tables.participants.iter().map(|row| row.username.as_deref()).collect();
+    assert_eq!(rows, vec![Some("erased player 1"), Some("erased player 2")]);
+    // Who joins and is erased in one run never had a name for the board; who is gone gets none.
+    let folded = fold(Marks::default(), vec![joined(1), erased(1)]);
+    let BoardChange::Joined { username, .. } = &folded.boards[0].changes[0] else { panic!("not a join") };
+    assert_eq!((&**username, folded.boards[0].changes.len()), ("erased player 1", 1));
+    let removed = ParticipantRemoved { participant_id: player(1), reason: String::new() };
+    let events = vec![joined(1), Event::ParticipantRemoved(removed), erased(1)];
+    let folded = fold(Marks { boards: 1, ..Marks::default() }, events);
+    assert_eq!(folded.boards[0].changes, vec![BoardChange::Removed { participant_id: player(1) }]);
 }

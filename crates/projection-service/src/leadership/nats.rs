@@ -21,7 +21,7 @@ const REFRESH_EVERY: Duration = Duration::from_millis(750);
 /// A leader that could not ask for so long leads no more. It is longer than the lease: while the bucket has no leader, which takes some
 /// seconds after a NATS server died, nobody else can claim either. Should somebody have claimed while only this process was cut off,
 /// the tables take what the first of the two writes, and the other one gives way.
-const BELIEVE: Duration = Duration::from_secs(12);
+const BELIEVE: Duration = Duration::from_secs(20);
 /// Silence on the connection after which the server is asked whether it is there; a server that hangs is left after some of them.
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// How often those who stand by try to lead; up to as much again is added by chance.
@@ -41,7 +41,7 @@ pub struct LeadershipError {
 pub struct NatsLeadership {
     client: Client,
     replicas: usize,
-    /// Who holds the lease, for people who look.
+    /// Who holds the lease: the name for people who look, and a number that no other process has.
     name: Bytes,
 }
 
@@ -58,7 +58,8 @@ impl NatsLeadership {
             .ping_interval(PING_EVERY)
             .retry_on_initial_connect();
         let client = options.connect(servers).await.map_err(failed)?;
-        Ok(Self { client, replicas, name: Bytes::copy_from_slice(name.as_bytes()) })
+        let name = format!("{name} {:016x}", fastrand::u64(..));
+        Ok(Self { client, replicas, name: name.into() })
     }
 
     async fn bucket(&self) -> Option<Store> {
@@ -139,7 +140,21 @@ impl NatsTerm {
                 (self.revision, self.refreshed) = (revision, sent);
                 Refreshed::Held
             }
-            Ok(Err(error)) if error.kind() == kv::CreateErrorKind::AlreadyExists => Refreshed::Lost,
+            Ok(Err(error)) if error.kind() == kv::CreateErrorKind::AlreadyExists => {
+                self.look_whose_it_is(sent).await
+            }
+            Ok(Err(_)) | Err(_) => Refreshed::Unknown,
+        }
+    }
+
+    /// A lease that this process wrote without hearing of it is its own.
+    async fn look_whose_it_is(&mut self, sent: Instant) -> Refreshed {
+        match timeout(REQUEST_TIMEOUT, self.bucket.entry(KEY)).await {
+            Ok(Ok(Some(lease))) if lease.operation == kv::Operation::Put && lease.value == self.name => {
+                (self.revision, self.refreshed) = (lease.revision, sent);
+                Refreshed::Held
+            }
+            Ok(Ok(_)) => Refreshed::Lost,
             Ok(Err(_)) | Err(_) => Refreshed::Unknown,
         }
     }

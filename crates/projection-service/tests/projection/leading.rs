@@ -97,7 +97,7 @@ async fn leader_of_the_bucket(nats: &NatsCluster) -> usize {
 }
 
 #[tokio::test]
-async fn a_leader_goes_on_while_the_servers_elect_another_leader_of_the_bucket() {
+async fn a_leader_goes_on_while_a_cluster_elects_another_leader_of_the_bucket() {
     let dir = scratch().unwrap();
     let mut nats = NatsCluster::start(dir.path(), NatsOptions::default()).await.unwrap();
     let one = NatsLeadership::connect(&nats.url(), 3, "one").await.unwrap();

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use nimaora_projection_service::Config;
-use nimaora_projection_service::rebuild::{Progress, Rebuild, RebuildError, Rebuilt};
-use nimaora_read_models::ReadModels;
+use nimaora_projection_service::parity::BoardsBeside;
+use nimaora_projection_service::rebuild::{PROJECTION_VERSION, Progress, Rebuild, RebuildError, Rebuilt};
+use nimaora_read_models::{BoardLine, Leaderboard, ReadModels, WholeBoard};
 use nimaora_runtime::Shutdown;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::sync::watch;
 
-use crate::support::{Arena, Server, World, soon};
+use crate::support::{Arena, Server, World, eventually, soon};
 
 fn rebuild(world: &World, server: &Server, shutdown: &Shutdown) -> Rebuild {
     Rebuild {
         log: Arc::<nimaora_event_log::embedded::EmbeddedLog>::clone(&world.log),
         tables: Arc::<nimaora_read_models::sqlite::SqliteReadModels>::clone(&server.tables),
+        boards: BoardsBeside {
+            leaderboard: Arc::<nimaora_read_models::memory::MemoryLeaderboard>::clone(&server.leaderboard),
+            tables: Arc::<nimaora_read_models::sqlite::SqliteReadModels>::clone(&server.tables),
+        },
         config: Config::new(world.clock.clone(), 3),
         shutdown: shutdown.clone(),
         progress: watch::Sender::new(Progress::default()),
@@ -110,4 +115,75 @@ async fn what_was_parked_stays_parked_and_a_rebuild_that_is_dropped_leaves_every
     assert_eq!(server.tables.checkpoints().await.unwrap().tables, world.head().await);
     assert_eq!(rebuilt(&world, &server, false).await.unwrap().comparison.differing, 0);
     assert_eq!(server.tables.parked(0, 10).await.unwrap().len(), 1);
+}
+
+/// Puts another board in the place of the battle's, as of the same event: everybody has so many points.
+async fn tamper_with_board(server: &Server, arena: &Arena, points: u32) {
+    let board = server.leaderboard.top(arena.id, 100).await.unwrap();
+    let line = |entry: &nimaora_read_models::BoardEntry| BoardLine {
+        participant_id: entry.participant_id,
+        username: Arc::clone(&entry.username),
+        points,
+        reached_revision: entry.reached_revision,
+    };
+    let lines = board.entries.iter().map(line).collect();
+    let revision = arena.last_revision();
+    server.leaderboard.forget(&[arena.id]).await.unwrap();
+    let wrong = WholeBoard { battle_id: arena.id, lines, revision, position: board.as_of, ended: false };
+    server.leaderboard.restore(&wrong).await.unwrap();
+}
+
+async fn board_is_right(server: &Server, arena: &Arena) -> bool {
+    match server.leaderboard.top(arena.id, 100).await {
+        Ok(board) => board == server.tables.top(arena.id, 100).await.unwrap(),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test]
+async fn boards_that_differ_from_the_tables_are_told_and_made_anew() {
+    let world = World::new();
+    let server = world.start().await;
+    let arena = Arena::running(&world.log, 1, 3).await;
+    server.done(&world).await;
+    let rows = rebuilt(&world, &server, false).await.unwrap().comparison.rows;
+    let boards = rows.iter().find(|rows| rows.table == "leaderboard").unwrap();
+    assert_eq!((boards.in_use, boards.next), (3, 3));
+
+    tamper_with_board(&server, &arena, 77).await;
+    assert!(!board_is_right(&server, &arena).await);
+    let found = rebuilt(&world, &server, false).await.unwrap();
+    assert_eq!((found.comparison.differing, found.exchanged_at.is_some()), (3, true));
+    let named = &found.comparison.differences[0];
+    assert_eq!(
+        (named.table, named.column, named.in_use.as_deref()),
+        ("leaderboard", Some("points"), Some("77"))
+    );
+    eventually(async || board_is_right(&server, &arena).await).await;
+}
+
+#[tokio::test]
+async fn boards_are_made_anew_by_themselves_when_the_tables_became_others() {
+    let world = World::new();
+    let server = world.start().await;
+    let arena = Arena::running(&world.log, 1, 3).await;
+    server.done(&world).await;
+    tamper(&world, "UPDATE battle_participants SET points = 77 WHERE id = 2").await;
+    tamper_with_board(&server, &arena, 77).await;
+    assert!(rebuilt(&world, &server, true).await.unwrap().exchanged_at.is_some());
+    eventually(async || board_is_right(&server, &arena).await).await;
+    assert_ne!(server.leaderboard.top(arena.id, 1).await.unwrap().entries[0].points, 77);
+}
+
+#[tokio::test]
+async fn tables_say_which_version_they_are_of_and_take_that_of_those_that_replace_them() {
+    let world = World::new();
+    let server = world.start().await;
+    let version = async || server.tables.checkpoints().await.unwrap().version;
+    assert_eq!(version().await, Some(PROJECTION_VERSION));
+    server.tables.save_version(PROJECTION_VERSION + 1).await.unwrap();
+    server.done(&world).await;
+    assert_eq!(version().await, Some(PROJECTION_VERSION + 1));
+    assert!(rebuilt(&world, &server, false).await.unwrap().exchanged_at.is_some());
+    assert_eq!(version().await, Some(PROJECTION_VERSION));
 }

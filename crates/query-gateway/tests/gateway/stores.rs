@@ -26,6 +26,10 @@ impl Leaderboard for Down {
         down()
     }
 
+    async fn forget(&self, _battles: &[BattleId]) -> Result<(), StoreError> {
+        down()
+    }
+
     async fn held(&self, _battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
         down()
     }
@@ -62,6 +66,10 @@ impl Leaderboard for Silent {
     }
 
     async fn restore(&self, _board: &WholeBoard) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn forget(&self, _battles: &[BattleId]) -> Result<(), StoreError> {
         std::future::pending().await
     }
 
@@ -120,6 +128,10 @@ impl Leaderboard for CountedBoard {
 
     async fn restore(&self, board: &WholeBoard) -> Result<(), StoreError> {
         self.board.restore(board).await
+    }
+
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError> {
+        self.board.forget(battles).await
     }
 
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {

@@ -22,12 +22,14 @@ macro_rules! leaderboard_contract {
             moves_its_position_without_a_change,
             applies_a_batch_once,
             takes_who_is_removed_off_the_board,
+            renames_who_is_on_the_board,
             does_not_hold_what_it_never_saw,
             does_not_hold_half_a_battle,
             tells_of_a_gap_and_stays_before_it,
             goes_on_from_a_batch_that_repeats_a_part,
             restores_a_whole_board,
             restores_nothing_old,
+            lets_a_board_go_whatever_it_says,
             holds_a_board_without_lines,
             shows_a_reader_all_of_a_batch_or_none,
             agrees_with_a_plain_sort
@@ -52,6 +54,11 @@ pub fn joined(n: u128, points: u32, reached_revision: u64) -> BoardChange {
 /// The `n`th participant has another score.
 pub fn scored(n: u128, points: u32, reached_revision: u64) -> BoardChange {
     BoardChange::Scored { participant_id: participant(n), points, reached_revision }
+}
+
+/// The `n`th participant is called otherwise.
+pub fn renamed(n: u128) -> BoardChange {
+    BoardChange::Renamed { participant_id: participant(n), username: format!("erased player {n}").into() }
 }
 
 /// A batch of the first battle, of one event; the one at position 1 begins it.
@@ -165,6 +172,20 @@ pub async fn takes_who_is_removed_off_the_board(boards: &dyn Leaderboard) {
     assert_eq!((ids(&board), board.total), (vec![participant(2), participant(1)], 2));
 }
 
+/// Who has another name keeps score and rank, and nobody gets on the board that way.
+pub async fn renames_who_is_on_the_board(boards: &dyn Leaderboard) {
+    apply_many(boards, 3).await;
+    let before = boards.top(battle(1), 10).await.unwrap();
+    apply(boards, batch(2, vec![scored(2, 70, 2), renamed(2), renamed(9), renamed(1)])).await;
+    let board = boards.top(battle(1), 10).await.unwrap();
+    let names: Vec<_> = board.entries.iter().map(|entry| &*entry.username).collect();
+    assert_eq!(names, ["erased player 2", "player 3", "erased player 1"]);
+    assert_eq!((board.total, board.entries[0].points), (3, 70));
+    assert_eq!(board.entries[2].points, before.entries[2].points);
+    let alone = boards.rank(battle(1), participant(1)).await.unwrap();
+    assert_eq!(&*alone.entries[0].username, "erased player 1");
+}
+
 /// Asking for an unknown battle is told apart from an empty board.
 pub async fn does_not_hold_what_it_never_saw(boards: &dyn Leaderboard) {
     apply_many(boards, 3).await;
@@ -252,6 +273,17 @@ pub async fn restores_nothing_old(boards: &dyn Leaderboard) {
     boards.restore(&whole(3, 10)).await.unwrap();
     boards.restore(&whole(3, 11)).await.unwrap();
     assert_eq!(boards.top(battle(1), 10).await.unwrap(), before);
+}
+
+/// A board that is wrong is let go, is not there then, and can be put back although its revision is no newer.
+pub async fn lets_a_board_go_whatever_it_says(board: &dyn Leaderboard) {
+    board.restore(&whole(3, 3)).await.unwrap();
+    board.forget(&[battle(1), battle(2)]).await.unwrap();
+    assert!(matches!(board.top(battle(1), 10).await, Err(StoreError::NotHeld(_))));
+    let mut right = whole(3, 3);
+    right.lines.truncate(2);
+    board.restore(&right).await.unwrap();
+    assert_eq!(board.top(battle(1), 10).await.unwrap().total, 2);
 }
 
 /// A battle in which nobody is has a board all the same.

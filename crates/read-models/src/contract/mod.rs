@@ -1,6 +1,7 @@
 //! The suites that every adapter passes. Each function is one promise; the macros make a test of each for one adapter.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "suites of assertions")]
 
+pub mod audited;
 pub mod leaderboard;
 pub mod rebuild;
 pub mod story;

@@ -75,6 +75,28 @@ pub async fn builds_tables_beside_those_in_use_and_puts_them_in_their_place(tabl
     assert_eq!(tables.attacks_on(battle(1), participant(2), 0, 10).await.unwrap().len(), 1);
 }
 
+/// Each set of tables says which version of the projection makes it, and takes that along.
+pub async fn keeps_the_version_with_the_tables(tables: &dyn Both) {
+    assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints::default());
+    tables.save_version(3).await.unwrap();
+    // That alone does not begin them.
+    assert_eq!(
+        tables.checkpoints().await.unwrap(),
+        Checkpoints { version: Some(3), ..Checkpoints::default() }
+    );
+    written(tables, opening(2)).await;
+    let next = tables.begin_next().await.unwrap();
+    assert_eq!(next.tables().checkpoints().await.unwrap().version, None);
+    next.tables().save_version(4).await.unwrap();
+    written(&*next.tables(), opening(2)).await;
+    assert_eq!(tables.checkpoints().await.unwrap().version, Some(3));
+    next.hold().await.unwrap().replace().await.unwrap();
+    let at = tables.checkpoints().await.unwrap();
+    assert_eq!(at.version, Some(4));
+    written(tables, attacked(at.tables + 1)).await;
+    assert_eq!(tables.checkpoints().await.unwrap().version, Some(4));
+}
+
 /// Rows that differ are named with their column, and rows that only one has.
 pub async fn names_what_differs_between_both(tables: &dyn Both) {
     written(tables, opening(3)).await;

@@ -81,6 +81,7 @@ pub fn update(battle_id: BattleId, id: ParticipantId) -> ParticipantUpdate {
         id,
         balance: None,
         reached_revision: None,
+        username: None,
         session_id: None,
         is_active: None,
         has_left: false,

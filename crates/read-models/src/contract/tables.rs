@@ -18,6 +18,7 @@ use crate::rows::{AnswerRow, AnswerVerdict, AttackView, BattleUpdate, NewPartici
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
 use crate::wholeness::Wholeness;
 
+pub use super::audited::*;
 pub use super::rebuild::*;
 
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
@@ -37,13 +38,16 @@ macro_rules! read_models_contract {
             keeps_the_checkpoint_of_changes_apart,
             says_whether_they_are_whole,
             changes_only_what_an_update_says,
+            writes_over_a_name,
             finds_a_battle_by_its_code,
             pages_battles_newest_first,
             lists_attacks_on_somebody_after_a_position,
+            lists_all_rows_in_the_order_of_the_log,
             names_everybody_in_a_battle,
             keeps_parked_events,
             discards_a_parked_event_once,
             builds_tables_beside_those_in_use_and_puts_them_in_their_place,
+            keeps_the_version_with_the_tables,
             names_what_differs_between_both,
             replaces_nothing_that_is_not_as_far,
             tells_a_builder_that_another_began,
@@ -119,7 +123,10 @@ pub async fn applies_a_batch_once(tables: &dyn ReadModels) {
     apply(tables, late).await;
     assert_eq!(tables.battle(battle(1)).await.unwrap(), before);
     assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), 3);
-    assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 10, changes: 0, begun: true });
+    assert_eq!(
+        tables.checkpoints().await.unwrap(),
+        Checkpoints { tables: 10, changes: 0, begun: true, version: None }
+    );
 }
 
 /// A batch that goes on from elsewhere, before or behind, is refused and changes nothing; the writer is told where the tables are.
@@ -149,7 +156,10 @@ pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
         ..batch(20)
     };
     refused(tables, bad).await;
-    assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 10, changes: 0, begun: true });
+    assert_eq!(
+        tables.checkpoints().await.unwrap(),
+        Checkpoints { tables: 10, changes: 0, begun: true, version: None }
+    );
     assert_eq!(tables.participant(battle(1), participant(4)).await.unwrap(), None);
     let good = TableBatch { joined: vec![joined(battle(1), 4)], ..batch(20) };
     apply(tables, good).await;
@@ -237,11 +247,17 @@ pub async fn refuses_a_verdict_on_no_answer(tables: &dyn ReadModels) {
 /// The two checkpoints move on their own, and never back.
 pub async fn keeps_the_checkpoint_of_changes_apart(tables: &dyn ReadModels) {
     apply(tables, TableBatch { changes_checkpoint: Some(4), ..opening(1) }).await;
-    assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 10, changes: 4, begun: true });
+    assert_eq!(
+        tables.checkpoints().await.unwrap(),
+        Checkpoints { tables: 10, changes: 4, begun: true, version: None }
+    );
     tables.save_changes_checkpoint(9).await.unwrap();
     tables.save_changes_checkpoint(5).await.unwrap();
     apply(tables, TableBatch { changes_checkpoint: Some(6), ..batch(11) }).await;
-    assert_eq!(tables.checkpoints().await.unwrap(), Checkpoints { tables: 11, changes: 9, begun: true });
+    assert_eq!(
+        tables.checkpoints().await.unwrap(),
+        Checkpoints { tables: 11, changes: 9, begun: true, version: None }
+    );
 }
 
 /// New tables are not whole before they hold what was in the log when they were begun; from then on they are.
@@ -316,6 +332,27 @@ pub async fn changes_only_what_an_update_says(tables: &dyn ReadModels) {
     assert!(tables.participant(battle(1), participant(1)).await.unwrap().unwrap().removed);
     let board = tables.top(battle(1), 10).await.unwrap();
     assert_eq!((board.entries, board.total, board.as_of), (vec![], 0, 19));
+}
+
+/// A name that was erased is nowhere any more, and all else of its row stays.
+pub async fn writes_over_a_name(tables: &dyn ReadModels) {
+    apply(tables, opening(2)).await;
+    let before = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    let erased = ParticipantUpdate {
+        username: Some("erased player 1".to_owned()),
+        ..update(battle(1), participant(1))
+    };
+    apply(tables, TableBatch { participants: vec![erased], ..batch(11) }).await;
+    let now = tables.participant(battle(1), participant(1)).await.unwrap().unwrap();
+    assert_eq!(now.username, "erased player 1");
+    assert_eq!(
+        (now.balance, now.session_id, now.is_active),
+        (before.balance, before.session_id, before.is_active)
+    );
+    let names = tables.usernames(battle(1)).await.unwrap();
+    assert!(!names.iter().any(|(_, name)| *name == before.username), "{names:?}");
+    let board = tables.top(battle(1), 10).await.unwrap();
+    assert!(board.entries.iter().any(|entry| &*entry.username == "erased player 1"), "{board:?}");
 }
 
 /// The newest battle with the code, in whatever case it is typed.

@@ -115,6 +115,11 @@ impl BattleBoard {
                     self.ranking.insert(line.key);
                 }
             }
+            BoardChange::Renamed { participant_id, username } => {
+                if let Some(line) = self.lines.get_mut(participant_id) {
+                    line.username = Arc::clone(username);
+                }
+            }
             BoardChange::Removed { participant_id } => self.remove(*participant_id),
         }
     }

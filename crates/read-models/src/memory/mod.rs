@@ -155,6 +155,15 @@ impl Leaderboard for MemoryLeaderboard {
         Ok(())
     }
 
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError> {
+        let mut boards = self.boards.write();
+        for battle_id in battles {
+            boards.remove(battle_id);
+        }
+        metrics::boards_held(boards.len());
+        Ok(())
+    }
+
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
         let position = |&id| self.board_of(id).map(|held| held.board.read().position());
         Ok(battles.iter().map(position).collect())

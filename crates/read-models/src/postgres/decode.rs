@@ -25,6 +25,10 @@ impl StoredRow for PgRow {
         column(self, name)
     }
 
+    fn text_or_none(&self, name: &str) -> Result<Option<&str>, StoreError> {
+        column(self, name)
+    }
+
     fn flag(&self, name: &str) -> Result<bool, StoreError> {
         column(self, name)
     }

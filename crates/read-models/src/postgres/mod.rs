@@ -3,6 +3,7 @@
 //! One connection writes and a few read. Two projections may each take themselves for the only one: a batch begins with the lock
 //! on the checkpoint's row, and is applied only where it goes on from. See `docs/decisions/0006-postgres-read-models.md`.
 
+mod audit;
 mod config;
 mod decode;
 mod fault;
@@ -29,7 +30,7 @@ use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::relational::decode::StoredRow;
 use crate::relational::keys::{Keys, NewKeys};
-use crate::relational::{CHANGES, TABLES, as_i64, misfit};
+use crate::relational::{CHANGES, TABLES, VERSION, as_i64, misfit};
 use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
@@ -105,6 +106,13 @@ impl PostgresReadModels {
         move_checkpoint(&mut session, CHANGES, position).await?;
         session.commit().await
     }
+
+    async fn write_version(&self, version: u32) -> Result<(), StoreError> {
+        let mut session = self.writer.begin().await?;
+        let query = sqlx::query(include_str!("sql/save_version.sql")).bind(VERSION).bind(i64::from(version));
+        session.execute(query).await?;
+        session.commit().await
+    }
 }
 
 /// Answers how many rows were written, and the keys they were given, for after the commit; `None` for a repeat.
@@ -178,6 +186,10 @@ impl ReadModels for PostgresReadModels {
 
     async fn save_changes_checkpoint(&self, position: Position) -> Result<(), StoreError> {
         self.writer.in_time(self.write_changes_checkpoint(position)).await
+    }
+
+    async fn save_version(&self, version: u32) -> Result<(), StoreError> {
+        self.writer.in_time(self.write_version(version)).await
     }
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {

@@ -178,7 +178,7 @@ async fn lines(head: BoardHead, snapshot: &mut Session, from: u32, limit: u32) -
     head.board(&snapshot.rows(query).await?, from)
 }
 
-async fn all(
+pub(super) async fn all(
     readers: &Connections,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Vec<PgRow>, StoreError> {

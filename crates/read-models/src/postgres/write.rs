@@ -113,7 +113,8 @@ impl Out<'_> {
             .bind(each(&keyed, |(_, row)| row.has_left))
             .bind(each(&keyed, |(_, row)| row.removed))
             .bind(each(&keyed, |(_, row)| row.last_activity_at.map(Time)))
-            .bind(each(&keyed, |(_, row)| Time(row.updated_at)));
+            .bind(each(&keyed, |(_, row)| Time(row.updated_at)))
+            .bind(each(&keyed, |(_, row)| row.username.as_deref()));
         self.write(sql, query, rows.len()).await
     }
 

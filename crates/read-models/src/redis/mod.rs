@@ -51,6 +51,7 @@ pub struct RedisLeaderboard {
     stage: Script,
     restore: Script,
     read: Script,
+    forget: Script,
 }
 
 /// The keys of a battle.
@@ -89,6 +90,7 @@ impl RedisLeaderboard {
             stage: Script::new(include_str!("lua/stage.lua")),
             restore: Script::new(include_str!("lua/restore.lua")),
             read: Script::new(include_str!("lua/read.lua")),
+            forget: Script::new(include_str!("lua/forget.lua")),
         })
     }
 
@@ -129,6 +131,12 @@ impl RedisLeaderboard {
         answer::board(&answer)?.ok_or(StoreError::NotHeld(battle_id))
     }
 
+    async fn forget_one(&self, battle_id: BattleId) -> Result<(), StoreError> {
+        let keys = Keys::of(battle_id);
+        self.forget.call(&self.link, &keys.both(), &[], self.config.write_timeout).await?;
+        Ok(())
+    }
+
     async fn position(&self, battle_id: BattleId) -> Result<Option<Position>, StoreError> {
         match self.read(battle_id, &[Arg::Text("held")]).await {
             Ok(board) => Ok(Some(board.as_of)),
@@ -143,13 +151,27 @@ struct Encoded {
     id: String,
     /// Empty for who is on the board already.
     member: String,
-    /// `None` for who goes.
-    score: Option<f64>,
+    score: Score,
+}
+
+/// What becomes of a line's score.
+enum Score {
+    /// It is this.
+    Is(f64),
+    /// It stays.
+    Stays,
+    /// The line goes.
+    Goes,
 }
 
 impl Encoded {
     fn args(&self) -> [Arg<'_>; 3] {
-        [Arg::Text(&self.id), Arg::Text(&self.member), self.score.map_or(Arg::Text(""), Arg::Score)]
+        let score = match self.score {
+            Score::Is(score) => Arg::Score(score),
+            Score::Stays => Arg::Text("="),
+            Score::Goes => Arg::Text(""),
+        };
+        [Arg::Text(&self.id), Arg::Text(&self.member), score]
     }
 }
 
@@ -159,11 +181,15 @@ fn encode(changes: &[BoardChange]) -> Result<Vec<Encoded>, StoreError> {
             line(participant_id, username, points, reached_revision)
         }
         BoardChange::Scored { participant_id, points, reached_revision } => {
-            let score = Some(score(points, reached_revision)?);
+            let score = Score::Is(score(points, reached_revision)?);
             Ok(Encoded { id: participant_id.to_string(), member: String::new(), score })
         }
+        BoardChange::Renamed { participant_id, ref username } => {
+            let member = member(participant_id, username);
+            Ok(Encoded { id: participant_id.to_string(), member, score: Score::Stays })
+        }
         BoardChange::Removed { participant_id } => {
-            Ok(Encoded { id: participant_id.to_string(), member: String::new(), score: None })
+            Ok(Encoded { id: participant_id.to_string(), member: String::new(), score: Score::Goes })
         }
     };
     changes.iter().map(one).collect()
@@ -175,8 +201,12 @@ fn line(
     points: u32,
     reached_revision: u64,
 ) -> Result<Encoded, StoreError> {
-    let score = Some(score(points, reached_revision)?);
-    Ok(Encoded { id: id.to_string(), member: format!("{username} {id}"), score })
+    let score = Score::Is(score(points, reached_revision)?);
+    Ok(Encoded { id: id.to_string(), member: member(id, username), score })
+}
+
+fn member(id: ParticipantId, username: &str) -> String {
+    format!("{username} {id}")
 }
 
 fn score(points: u32, reached_revision: u64) -> Result<f64, StoreError> {
@@ -253,6 +283,15 @@ impl Leaderboard for RedisLeaderboard {
                 Err(StoreError::Unavailable { reason: "Redis lost a board while it was restored".to_owned() })
             }
         }
+    }
+
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError> {
+        let mut each = Vec::with_capacity(battles.len());
+        for &battle_id in battles {
+            each.push(self.forget_one(battle_id));
+        }
+        let answers = stream::iter(each).buffered(self.config.battles_at_once_max.max(1));
+        answers.collect::<Vec<_>>().await.into_iter().collect()
     }
 
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {

@@ -2,7 +2,7 @@ use nimaora_local_servers::{Redis, scratch};
 use tempfile::TempDir;
 
 use super::*;
-use crate::contract::leaderboard::{batch, joined, scored, whole};
+use crate::contract::leaderboard::{batch, joined, renamed, scored, whole};
 use crate::contract::{battle, participant};
 use crate::memory::MemoryLeaderboard;
 
@@ -171,7 +171,8 @@ async fn random_batches_come_to_the_same_as_in_memory() {
             let (n, points) = (rng.u128(1..=PLAYERS), rng.u32(0..8));
             changes.push(match rng.u32(0..10) {
                 0..3 => joined(n, points, revision),
-                3..9 => scored(n, points, revision),
+                3..8 => scored(n, points, revision),
+                8 => renamed(n),
                 _ => BoardChange::Removed { participant_id: participant(n) },
             });
             revision += 1;

@@ -4,18 +4,23 @@ use nimaora_domain::{Balance, BattleId, ParticipantId, Question, QuestionId, Ses
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::words::{kind, phase};
-use super::{CHANGES, TABLES, misfit};
+use super::words::{kind, phase, verdict};
+use super::{CHANGES, TABLES, VERSION, misfit};
 use crate::Position;
+use crate::audit::AnswerView;
 use crate::error::StoreError;
 use crate::leaderboard::{Board, BoardEntry};
-use crate::rows::{AttackRow, AttackView, BattleRow, BattleView, Discarded, ParkedEvent, ParticipantView};
+use crate::rows::{
+    AnswerRow, AttackRow, AttackView, BattleRow, BattleView, Discarded, ParkedEvent, ParticipantView,
+};
 use crate::tables::{BattlePage, Checkpoints};
 
 /// A row, as its database gives it.
 pub(crate) trait StoredRow {
     /// A text.
     fn text(&self, name: &str) -> Result<&str, StoreError>;
+    /// A text, if there is one.
+    fn text_or_none(&self, name: &str) -> Result<Option<&str>, StoreError>;
     /// Whether something is so.
     fn flag(&self, name: &str) -> Result<bool, StoreError>;
     /// A whole number, if there is one.
@@ -123,6 +128,41 @@ pub(crate) fn attack(
     })
 }
 
+/// An attack with all that it says.
+pub(crate) fn attack_row(row: &impl StoredRow) -> Result<AttackRow, StoreError> {
+    let target_id = ParticipantId(row.uuid("target")?);
+    Ok(AttackRow {
+        position: row.number("position")?,
+        event_id: row.uuid("event_id")?,
+        battle_id: BattleId(row.uuid("uuid")?),
+        attacker_id: ParticipantId(row.uuid("participant_id")?),
+        target_id,
+        blocked: row.flag("blocked")?,
+        points_deducted: row.number("points_deducted")?,
+        attacked_at: row.time("attacked_at")?,
+    })
+}
+
+/// An answer with all that it says.
+pub(crate) fn answer(row: &impl StoredRow) -> Result<AnswerView, StoreError> {
+    let answer = AnswerRow {
+        position: row.number("position")?,
+        battle_id: BattleId(row.uuid("uuid")?),
+        participant_id: ParticipantId(row.uuid("participant_id")?),
+        question_id: QuestionId(row.number("question")?),
+        attempt: row.number("attempt")?,
+        verdict: verdict(row.text("verdict")?)?,
+        earned: Balance {
+            points: row.number("points")?,
+            shields: row.number("shields")?,
+            arrows: row.number("arrows")?,
+        },
+        answer: row.text_or_none("answer")?.map(str::to_owned),
+        submitted_at: row.time("submitted_at")?,
+    };
+    Ok(AnswerView { answer, judged_at: row.time_or_none("judged_at")? })
+}
+
 fn board_entry(row: &impl StoredRow, rank: u32) -> Result<BoardEntry, StoreError> {
     Ok(BoardEntry {
         rank,
@@ -156,10 +196,10 @@ pub(crate) fn checkpoints(rows: &[impl StoredRow]) -> Result<Checkpoints, StoreE
         if row.integer("position")?.is_none() {
             continue;
         }
-        found.begun = true;
         match row.text("name")? {
-            TABLES => found.tables = row.number("position")?,
-            CHANGES => found.changes = row.number("position")?,
+            TABLES => (found.begun, found.tables) = (true, row.number("position")?),
+            CHANGES => (found.begun, found.changes) = (true, row.number("position")?),
+            VERSION => found.version = Some(row.number("position")?),
             other => return Err(misfit("checkpoint", other)),
         }
     }

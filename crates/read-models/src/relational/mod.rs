@@ -12,6 +12,8 @@ use crate::error::StoreError;
 pub(crate) const TABLES: &str = "tables";
 /// The name of the checkpoint up to which changes have been published.
 pub(crate) const CHANGES: &str = "changes";
+/// What stands beside the checkpoints for the version of the projection that makes the tables.
+pub(crate) const VERSION: &str = "version";
 
 /// A stored value that does not fit its column.
 pub(crate) fn misfit(what: &str, value: impl std::fmt::Display) -> StoreError {

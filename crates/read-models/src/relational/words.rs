@@ -35,6 +35,15 @@ pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
+pub(crate) fn verdict(word: &str) -> Result<Verdict, StoreError> {
+    match word {
+        "correct" => Ok(Verdict::Correct),
+        "wrong" => Ok(Verdict::Wrong),
+        "pending" => Ok(Verdict::Pending),
+        other => Err(misfit("verdict", other)),
+    }
+}
+
 pub(crate) fn kind_word(kind: QuestionKind) -> &'static str {
     match kind {
         QuestionKind::Choice => "choice",

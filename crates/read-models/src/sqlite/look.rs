@@ -41,13 +41,13 @@ async fn checkpoints(connection: &mut SqliteConnection) -> Result<Checkpoints, S
     }
 }
 
-fn write_ahead_log(path: &Path) -> PathBuf {
+pub(super) fn write_ahead_log(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()
 }
 
-fn exists(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists().map_err(|error| StoreError::Unavailable { reason: error.to_string() })
 }
 

@@ -4,6 +4,7 @@
 //! write-ahead log is copied into it, and not at each commit: what a power cut takes away is read from the log again,
 //! because the rows and their checkpoint go together.
 
+mod audit;
 mod config;
 mod decode;
 mod fault;
@@ -35,7 +36,7 @@ use self::keys::KeyRows;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::relational::keys::Keys;
-use crate::relational::{CHANGES, TABLES, as_i64};
+use crate::relational::{CHANGES, TABLES, VERSION, as_i64};
 use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
@@ -219,6 +220,17 @@ impl ReadModels for SqliteReadModels {
         let mut connection = self.writing().await?;
         let written = write_changes_checkpoint(&mut connection, position).await;
         trusted(connection, written)
+    }
+
+    async fn save_version(&self, version: u32) -> Result<(), StoreError> {
+        let _writing = self.keys.lock().await;
+        let mut connection = self.writing().await?;
+        let written = sqlx::query(include_str!("sql/save_version.sql"))
+            .bind(VERSION)
+            .bind(version)
+            .execute(&mut *connection)
+            .await;
+        trusted(connection, written.map(|_| ()).map_err(store_error))
     }
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {

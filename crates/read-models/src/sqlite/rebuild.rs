@@ -149,6 +149,7 @@ impl HeldTables for Held {
         for table in COPIED.iter().rev() {
             run(connection, &format!("INSERT INTO main.{table} SELECT * FROM next.{table}")).await?;
         }
+        run(connection, TAKE_VERSION).await?;
         run(connection, "COMMIT").await?;
         *self.keys = Keys::default();
         // They are exchanged whatever becomes of the connection.
@@ -160,6 +161,10 @@ impl HeldTables for Held {
 /// What is not in the log: what operators have discarded. What was published stays where it is, with the checkpoints.
 const KEEP: &str = "UPDATE next.parked_events SET (discarded_at, discard_reason) = \
      (SELECT u.discarded_at, u.discard_reason FROM main.parked_events u WHERE u.position = next.parked_events.position)";
+
+/// The version goes with the tables.
+const TAKE_VERSION: &str = "DELETE FROM main.projection_checkpoints WHERE name = 'version'; \
+     INSERT INTO main.projection_checkpoints SELECT * FROM next.projection_checkpoints WHERE name = 'version'";
 
 async fn attach(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let path = path.to_string_lossy().into_owned();

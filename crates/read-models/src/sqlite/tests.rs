@@ -27,6 +27,31 @@ async fn schema_of(tables: &SqliteReadModels, name: &str) -> String {
 }
 
 #[tokio::test]
+async fn who_only_reads_changes_nothing() {
+    let (tables, home) = tables().await;
+    apply(&tables, opening(2)).await.unwrap();
+    let file = home.path().join("read-models.db");
+    // An older version's, while a server has it open and when none has.
+    sqlx::query("UPDATE _sqlx_migrations SET version = 99 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .execute(&tables.writer)
+        .await
+        .unwrap();
+    for open in [true, false] {
+        if !open {
+            tables.close().await;
+        }
+        let before = std::fs::read(&file).unwrap();
+        let read_only = SqliteReadModels::open_read_only(&file, SqliteConfig::default()).await.unwrap();
+        assert_eq!(read_only.checkpoints().await.unwrap().tables, 10);
+        assert!(apply(&read_only, batch(11)).await.is_err());
+        read_only.close().await;
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+    }
+    let nowhere = SqliteReadModels::open_read_only(&home.path().join("no"), SqliteConfig::default()).await;
+    assert!(matches!(nowhere, Err(StoreError::Unavailable { .. })), "{nowhere:?}");
+}
+
+#[tokio::test]
 async fn goes_on_where_it_was_after_a_restart() {
     let (tables, home) = tables().await;
     apply(&tables, opening(2)).await.unwrap();

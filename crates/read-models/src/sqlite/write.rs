@@ -144,7 +144,7 @@ impl Out<'_> {
             let Balance { points, shields, arrows } = row.balance.unwrap_or_default();
             (key, points, shields, arrows, row.reached_revision, row.last_activity_at, row.updated_at)
         };
-        let other = |&(key, row): &(i64, &ParticipantUpdate)| {
+        let other = |&(key, row): &(i64, &'r ParticipantUpdate)| {
             (
                 key,
                 row.balance.map(|balance| balance.points),
@@ -157,6 +157,7 @@ impl Out<'_> {
                 row.removed,
                 row.last_activity_at,
                 row.updated_at,
+                row.username.as_deref(),
             )
         };
         let actors: Vec<_> = of(Part::Actor).map(actor).collect();
@@ -258,7 +259,8 @@ impl Out<'_> {
 }
 
 fn part_of(row: &ParticipantUpdate) -> Part {
-    let stays = row.session_id.is_none() && row.is_active.is_none() && !row.has_left && !row.removed;
+    let named = row.session_id.is_some() || row.username.is_some();
+    let stays = !named && row.is_active.is_none() && !row.has_left && !row.removed;
     match (row.balance, row.reached_revision, row.last_activity_at) {
         (Some(_), None, Some(_)) if stays => Part::Actor,
         (Some(_), _, None) if stays => Part::Target,

@@ -68,6 +68,11 @@ impl Link {
         self.peers.lock().keys().copied().collect()
     }
 
+    /// Whether of all nodes this one speaks for those that are gone.
+    pub(crate) fn speaks_for_others(&self) -> bool {
+        self.peers.lock().keys().all(|peer| self.id < *peer)
+    }
+
     /// The number of the next channel's life on this node.
     pub(crate) fn next_life(&self) -> u64 {
         self.lives.fetch_add(1, Ordering::Relaxed) + 1

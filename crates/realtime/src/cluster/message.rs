@@ -36,16 +36,22 @@ pub(crate) enum Say {
     Here(Here),
     /// Somebody came to the sender.
     Came { channel: Arc<str>, version: Version, user_id: Arc<str>, info: Arc<str> },
-    /// Somebody went from the sender.
-    Went { channel: Arc<str>, version: Version, user_id: Arc<str> },
+    /// Somebody went from the sender; whether it is nowhere now, as far as the sender knows.
+    Went { channel: Arc<str>, version: Version, user_id: Arc<str>, is_last: bool },
     /// So far the sender has said what there was to say.
     Still { channel: Arc<str>, version: Version },
+    /// So many sockets of the sender listen to this channel.
+    Count { channel: Arc<str>, sockets: usize },
     /// All who listen to a channel are told something.
     Event(Event),
     /// What a cache channel was told last, for a node that asked who is there.
     Last(Event),
     /// All sockets of a user are to be closed.
     Terminate { user_id: Arc<str> },
+    /// These channels have sockets on the sender, and had none before, or it was asked. Said where webhooks tell of it.
+    Opened { channels: Vec<Arc<str>> },
+    /// This channel has no socket on the sender any more.
+    Closed { channel: Arc<str> },
     /// Which channels are there?
     Ask { id: u64, query: Query },
     /// These are, in answer to a question of that node.

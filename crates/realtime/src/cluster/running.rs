@@ -104,7 +104,10 @@ fn take(hub: &Arc<Hub>, bytes: &[u8]) {
             hub.link.forget(from);
             forget(hub, from);
         }
-        Some(Say::Alive { greets }) if greets || is_new => hub.link.say(Say::Alive { greets: false }),
+        Some(Say::Alive { greets }) if greets || is_new => {
+            hub.link.say(Say::Alive { greets: false });
+            hub.halls.tell_opened(hub);
+        }
         Some(Say::Event(event)) => hub.halls.tell(hub, &Arc::new(event)),
         Some(Say::Terminate { user_id }) => hub.users.terminate(&user_id),
         Some(Say::Ask { id, query }) => hub.answer(from, id, &query),

@@ -9,6 +9,7 @@ use axum::http::header::{ORIGIN, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fastwebsockets::upgrade;
+use tokio::time::Instant;
 
 use crate::error::CloseReason;
 use crate::hub::Hub;
@@ -38,7 +39,7 @@ pub(super) async fn connect(
     request: Request,
 ) -> Response {
     let entry = match admit(&hub, &key, &request) {
-        Ok(admission) => Some(Entry::admitted(admission)),
+        Ok((admission, turn)) => Some(Entry::admitted(admission, turn)),
         Err(reason) => refuse(&hub, reason),
     };
     upgrade(&hub, request, entry)
@@ -55,7 +56,7 @@ fn refuse(hub: &Hub, reason: CloseReason) -> Option<Entry> {
     hub.sockets.admit_refused().map(|admission| Entry::refused(admission, reason))
 }
 
-fn admit(hub: &Hub, key: &str, request: &Request) -> Result<Admission, CloseReason> {
+fn admit(hub: &Hub, key: &str, request: &Request) -> Result<(Admission, Instant), CloseReason> {
     if !hub.application.has_key(key) {
         return Err(CloseReason::UnknownApp);
     }
@@ -73,7 +74,9 @@ fn admit(hub: &Hub, key: &str, request: &Request) -> Result<Admission, CloseReas
     if !PROTOCOLS.contains(&protocol) {
         return Err(CloseReason::UnsupportedProtocol);
     }
-    hub.sockets.admit().ok_or(CloseReason::NodeFull)
+    let admission = hub.sockets.admit().ok_or(CloseReason::NodeFull)?;
+    let turn = hub.pace.turn().ok_or(CloseReason::NodeFull)?;
+    Ok((admission, turn))
 }
 
 fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Response {

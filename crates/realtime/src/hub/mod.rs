@@ -7,6 +7,7 @@ pub(crate) mod follower;
 pub(crate) mod halls;
 pub(crate) mod inbox;
 pub(crate) mod missed;
+pub(crate) mod pace;
 pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod room;
@@ -32,6 +33,7 @@ use nimaora_sessions::{Presence, TokenVerifier};
 use tokio::time::Instant;
 
 use self::halls::Halls;
+use self::pace::Pace;
 use self::queue::Queue;
 use self::registry::Registry;
 use self::room::Room;
@@ -43,6 +45,7 @@ use crate::config::Config;
 use crate::error::Refusal;
 use crate::http::Replays;
 use crate::signature::Application;
+use crate::webhooks::Webhooks;
 
 /// How long to wait before a store is asked again for what it does not show yet; each time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -69,6 +72,8 @@ pub(crate) struct Hub {
     pub(crate) users: Users,
     pub(crate) questions: Questions,
     pub(crate) replays: Replays,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) pace: Pace,
     pub(crate) started: Instant,
 }
 

@@ -163,6 +163,15 @@ pub(crate) fn counted(channel: &str, count: usize, is_sampled: bool) -> Bytes {
     event("presence.updated", Some(channel), &Data { count, sampled: is_sampled })
 }
 
+/// So many sockets listen to a channel.
+pub(crate) fn subscriptions(channel: &str, subscription_count: usize) -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        subscription_count: usize,
+    }
+    event("pusher_internal:subscription_count", Some(channel), &Data { subscription_count })
+}
+
 /// Something that an application or a client says to a channel.
 pub(crate) fn relayed(said: &Event) -> Bytes {
     #[derive(Serialize)]

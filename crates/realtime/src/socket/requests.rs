@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::metrics;
 use crate::pusher::events;
 use crate::pusher::requests::{self, ClientEvent, Misunderstood, Request, SignIn, Subscribe, Unsubscribe};
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// The channels of one socket, and those that it has asked for. Dropping it leaves them all.
 #[derive(Default)]
@@ -200,12 +201,20 @@ impl Listening {
         });
         let seat = seat.filter(|seat| seat.name().takes_client_events());
         let seat = seat.ok_or(Misunderstood::ClientEventWrong)?;
-        hub.publish(&Event {
+        let event = Event {
             channel: Arc::clone(seat.name().text()),
             name: event.name.into(),
             data: event.data.into(),
             user_id: seat.user_id().map(Arc::clone),
             except: Some(socket.id.to_string().into()),
+        };
+        hub.publish(&event);
+        hub.webhooks.tell(|| Occurred {
+            user_id: event.user_id.clone(),
+            event: Some(Arc::clone(&event.name)),
+            data: Some(Arc::clone(&event.data)),
+            socket_id: event.except.clone(),
+            ..Occurred::new(WebhookEvent::ClientEvent, &event.channel)
         });
         metrics::client_event();
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
+use tokio::time::Instant;
 
 use super::requests::Listening;
 use super::wire::Wire;
@@ -24,17 +25,19 @@ pub(crate) struct Entry {
     /// Counts it.
     _admission: Admission,
     refused: Option<CloseReason>,
+    /// When it is let in.
+    turn: Instant,
 }
 
 impl Entry {
-    /// For a connection that is let in.
-    pub(crate) fn admitted(admission: Admission) -> Self {
-        Self { _admission: admission, refused: None }
+    /// For a connection that is let in at that time.
+    pub(crate) fn admitted(admission: Admission, turn: Instant) -> Self {
+        Self { _admission: admission, refused: None, turn }
     }
 
     /// For one that is only told why it is not.
     pub(crate) fn refused(admission: Admission, reason: CloseReason) -> Self {
-        Self { _admission: admission, refused: Some(reason) }
+        Self { _admission: admission, refused: Some(reason), turn: Instant::now() }
     }
 }
 
@@ -47,6 +50,8 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, entry: Entry) {
     match entry.refused {
         None => {
             let registered = hub.sockets.register(Arc::clone(&socket));
+            wait_for_turn(&hub, entry.turn).await;
+            socket.heard(hub.now_s());
             socket.send(Class::Answer, &events::established(&socket.id.to_string(), timeout_s));
             // Those that were there when the stop was requested are closed in waves; they did not include this one.
             if hub.shutdown.is_requested() {
@@ -61,6 +66,22 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, entry: Entry) {
     // A client that does not read or answer within this time is dropped as it is.
     let _ = Box::pin(tokio::time::timeout(patience, linger(&socket, config.message_bytes_max))).await;
     drop(entry);
+}
+
+/// Boxed, so that it takes no room of the socket's task afterwards. A server that stops lets nobody wait.
+async fn wait_for_turn(hub: &Hub, turn: Instant) {
+    let wait = turn.saturating_duration_since(Instant::now());
+    if wait.is_zero() {
+        return;
+    }
+    metrics::handshake_waited(wait);
+    let waiting = async {
+        tokio::select! {
+            () = hub.shutdown.requested() => {}
+            () = tokio::time::sleep_until(turn) => {}
+        }
+    };
+    Box::pin(waiting).await;
 }
 
 /// Up to a sixth shorter or longer.

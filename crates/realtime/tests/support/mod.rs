@@ -464,6 +464,7 @@ fn participant_update(player: &Player) -> ParticipantUpdate {
         id: player.id,
         balance: None,
         reached_revision: None,
+        username: None,
         session_id: None,
         is_active: None,
         has_left: false,

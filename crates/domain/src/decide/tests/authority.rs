@@ -16,6 +16,7 @@ fn every_command() -> Vec<Command> {
         Command::Leave { participant_id: ADA },
         Command::JudgeAnswer { participant_id: ADA, question_id: PROGRAM, attempt: 1, correct: true },
         Command::RemoveParticipant { participant_id: ADA, reason: String::new() },
+        Command::EraseName { participant_id: ADA, reason: "asked".to_owned() },
         Command::RecordLapse { participant_ids: vec![ADA] },
         Command::RecordReturn { participant_id: ADA },
     ]

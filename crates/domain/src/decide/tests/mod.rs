@@ -4,6 +4,7 @@ mod answer;
 mod attack;
 mod authority;
 mod create;
+mod erase;
 mod join;
 mod judge;
 mod lapse;

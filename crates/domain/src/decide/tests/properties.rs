@@ -60,6 +60,10 @@ fn any_command() -> impl Strategy<Value = Command> {
             participant_id,
             reason: "unfair".to_owned(),
         }),
+        1 => player().prop_map(|participant_id| Command::EraseName {
+            participant_id,
+            reason: "asked".to_owned(),
+        }),
         2 => Just(Command::StartBattle),
     ]
 }
@@ -181,8 +185,11 @@ impl Play {
                 self.carried_out.insert(command_id, (step, revision));
             }
             Ok(Decision::Repeat { revision }) => {
-                assert_eq!(
-                    self.log[revision as usize].command_id, command_id,
+                let answer = &self.log[revision as usize];
+                // A name is erased once, and everybody who asks for it is answered by that.
+                let erased = matches!(step.command, Command::EraseName { .. });
+                assert!(
+                    answer.command_id == command_id || erased && matches!(answer.event, Event::NameErased(_)),
                     "the answer is the command's own"
                 );
             }
@@ -330,7 +337,7 @@ fn play_and_check_the_end(play: &mut Play, step: Step) {
     let over = matches!(play.battle.phase(), Phase::Finished | Phase::Cancelled);
     let (events, points) = (play.log.len(), total_points(&play.battle));
     play.play(step);
-    assert!(!over || play.log[events..].iter().all(is_sign_in));
+    assert!(!over || play.log[events..].iter().all(moves_no_standings));
     assert!(!over || total_points(&play.battle) == points);
 }
 
@@ -338,7 +345,8 @@ fn total_points(battle: &Battle) -> u64 {
     battle.participants().iter().map(|participant| u64::from(participant.balance().points)).sum()
 }
 
-/// All that a participant can still do after the end.
-fn is_sign_in(recorded: &Recorded) -> bool {
-    matches!(recorded.event, Event::SessionReplaced(_) | Event::ParticipantReturned(_))
+/// All that can still happen after the end: a participant signs in, or its name is erased.
+fn moves_no_standings(recorded: &Recorded) -> bool {
+    let event = &recorded.event;
+    matches!(event, Event::SessionReplaced(_) | Event::ParticipantReturned(_) | Event::NameErased(_))
 }

@@ -28,6 +28,7 @@ fn repeats_the_answer_of_each_kind_of_command() {
         Command::ReplaceSession { participant_id: ADA, session_id: new },
         Command::Leave { participant_id: BOB },
         Command::RemoveParticipant { participant_id: BOB, reason: String::new() },
+        Command::EraseName { participant_id: ADA, reason: "asked".to_owned() },
         Command::FinishBattle,
     ];
     let mut battle = given([created()]);

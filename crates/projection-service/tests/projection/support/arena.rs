@@ -103,6 +103,11 @@ impl Arena {
         self.command(command, Actor::Admin).await
     }
 
+    /// The revision of the battle's last event.
+    pub fn last_revision(&self) -> u64 {
+        self.revision - 1
+    }
+
     /// A session that nobody has yet.
     pub fn session(&self) -> SessionId {
         SessionId(Uuid::from_u128(self.commands + (1 << 32)))

@@ -44,6 +44,11 @@ impl Leaderboard for Forgetful {
         self.of(board.battle_id).restore(board).await
     }
 
+    async fn forget(&self, battles: &[BattleId]) -> Result<(), StoreError> {
+        Self::forget(self, battles);
+        Ok(())
+    }
+
     async fn held(&self, battles: &[BattleId]) -> Result<Vec<Option<Position>>, StoreError> {
         let mut held = Vec::new();
         for &battle_id in battles {

@@ -8,9 +8,11 @@ UPDATE battle_participants AS p SET
     has_left = p.has_left OR new.has_left,
     removed = p.removed OR new.removed,
     last_activity_at = coalesce(new.last_activity_at, p.last_activity_at),
-    updated_at = new.updated_at
+    updated_at = new.updated_at,
+    username = coalesce(new.username, p.username)
 FROM unnest(
     $1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::boolean[], $8::boolean[],
-    $9::boolean[], $10::timestamptz[], $11::timestamptz[]
-) AS new (id, points, shields, arrows, reached_revision, session_id, is_active, has_left, removed, last_activity_at, updated_at)
+    $9::boolean[], $10::timestamptz[], $11::timestamptz[],
+    $12::text[]
+) AS new (id, points, shields, arrows, reached_revision, session_id, is_active, has_left, removed, last_activity_at, updated_at, username)
 WHERE p.id = new.id

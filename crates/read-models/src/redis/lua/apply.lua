@@ -1,6 +1,7 @@
 -- Applies a batch to a board, unless it was applied before or what was before it is missing.
 -- KEYS: the board, its participants. ARGV: first revision, last revision, position, ended (0 or 1), seconds to live after the
--- end; then for each change the id, the member ('' for who is on the board already) and the score ('' for who goes).
+-- end; then for each change the id, the member ('' for who is on the board already) and the score ('' for who goes, '=' for who has
+-- another name and the same score).
 -- Answers 1, or 0 when something is missing.
 local board, people = KEYS[1], KEYS[2]
 local first, last = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -28,6 +29,13 @@ for i = 6, #ARGV, 3 do
     if known then
       redis.call('HDEL', people, id)
       redis.call('ZREM', board, known)
+    end
+  elseif score == '=' then
+    local stays = known and redis.call('ZSCORE', board, known)
+    if stays then
+      redis.call('ZREM', board, known)
+      redis.call('HSET', people, id, member)
+      redis.call('ZADD', board, stays, member)
     end
   elseif member ~= '' then
     if known and known ~= member then redis.call('ZREM', board, known) end

@@ -8,6 +8,7 @@ UPDATE battle_participants AS p SET
     has_left = p.has_left OR new.value ->> 7,
     removed = p.removed OR new.value ->> 8,
     last_activity_at = coalesce(new.value ->> 9, p.last_activity_at),
-    updated_at = new.value ->> 10
+    updated_at = new.value ->> 10,
+    username = coalesce(new.value ->> 11, p.username)
 FROM jsonb_each(?1) AS new
 WHERE p.id = new.value ->> 0

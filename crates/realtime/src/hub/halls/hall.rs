@@ -10,9 +10,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::counting::Counting;
 use super::roster::{Effect, Info, Roster, UserId};
 use crate::channel::Name;
 use crate::cluster::{ChannelState, Event, Here, Link, NodeId, Say, Version};
+use crate::config::Config;
 use crate::hub::queue::Turn;
 use crate::hub::slots::{Slot, Slots};
 use crate::metrics;
@@ -20,12 +22,15 @@ use crate::pusher::events;
 use crate::socket::Socket;
 use crate::socket::id::SocketId;
 use crate::socket::outbox::Class;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// Sockets that are written to before others get their turn.
 const SLICE_SOCKETS: usize = 256;
 /// Bytes of frames that wait to be sent to all of a channel's sockets. When it is reached, frames are dropped, and members are told
 /// anew afterwards.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest time between two counts of a channel in which members come and go, in milliseconds.
+const COUNT_INTERVAL_MS_MAX: u64 = 10_000;
 /// Members that are told to another node in one message.
 const MEMBERS_AT_ONCE: usize = 1_000;
 
@@ -45,6 +50,8 @@ struct Inner {
     viewers: Slots<Viewer>,
     /// Only in presence channels.
     roster: Option<Roster>,
+    /// Only where sockets are counted for those who listen.
+    counting: Option<Counting>,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// The number of the next frame.
@@ -52,6 +59,10 @@ struct Inner {
     /// Members must be told anew because frames were dropped.
     is_behind: bool,
     is_count_due: bool,
+    /// When viewers may be told the next count.
+    count_at_ms: u64,
+    /// What the application is to be told. It is taken after each change.
+    occurred: Vec<Occurred>,
 }
 
 struct Viewer {
@@ -83,17 +94,20 @@ pub(crate) struct Member {
 }
 
 impl Hall {
-    /// `life` is the number of the channel's life on this node.
-    pub(super) fn new(name: Name, members_max: usize, life: u64) -> Self {
-        let roster = name.is_presence().then(|| Roster::new(members_max, life));
+    pub(super) fn new(name: Name, config: &Config, link: &Link) -> Self {
+        let roster =
+            name.is_presence().then(|| Roster::new(link.id, config.presence_members_max, link.next_life()));
         let inner = Inner {
             viewers: Slots::default(),
+            counting: (roster.is_none() && config.subscription_counts).then(Counting::default),
             roster,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             next: 0,
             is_behind: false,
             is_count_due: false,
+            count_at_ms: 0,
+            occurred: Vec::new(),
         };
         Self {
             name,
@@ -186,16 +200,40 @@ impl Hall {
     /// What is due: members whose time of grace is over, counts. Answers whether to look again soon.
     pub(super) fn tend(&self, link: &Link, now_ms: u64, grace_ms: u64) -> bool {
         let mut inner = self.inner.lock();
+        if inner.counting.is_some() {
+            return self.count(&mut inner, link, now_ms);
+        }
         let Some(roster) = &mut inner.roster else { return false };
         let (effects, again) = roster.tick(now_ms, grace_ms);
         self.carry_out(&mut inner, link, effects);
-        self.tell_count(&mut inner);
-        again
+        self.tell_count(&mut inner, now_ms);
+        again || inner.is_count_due
     }
 
-    fn tell_count(&self, inner: &mut Inner) {
+    /// Tells how many listen; answers whether to look again soon.
+    fn count(&self, inner: &mut Inner, link: &Link, now_ms: u64) -> bool {
+        let here = inner.viewers.len();
+        let Some(counting) = &mut inner.counting else { return false };
+        let due = counting.due(here, now_ms);
+        if let Some(sockets) = due.say {
+            link.say_to_peers(|| Say::Count { channel: Arc::clone(self.name.text()), sockets });
+        }
+        if let Some(count) = due.tell {
+            inner.push(What::Frame("count", events::subscriptions(self.name.text(), count)), None);
+        }
+        due.again
+    }
+
+    /// Whether its sockets are counted for those who listen.
+    pub(super) fn is_counted(&self) -> bool {
+        self.inner.lock().counting.is_some()
+    }
+
+    fn tell_count(&self, inner: &mut Inner, now_ms: u64) {
         let Some(roster) = &inner.roster else { return };
-        if std::mem::take(&mut inner.is_count_due) {
+        if inner.is_count_due && now_ms >= inner.count_at_ms {
+            inner.is_count_due = false;
+            inner.count_at_ms = now_ms + count_interval_ms(roster.count());
             let frame = events::counted(self.name.text(), roster.count(), roster.is_sampled());
             inner.push(What::Frame("count", frame), None);
         }
@@ -226,6 +264,10 @@ impl Hall {
     /// Something another node says of this channel.
     pub(super) fn hear(&self, link: &Link, node: NodeId, say: Say) {
         let mut inner = self.inner.lock();
+        if let (Say::Count { sockets, .. }, Some(counting)) = (&say, &mut inner.counting) {
+            counting.heard(node, *sockets);
+            return;
+        }
         let Some(roster) = &mut inner.roster else {
             drop(inner);
             if matches!(say, Say::Here(_)) {
@@ -236,7 +278,7 @@ impl Hall {
         let mut is_answer = false;
         let effects = match say {
             Say::Came { version, user_id, info, .. } => roster.came(node, version, &user_id, &info),
-            Say::Went { version, user_id, .. } => roster.went(node, version, &user_id),
+            Say::Went { version, user_id, is_last, .. } => roster.went(node, version, &user_id, is_last),
             Say::Still { version, .. } => roster.still(node, version).into_iter().collect(),
             Say::Here(here) => {
                 let (effects, is_whole) = roster.here(node, here);
@@ -254,10 +296,13 @@ impl Hall {
     }
 
     /// Another node is gone.
-    pub(super) fn forget_node(&self, link: &Link, node: NodeId) {
+    pub(super) fn forget_node(&self, link: &Link, node: NodeId, tells: bool) {
         let mut inner = self.inner.lock();
+        if let Some(counting) = &mut inner.counting {
+            counting.forget(node);
+        }
         if let Some(roster) = &mut inner.roster {
-            let effects = roster.forget(node);
+            let effects = roster.forget(node, tells);
             self.carry_out(&mut inner, link, effects);
         }
         drop(inner);
@@ -267,6 +312,10 @@ impl Hall {
     /// Tells the other nodes where this one stands, and asks those that say nothing.
     pub(super) fn compare(&self, link: &Link) {
         let mut inner = self.inner.lock();
+        if inner.counting.is_some() {
+            let sockets = inner.viewers.len();
+            link.say_to_peers(|| Say::Count { channel: Arc::clone(self.name.text()), sockets });
+        }
         let Some(roster) = &mut inner.roster else { return };
         let (channel, version) = (Arc::clone(self.name.text()), roster.version());
         let effects = roster.look_at_peers();
@@ -281,6 +330,9 @@ impl Hall {
             Some(roster) => (roster.members_here(), roster.version()),
             None => (Vec::new(), Version::default()),
         };
+        if inner.counting.is_some() {
+            link.say(Say::Count { channel: Arc::clone(self.name.text()), sockets: inner.viewers.len() });
+        }
         let parts = members.len().div_ceil(MEMBERS_AT_ONCE).max(1) as u32;
         for part in 0..parts {
             let first = part as usize * MEMBERS_AT_ONCE;
@@ -314,12 +366,23 @@ impl Hall {
                 Effect::Came(user_id, info, version) => {
                     link.say_to_peers(|| Say::Came { channel: channel(), version, user_id, info });
                 }
-                Effect::Went(user_id, version) => {
-                    link.say_to_peers(|| Say::Went { channel: channel(), version, user_id });
+                Effect::Went(user_id, version, is_last) => {
+                    link.say_to_peers(|| Say::Went { channel: channel(), version, user_id, is_last });
                 }
                 Effect::Ask(node) => link.say(Say::Who { channel: channel(), of: Some(node) }),
+                Effect::Arrived(id) => self.tell_of_member(inner, WebhookEvent::MemberAdded, id),
+                Effect::Departed(id) => self.tell_of_member(inner, WebhookEvent::MemberRemoved, id),
             }
         }
+    }
+
+    fn tell_of_member(&self, inner: &mut Inner, name: WebhookEvent, user_id: UserId) {
+        inner.occurred.push(Occurred { user_id: Some(user_id), ..Occurred::new(name, self.name.text()) });
+    }
+
+    /// What the application is to be told.
+    pub(super) fn take_occurred(&self) -> Vec<Occurred> {
+        std::mem::take(&mut self.inner.lock().occurred)
     }
 
     /// Whether frames wait for the thread that sends them.
@@ -370,6 +433,11 @@ impl Hall {
         }
         Some(sent)
     }
+}
+
+/// How long a count lasts: each of them goes to all, so that those of many members are told the less often the more there are.
+fn count_interval_ms(members: usize) -> u64 {
+    (members as u64).min(COUNT_INTERVAL_MS_MAX)
 }
 
 impl Inner {

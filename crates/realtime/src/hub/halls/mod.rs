@@ -1,7 +1,9 @@
 //! The channels of this node that are no battle's board and no participant's own.
 
+mod counting;
 pub(crate) mod hall;
 mod last;
+mod occupied;
 pub(crate) mod roster;
 pub(crate) mod seat;
 pub(crate) mod tending;
@@ -16,13 +18,17 @@ use tokio::time::timeout;
 
 use self::hall::Hall;
 use self::last::Lasts;
+use self::occupied::Occupied;
 use super::Hub;
 use super::queue::Queue;
 use crate::channel::{Channel, Name};
 use crate::cluster::{ChannelState, Event, Here, NodeId, Query, Say, Version};
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// Enough that subscriptions to different channels seldom meet on one lock.
 const SHARDS: usize = 16;
+/// Channels that are told to another node in one message.
+const OPENED_AT_ONCE: usize = 1_000;
 /// How long a newcomer waits for the other nodes to say who is there. Then it is told as they say it.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -42,6 +48,7 @@ pub(crate) struct Halls {
     /// Those that are looked at soon.
     pub(super) tended: Mutex<Vec<Arc<Hall>>>,
     lasts: Lasts,
+    occupied: Occupied,
 }
 
 impl Halls {
@@ -52,6 +59,7 @@ impl Halls {
             sending: Queue::default(),
             tended: Mutex::default(),
             lasts: Lasts::default(),
+            occupied: Occupied::default(),
         }
     }
 
@@ -60,14 +68,15 @@ impl Halls {
         let hall = {
             let mut shard = self.shard(name.text()).lock();
             let entry = shard.entry(Arc::clone(name.text())).or_insert_with(|| {
-                let hall = Hall::new(name.clone(), hub.config.presence_members_max, hub.link.next_life());
+                self.opened(hub, name.text());
+                let hall = Hall::new(name.clone(), &hub.config, &hub.link);
                 Entry { hall: Arc::new(hall), occupants: 0 }
             });
             entry.occupants += 1;
             Arc::clone(&entry.hall)
         };
         let occupancy = seat::HallOccupancy::new(Arc::clone(hub), hall);
-        if name.is_presence() || name.keeps_last() {
+        if name.is_presence() || name.keeps_last() || hub.config.subscription_counts {
             let hall = occupancy.hall();
             if !hall.is_asked() {
                 hub.link.settled().await;
@@ -82,19 +91,45 @@ impl Halls {
     }
 
     /// Gives back what [`Halls::enter`] gave.
-    fn leave(&self, hall: &Arc<Hall>) {
+    fn leave(&self, hub: &Hub, hall: &Arc<Hall>) {
         let mut shard = self.shard(hall.name.text()).lock();
         if let Some(entry) = shard.get_mut(hall.name.text()) {
             entry.occupants -= 1;
         }
-        Self::remove_if_unused(&mut shard, hall);
+        self.remove_if_unused(hub, &mut shard, hall);
     }
 
-    fn remove_if_unused(shard: &mut AHashMap<Arc<str>, Entry>, hall: &Arc<Hall>) {
+    fn remove_if_unused(&self, hub: &Hub, shard: &mut AHashMap<Arc<str>, Entry>, hall: &Arc<Hall>) {
         let name = hall.name.text();
         let is_unused = |entry: &Entry| entry.occupants == 0 && entry.hall.is_empty_here();
         if shard.get(name).is_some_and(is_unused) {
             shard.remove(name);
+            if hub.config.subscription_counts && !hall.name.is_presence() {
+                hub.link.say_to_peers(|| Say::Count { channel: Arc::clone(name), sockets: 0 });
+            }
+            if hub.webhooks.are_there() {
+                self.occupied.closed(name, hub.now_ms());
+                hub.link.say_to_peers(|| Say::Closed { channel: Arc::clone(name) });
+            }
+        }
+    }
+
+    /// A channel has its first socket on this node.
+    fn opened(&self, hub: &Hub, channel: &Arc<str>) {
+        if hub.webhooks.are_there() {
+            if self.occupied.opened(channel) {
+                hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
+            }
+            hub.link.say_to_peers(|| Say::Opened { channels: vec![Arc::clone(channel)] });
+        }
+    }
+
+    /// Tells a node that has begun which channels have sockets here.
+    pub(crate) fn tell_opened(&self, hub: &Hub) {
+        if hub.webhooks.are_there() {
+            for channels in self.occupied.here().chunks(OPENED_AT_ONCE) {
+                hub.link.say(Say::Opened { channels: channels.to_vec() });
+            }
         }
     }
 
@@ -117,7 +152,10 @@ impl Halls {
             Say::Here(Here { channel, .. })
             | Say::Came { channel, .. }
             | Say::Went { channel, .. }
-            | Say::Still { channel, .. } => channel,
+            | Say::Still { channel, .. }
+            | Say::Count { channel, .. } => channel,
+            Say::Opened { channels } => return self.occupied.opened_elsewhere(from, channels.clone()),
+            Say::Closed { channel } => return self.occupied.closed_elsewhere(from, channel, hub.now_ms()),
             Say::Last(event) => {
                 // What is known here came later.
                 if self.lasts.get(&event.channel, hub.now_ms()).is_none() {
@@ -130,7 +168,7 @@ impl Halls {
         };
         if let Some(hall) = self.find(channel) {
             hall.hear(&hub.link, from, say);
-            self.follow_up(&hall);
+            self.follow_up(hub, &hall);
         }
     }
 
@@ -188,21 +226,26 @@ impl Halls {
 
     /// Another node is gone.
     pub(crate) fn forget_node(&self, hub: &Hub, node: NodeId) {
+        let tells = hub.link.speaks_for_others();
+        self.occupied.forget(node, hub.now_ms());
         for hall in self.all() {
-            hall.forget_node(&hub.link, node);
-            self.follow_up(&hall);
+            hall.forget_node(&hub.link, node, tells);
+            self.follow_up(hub, &hall);
         }
     }
 
     /// Something may have been lost: asks the other nodes who is in each channel.
     pub(crate) fn ask_all(&self, hub: &Hub) {
-        for hall in self.all().iter().filter(|hall| hall.name.is_presence()) {
+        for hall in self.all().iter().filter(|hall| hall.name.is_presence() || hall.is_counted()) {
             hub.link.say_to_peers(|| Say::Who { channel: Arc::clone(hall.name.text()), of: None });
         }
     }
 
-    /// After anything that may have made frames or a count.
-    fn follow_up(&self, hall: &Arc<Hall>) {
+    /// After anything that may have made frames, a count or something to tell the application.
+    fn follow_up(&self, hub: &Hub, hall: &Arc<Hall>) {
+        for occurred in hall.take_occurred() {
+            hub.webhooks.tell(|| occurred);
+        }
         if hall.is_waiting() {
             self.sending.push(hall);
         }

@@ -22,6 +22,8 @@ pub(crate) type Info = Arc<str>;
 
 /// Who is in a channel.
 pub(crate) struct Roster {
+    /// This node.
+    own: NodeId,
     /// Members that are shown.
     shown_max: usize,
     members: AHashMap<UserId, Member>,
@@ -44,6 +46,8 @@ struct Member {
     is_here: bool,
     /// When the last socket here went.
     left_at_ms: u64,
+    /// Whether this node ever counted it in.
+    was_here: bool,
     /// Other nodes that count it in.
     elsewhere: u32,
 }
@@ -71,19 +75,24 @@ pub(crate) enum Effect {
     Renew,
     /// The other nodes are told that a user came to this one.
     Came(UserId, Info, Version),
-    /// The other nodes are told that a user went from this one.
-    Went(UserId, Version),
+    /// The other nodes are told that a user went from this one, and whether it is nowhere now.
+    Went(UserId, Version, bool),
     /// That node is asked who is there.
     Ask(NodeId),
+    /// The application is told that a user came, who was nowhere before.
+    Arrived(UserId),
+    /// The application is told that a user went, who is nowhere now.
+    Departed(UserId),
 }
 
 /// Looks at a peer that says nothing before it is asked.
 const LOOKS_MAX: u32 = 3;
 
 impl Roster {
-    /// Nobody yet. `life` is the number of the channel's life on this node.
-    pub(crate) fn new(shown_max: usize, life: u64) -> Self {
+    /// Nobody yet. `life` is the number of the channel's life on this node, `own`.
+    pub(crate) fn new(own: NodeId, shown_max: usize, life: u64) -> Self {
         Self {
+            own,
             shown_max: shown_max.max(1),
             members: AHashMap::new(),
             shown: BTreeMap::new(),
@@ -127,12 +136,16 @@ impl Roster {
         let Some(member) = self.members.get_mut(id) else { return effects };
         member.sockets += 1;
         if !std::mem::replace(&mut member.is_here, true) {
+            member.was_here = true;
             self.here += 1;
             self.version.change += 1;
             effects.push(Effect::Came(Arc::clone(id), Arc::clone(info), self.version));
         }
-        if is_new && self.is_sampled {
-            effects.push(Effect::Count);
+        if is_new {
+            effects.push(Effect::Arrived(Arc::clone(id)));
+            if self.is_sampled {
+                effects.push(Effect::Count);
+            }
         }
         effects
     }
@@ -162,8 +175,11 @@ impl Roster {
             member.is_here = false;
             self.here -= 1;
             self.version.change += 1;
-            effects.push(Effect::Went(Arc::clone(&id), self.version));
-            self.vanish_if_nowhere(&id, &mut effects);
+            let is_last = self.vanish_if_nowhere(&id, &mut effects);
+            effects.push(Effect::Went(Arc::clone(&id), self.version, is_last));
+            if is_last {
+                effects.push(Effect::Departed(id));
+            }
         }
         self.show_more(&mut effects);
         (effects, !self.leaving.is_empty())
@@ -187,10 +203,18 @@ impl Roster {
     }
 
     /// Another node says that a user went from it.
-    pub(crate) fn went(&mut self, node: NodeId, version: Version, id: &UserId) -> Vec<Effect> {
+    pub(crate) fn went(&mut self, node: NodeId, version: Version, id: &UserId, is_last: bool) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.follows(node, version, &mut effects) && self.peers.entry(node).or_default().users.remove(id) {
-            self.gone_from_a_peer(id, &mut effects);
+        let was_here = self.members.get(id).is_some_and(|member| member.was_here);
+        if self.follows(node, version, &mut effects)
+            && self.peers.entry(node).or_default().users.remove(id)
+            && self.gone_from_a_peer(id, &mut effects)
+            // It went from both nodes in one moment, and each believed it on the other; one of them tells.
+            && !is_last
+            && was_here
+            && self.own < node
+        {
+            effects.push(Effect::Departed(Arc::clone(id)));
         }
         effects
     }
@@ -254,12 +278,14 @@ impl Roster {
         effects
     }
 
-    /// Another node is gone, and with it those who were there only.
-    pub(crate) fn forget(&mut self, node: NodeId) -> Vec<Effect> {
+    /// Another node is gone, and with it those who were there only. `tells` when this node tells the application in its place.
+    pub(crate) fn forget(&mut self, node: NodeId, tells: bool) -> Vec<Effect> {
         let mut effects = Vec::new();
         if let Some(peer) = self.peers.remove(&node) {
-            for id in &peer.users {
-                self.gone_from_a_peer(id, &mut effects);
+            for id in peer.users {
+                if self.gone_from_a_peer(&id, &mut effects) && tells {
+                    effects.push(Effect::Departed(id));
+                }
             }
         }
         effects
@@ -306,8 +332,14 @@ impl Roster {
         if self.members.contains_key(id) {
             return false;
         }
-        let member =
-            Member { info: Arc::clone(info), sockets: 0, is_here: false, left_at_ms: 0, elsewhere: 0 };
+        let member = Member {
+            info: Arc::clone(info),
+            sockets: 0,
+            is_here: false,
+            left_at_ms: 0,
+            was_here: false,
+            elsewhere: 0,
+        };
         self.members.insert(Arc::clone(id), member);
         if self.shown.len() < self.shown_max {
             self.shown.insert(Arc::clone(id), Arc::clone(info));
@@ -318,25 +350,27 @@ impl Roster {
         true
     }
 
-    fn gone_from_a_peer(&mut self, id: &UserId, effects: &mut Vec<Effect>) {
+    fn gone_from_a_peer(&mut self, id: &UserId, effects: &mut Vec<Effect>) -> bool {
         if let Some(member) = self.members.get_mut(id) {
             member.elsewhere = member.elsewhere.saturating_sub(1);
         }
-        self.vanish_if_nowhere(id, effects);
+        self.vanish_if_nowhere(id, effects)
     }
 
-    fn vanish_if_nowhere(&mut self, id: &UserId, effects: &mut Vec<Effect>) {
+    /// Whether the member is nowhere any more.
+    fn vanish_if_nowhere(&mut self, id: &UserId, effects: &mut Vec<Effect>) -> bool {
         let is_nowhere = |member: &Member| !member.is_here && member.elsewhere == 0;
         if !self.members.get(id).is_some_and(is_nowhere) {
-            return;
+            return false;
         }
         self.members.remove(id);
         if self.shown.remove(id).is_some() {
             effects.push(Effect::Removed(Arc::clone(id)));
         }
-        if self.is_sampled && !effects.contains(&Effect::Count) {
+        if self.is_sampled {
             effects.push(Effect::Count);
         }
+        true
     }
 
     /// A tenth of room below the bound keeps a channel at the bound from changing its ways with each member.

@@ -8,6 +8,7 @@ use crate::channel::Name;
 use crate::hub::Hub;
 use crate::hub::slots::Slot;
 use crate::socket::Socket;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// Keeps a channel there.
 pub(crate) struct HallOccupancy {
@@ -34,10 +35,17 @@ impl HallOccupancy {
 
     /// Confirms the subscription, and sends what comes.
     pub(crate) fn listen(self, socket: &Arc<Socket>, member: Option<&Member>) -> HallSeat {
-        let last = || self.hub.halls.last(&self.hub, self.hall.name.text());
+        let last = || {
+            let last = self.hub.halls.last(&self.hub, self.hall.name.text());
+            if last.is_none() {
+                let missed = || Occurred::new(WebhookEvent::CacheMiss, self.hall.name.text());
+                self.hub.webhooks.tell(missed);
+            }
+            last
+        };
         let slot = self.hall.join(&self.hub.link, socket, member, last);
-        if member.is_some() {
-            self.hub.halls.follow_up(&self.hall);
+        if member.is_some() || self.hall.is_counted() {
+            self.hub.halls.follow_up(&self.hub, &self.hall);
         }
         HallSeat { occupancy: self, slot, user_id: member.map(|member| Arc::clone(&member.user_id)) }
     }
@@ -45,7 +53,7 @@ impl HallOccupancy {
 
 impl Drop for HallOccupancy {
     fn drop(&mut self) {
-        self.hub.halls.leave(&self.hall);
+        self.hub.halls.leave(&self.hub, &self.hall);
     }
 }
 
@@ -63,7 +71,7 @@ impl HallSeat {
 impl Drop for HallSeat {
     fn drop(&mut self) {
         let HallOccupancy { hub, hall } = &self.occupancy;
-        if hall.leave(self.slot, hub.now_ms(), hub.config.presence_grace_ms) {
+        if hall.leave(self.slot, hub.now_ms(), hub.config.presence_grace_ms) || hall.is_counted() {
             hub.halls.tend(hall);
         }
     }

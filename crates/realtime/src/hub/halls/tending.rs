@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::Halls;
 use crate::hub::Hub;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// How often the channels in which something is due are looked at. Counts go out at most as often.
 const TICK: Duration = Duration::from_millis(250);
@@ -29,13 +29,20 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             // From here on it can be put among those of the next look.
             hall.is_tended.store(false, Ordering::Release);
             let again = hall.tend(&hub.link, hub.now_ms(), hub.config.presence_grace_ms);
+            for occurred in hall.take_occurred() {
+                hub.webhooks.tell(|| occurred);
+            }
             if hall.is_waiting() {
                 hub.halls.sending.push(&hall);
             }
             if again {
                 hub.halls.tend(&hall);
             }
-            Halls::remove_if_unused(&mut hub.halls.shard(hall.name.text()).lock(), &hall);
+            hub.halls.remove_if_unused(&hub, &mut hub.halls.shard(hall.name.text()).lock(), &hall);
+        }
+        let vacated = hub.halls.occupied.take_vacated(hub.now_ms());
+        for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
+            hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
         }
         if Instant::now() >= compare_at {
             compare_at = Instant::now() + COMPARE_EVERY;

@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::*;
 
-const NODE: NodeId = Uuid::from_u128(1);
+const OWN: NodeId = Uuid::from_u128(1);
+const NODE: NodeId = Uuid::from_u128(2);
 const GRACE_MS: u64 = 100;
 
 fn id(name: &str) -> UserId {
@@ -26,13 +27,16 @@ fn here(life: u64, change: u64, part: u32, parts: u32, members: &[&str]) -> Here
 
 /// What viewers are told.
 fn told(effects: Vec<Effect>) -> Vec<Effect> {
-    let is_told = |effect: &Effect| !matches!(effect, Effect::Came(..) | Effect::Went(..) | Effect::Ask(_));
+    let is_told = |effect: &Effect| !{
+        use Effect::{Arrived, Ask, Came, Departed, Went};
+        matches!(effect, Came(..) | Went(..) | Ask(_) | Arrived(_) | Departed(_))
+    };
     effects.into_iter().filter(is_told).collect()
 }
 
 #[test]
 fn a_user_is_added_once_and_goes_with_its_last_socket() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     assert_eq!(told(roster.join(&id("a"), &info())), [Effect::Added(id("a"), info())]);
     assert_eq!(roster.join(&id("a"), &info()), []);
     assert!(!roster.leave(&id("a"), 0, GRACE_MS));
@@ -44,7 +48,7 @@ fn a_user_is_added_once_and_goes_with_its_last_socket() {
 
 #[test]
 fn who_comes_back_in_time_is_not_missed() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     roster.join(&id("a"), &info());
     roster.leave(&id("a"), 0, GRACE_MS);
     assert_eq!(roster.join(&id("a"), &info()), []);
@@ -56,17 +60,30 @@ fn who_comes_back_in_time_is_not_missed() {
 
 #[test]
 fn who_is_on_two_nodes_goes_with_the_last() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     assert_eq!(roster.came(NODE, version(1, 1), &id("a"), &info()), [Effect::Added(id("a"), info())]);
     assert_eq!(told(roster.join(&id("a"), &info())), []);
-    assert_eq!(roster.went(NODE, version(1, 2), &id("a")), []);
+    assert_eq!(roster.went(NODE, version(1, 2), &id("a"), true), []);
     roster.leave(&id("a"), 0, 0);
     assert_eq!(told(roster.tick(0, 0).0), [Effect::Removed(id("a"))]);
 }
 
 #[test]
+fn who_goes_from_two_nodes_in_one_moment_is_told_of_by_one() {
+    for (own, other, tells) in [(OWN, NODE, true), (NODE, OWN, false)] {
+        let mut roster = Roster::new(own, 10, 1);
+        roster.join(&id("a"), &info());
+        roster.came(other, version(1, 1), &id("a"), &info());
+        roster.leave(&id("a"), 0, 0);
+        assert_eq!(roster.tick(0, 0).0, [Effect::Went(id("a"), version(1, 2), false)]);
+        let effects = roster.went(other, version(1, 2), &id("a"), false);
+        assert_eq!(effects.contains(&Effect::Departed(id("a"))), tells);
+    }
+}
+
+#[test]
 fn what_was_lost_between_nodes_is_asked_for_and_put_right() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     roster.came(NODE, version(1, 1), &id("a"), &info());
     assert_eq!(roster.came(NODE, version(1, 3), &id("c"), &info()), [Effect::Ask(NODE)]);
     assert_eq!(roster.still(NODE, version(1, 3)), Some(Effect::Ask(NODE)));
@@ -77,30 +94,30 @@ fn what_was_lost_between_nodes_is_asked_for_and_put_right() {
     let added = |name| Effect::Added(id(name), info());
     assert_eq!(effects, [Effect::Removed(id("a")), added("b"), added("c")]);
     assert_eq!(roster.still(NODE, version(1, 3)), None);
-    assert_eq!(roster.went(NODE, version(1, 4), &id("b")), [Effect::Removed(id("b"))]);
-    assert_eq!(roster.went(NODE, version(1, 4), &id("c")), [], "a repeat");
+    assert_eq!(roster.went(NODE, version(1, 4), &id("b"), true), [Effect::Removed(id("b"))]);
+    assert_eq!(roster.went(NODE, version(1, 4), &id("c"), true), [], "a repeat");
 }
 
 #[test]
 fn a_part_without_those_before_it_is_no_roster() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     assert_eq!(roster.here(NODE, here(1, 3, 1, 2, &["b"])), (vec![], false));
     assert_eq!(roster.count(), 0);
 }
 
 #[test]
 fn members_of_a_node_that_is_gone_or_began_anew_go() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     roster.came(NODE, version(1, 1), &id("a"), &info());
     let effects = roster.came(NODE, version(2, 1), &id("b"), &info());
     assert_eq!(effects, [Effect::Removed(id("a")), Effect::Added(id("b"), info())]);
-    assert_eq!(roster.forget(NODE), [Effect::Removed(id("b"))]);
-    assert_eq!(roster.forget(NODE), []);
+    assert_eq!(roster.forget(NODE, true), [Effect::Removed(id("b")), Effect::Departed(id("b"))]);
+    assert_eq!(roster.forget(NODE, true), []);
 }
 
 #[test]
 fn a_node_that_says_nothing_of_its_members_is_asked() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     roster.came(NODE, version(1, 1), &id("a"), &info());
     let asked = (0..LOOKS_MAX).map(|_| roster.look_at_peers()).collect::<Vec<_>>();
     assert_eq!(asked.concat(), [Effect::Ask(NODE)]);
@@ -110,7 +127,7 @@ fn a_node_that_says_nothing_of_its_members_is_asked() {
 
 #[test]
 fn a_large_channel_shows_a_sample_and_counts() {
-    let mut roster = Roster::new(10, 1);
+    let mut roster = Roster::new(OWN, 10, 1);
     for n in 0..10 {
         assert_eq!(told(roster.join(&id(&format!("m{n}")), &info())).len(), 1);
     }
@@ -170,7 +187,7 @@ proptest! {
     /// However users come and go on two nodes: whom a page shows is there, and a small channel is shown whole.
     #[test]
     fn a_page_shows_who_is_there(steps in proptest::collection::vec((0..4u8, 0..12u8), 1..200)) {
-        let mut roster = Roster::new(5, 1);
+        let mut roster = Roster::new(OWN, 5, 1);
         let mut change = 0;
         let (mut here, mut there) = (AHashMap::<u8, u32>::new(), AHashSet::<u8>::new());
         roster.join(&id("me"), &info());
@@ -199,7 +216,7 @@ proptest! {
                 }
                 3 if there.remove(&n) => {
                     change += 1;
-                    roster.went(NODE, version(1, change), &user)
+                    roster.went(NODE, version(1, change), &user, true)
                 }
                 _ => Vec::new(),
             };

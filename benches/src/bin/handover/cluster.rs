@@ -1,0 +1,140 @@
+//! A `nimaora dev cluster`, its command nodes, and what may be done to them.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nimaora_benches::BenchError;
+use nimaora_benches::process::beside;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+/// How often is asked who owns the battle.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is asked before nobody does.
+const ASKS_MAX: usize = 600;
+/// What the metric is called that tells how many battles a node owns.
+const OWNED: &str = "nimaora_commands_battles_owned_count ";
+
+/// What a command node is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// `kill -9`.
+    Kill,
+    /// SIGTERM.
+    Terminate,
+}
+
+/// A running cluster. It is killed when this is dropped.
+pub(crate) struct Cluster {
+    process: Child,
+    /// Where its command nodes listen.
+    pub(crate) commands: Vec<String>,
+    admin_token_file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts one in a folder of its own.
+    pub(crate) async fn start() -> Result<Self, BenchError> {
+        let folder =
+            nimaora_local_servers::scratch().map_err(|error| BenchError::Invalid(error.to_string()))?;
+        let mut process = Command::new(beside("nimaora")?)
+            .args(["dev", "cluster", "--data-dir"])
+            .arg(folder.path().join("cluster"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = process.stdout.take().ok_or_else(|| not_started("it has no standard output"))?;
+        let mut lines = BufReader::new(stdout).lines();
+        let example = loop {
+            let line = lines.next_line().await?.ok_or_else(|| not_started("it ended"))?;
+            if line.starts_with("  try ") {
+                break line;
+            }
+        };
+        // The pipe must not fill up while the cluster goes on talking.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let words: Vec<_> = example.split_whitespace().collect();
+        let told = |flag: &str| {
+            let at = words.iter().position(|word| *word == flag);
+            at.and_then(|at| words.get(at + 1)).ok_or_else(|| not_started("it did not tell where it is"))
+        };
+        let commands = told("--commands")?.split(',').map(str::to_owned).collect();
+        let admin_token_file = PathBuf::from(told("--admin-token-file")?);
+        Ok(Self { process, commands, admin_token_file, _folder: folder })
+    }
+
+    pub(crate) fn admin_token(&self) -> Result<String, BenchError> {
+        Ok(std::fs::read_to_string(&self.admin_token_file)?.trim().to_owned())
+    }
+
+    /// Which command node owns the battle.
+    pub(crate) async fn owner(&self) -> Result<usize, BenchError> {
+        for _ in 0..ASKS_MAX {
+            let mut owners = Vec::new();
+            for (number, url) in self.commands.iter().enumerate() {
+                // One that is not there owns nothing.
+                let metrics = metrics(url).await.unwrap_or_default();
+                let owned = metrics.lines().find_map(|line| line.strip_prefix(OWNED));
+                if owned.and_then(|count| count.trim().parse().ok()).unwrap_or(0.0) > 0.0 {
+                    owners.push(number);
+                }
+            }
+            if let [owner] = owners[..] {
+                return Ok(owner);
+            }
+            sleep(ASK_EVERY).await;
+        }
+        Err(BenchError::Invalid("nobody owns the battle".to_owned()))
+    }
+
+    /// Sends a command node a signal. The cluster starts it again.
+    pub(crate) fn signal(&self, node: usize, signal: Signal) -> Result<(), BenchError> {
+        let id = self.process_of(&format!("node.name=command-{node}"))?;
+        let flag = if signal == Signal::Kill { "-KILL" } else { "-TERM" };
+        std::process::Command::new("kill").args([flag, &id]).status()?;
+        Ok(())
+    }
+
+    /// The child of the cluster that was started with this word.
+    fn process_of(&self, its_word: &str) -> Result<String, BenchError> {
+        let id = self.process.id().ok_or_else(|| not_started("it ended"))?;
+        for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
+            // A thread may end meanwhile.
+            let children = std::fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+            for child in children.split_whitespace() {
+                let words = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+                if words.split(|byte| *byte == 0).any(|word| word == its_word.as_bytes()) {
+                    return Ok(child.to_owned());
+                }
+            }
+        }
+        Err(BenchError::Invalid(format!("no process has {its_word}")))
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+        let id = self.process.id().ok_or_else(|| not_started("it ended"))?;
+        std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
+        self.process.wait().await?;
+        Ok(())
+    }
+}
+
+async fn metrics(url: &str) -> std::io::Result<String> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await?;
+    let question = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn not_started(reason: &str) -> BenchError {
+    BenchError::NotStarted { program: "nimaora dev cluster".to_owned(), reason: reason.to_owned() }
+}

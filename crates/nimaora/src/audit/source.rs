@@ -1,0 +1,75 @@
+//! Where the log is that is audited: in the files of a folder, in a service, or with a running server. Of a folder whose server runs the
+//! server is asked, because one process has an embedded log.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nimaora_event_log::OpenError;
+use nimaora_event_log::log::SharedLog;
+
+use super::error::AuditError;
+use super::remote::Remote;
+use super::stores;
+use crate::cli::Settings;
+use crate::client::bearer;
+use crate::config::Config;
+use crate::play::ClientError;
+use crate::serve::{self, ADDRESS_FILE};
+
+/// Where to look.
+#[derive(Args, Debug)]
+pub(super) struct SourceArgs {
+    /// Ask this running server, one with the role 'projection', instead of opening the log.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The admin token itself, for a server; else it is read from the file.
+    #[arg(long, env = "NIMAORA_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// The file that the server keeps its admin token in [default: admin-token in the data folder].
+    #[arg(long, alias = "token-file", value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What was found there.
+pub(super) enum Source {
+    /// The log itself.
+    Log(Box<Config>, SharedLog),
+    /// A server that has it.
+    Server(Remote),
+}
+
+impl SourceArgs {
+    /// Opens the log, or connects to its server.
+    pub(super) async fn open(&self) -> Result<Source, AuditError> {
+        let config = self.settings.clone().resolve()?;
+        if let Some(url) = &self.server {
+            return self.connect(url.clone(), &config.data_dir).await;
+        }
+        match stores::log(&config).await {
+            Ok(log) => Ok(Source::Log(Box::new(config), log)),
+            Err(AuditError::Open(in_use @ OpenError::InUse { .. })) => {
+                // Whoever has it open without being reached at an address is no server, or one that is just starting.
+                match std::fs::read_to_string(config.data_dir.join(ADDRESS_FILE)) {
+                    Ok(url) => self.connect(url.trim().to_owned(), &config.data_dir).await,
+                    Err(_) => Err(AuditError::Open(in_use)),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn connect(&self, url: String, data_dir: &Path) -> Result<Source, AuditError> {
+        let token = match &self.admin_token {
+            Some(token) => token.clone(),
+            None => {
+                let beside = || serve::admin_token_file(data_dir);
+                let path = self.admin_token_file.clone().unwrap_or_else(beside);
+                std::fs::read_to_string(&path).map_err(|source| ClientError::AdminToken { path, source })?
+            }
+        };
+        let token = bearer(token.trim()).ok_or(ClientError::Token)?;
+        Remote::connect(url, token).await.map(Source::Server)
+    }
+}

@@ -1,0 +1,29 @@
+//! What an auditor reads of the tables besides what everybody does: all rows in the order of the log, so that they can be held against
+//! it while both are read once.
+
+use async_trait::async_trait;
+use nimaora_domain::Timestamp;
+
+use crate::Position;
+use crate::error::StoreError;
+use crate::rows::{AnswerRow, AttackRow};
+use crate::tables::ReadModels;
+
+/// An answer as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerView {
+    /// What is stored; verdict and earnings are the judge's once it has spoken.
+    pub answer: AnswerRow,
+    /// When the judge spoke.
+    pub judged_at: Option<Timestamp>,
+}
+
+/// Tables that can be audited.
+#[async_trait]
+pub trait AuditedTables: ReadModels {
+    /// Up to `limit` answers of all battles after a position, in the order of the log.
+    async fn answers(&self, after: Position, limit: u32) -> Result<Vec<AnswerView>, StoreError>;
+
+    /// Up to `limit` attacks of all battles after a position, in the order of the log.
+    async fn attacks(&self, after: Position, limit: u32) -> Result<Vec<AttackRow>, StoreError>;
+}
