@@ -1,5 +1,5 @@
 //! The arena in a real browser, headless: `web/test/battle.mjs` plays, this starts the server, kills it and starts it again. And the
-//! examples of `docs/client.md`, run as they stand there.
+//! client in Node: its sessions, and the examples of `docs/client.md` as they stand there.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -79,12 +79,21 @@ async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
     assert!(windows.process.wait().await.unwrap().success());
 }
 
-#[tokio::test]
-async fn the_examples_for_clients_do_what_they_say() {
+/// Runs a program of the page's tests against a server to its end.
+async fn runs(script: &str) {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1:0").await;
-    let mut examples =
-        node().args(["test/examples.mjs", &server.url(), &server.admin_token()]).spawn().unwrap();
-    let ended = tokio::time::timeout(SILENCE_MAX, examples.wait()).await.unwrap().unwrap();
+    let mut program = node().args([script, &server.url(), &server.admin_token()]).spawn().unwrap();
+    let ended = tokio::time::timeout(SILENCE_MAX, program.wait()).await.unwrap().unwrap();
     assert!(ended.success());
+}
+
+#[tokio::test]
+async fn the_examples_for_clients_do_what_they_say() {
+    runs("test/examples.mjs").await;
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_taken_over_and_taken_back() {
+    runs("test/sessions.mjs").await;
 }

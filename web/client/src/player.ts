@@ -81,6 +81,11 @@ export class Player extends Emitter<PlayerEvents> {
     // What happened while nobody listened.
     realtime.on('link', (link) => {
       if (link === 'online') this.me().catch(() => undefined);
+      // The server closes for good whose session has ended; a sign of life tells which it is.
+      if (link === 'closed' && this.#realtime) void this.#beat();
+    });
+    realtime.on('refused', (error) => {
+      if (!error.retryable) void this.#beat();
     });
     realtime.on('holdings', (holdings) => this.#hold(holdings));
     realtime.on('gone', (gone) => {
@@ -94,8 +99,9 @@ export class Player extends Emitter<PlayerEvents> {
   /** Closes the socket; the participant stays in the battle. */
   close(): void {
     clearTimeout(this.#heart);
-    this.#realtime?.close();
+    const realtime = this.#realtime;
     this.#realtime = undefined;
+    realtime?.close();
   }
 
   /** Answers a question; a choice is given by its number from 1. */
