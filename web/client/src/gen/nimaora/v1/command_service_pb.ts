@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file nimaora/v1/command_service.proto.
  */
 export const file_nimaora_v1_command_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBuaW1hb3JhL3YxL2NvbW1hbmRfc2VydmljZS5wcm90bxIKbmltYW9yYS52MSLeAQoLTmV3UXVlc3Rpb24SJgoEa2luZBgBIAEoDjIYLm5pbWFvcmEudjEuUXVlc3Rpb25LaW5kEg4KBnByb21wdBgCIAEoCRIPCgdjaG9pY2VzGAMgAygJEhgKEGFjY2VwdGVkX2Fuc3dlcnMYBCADKAkSIwoGcmV3YXJkGAUgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhQKDGF0dGVtcHRzX21heBgGIAEoDRIWCg5vcGVuc19hZnRlcl9tcxgHIAEoBBIZChFhbnN3ZXJpbmdfdGltZV9tcxgIIAEoBCKuAQoTQ3JlYXRlQmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEiAKBXJ1bGVzGAMgASgLMhEubmltYW9yYS52MS5SdWxlcxIqCglxdWVzdGlvbnMYBCADKAsyFy5uaW1hb3JhLnYxLk5ld1F1ZXN0aW9uEiYKCHNjaGVkdWxlGAUgASgLMhQubmltYW9yYS52MS5TY2hlZHVsZSJOChRDcmVhdGVCYXR0bGVSZXNwb25zZRIRCgliYXR0bGVfaWQYASABKAkSEQoJam9pbl9jb2RlGAIgASgJEhAKCHBvc2l0aW9uGAMgASgEIjsKElN0YXJ0QmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhEKCWJhdHRsZV9pZBgCIAEoCSInChNTdGFydEJhdHRsZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEIjwKE0ZpbmlzaEJhdHRsZVJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkiKAoURmluaXNoQmF0dGxlUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiTAoTQ2FuY2VsQmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhEKCWJhdHRsZV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiKAoUQ2FuY2VsQmF0dGxlUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiRgoLSm9pblJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkSEAoIdXNlcm5hbWUYAyABKAkitQEKDEpvaW5SZXNwb25zZRIWCg5wYXJ0aWNpcGFudF9pZBgBIAEoCRINCgV0b2tlbhgCIAEoCRI0ChB0b2tlbl9leHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1c2VybmFtZRgEIAEoCRIkCgdiYWxhbmNlGAUgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhAKCHBvc2l0aW9uGAYgASgEIisKFVJlcGxhY2VTZXNzaW9uUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJIm8KFlJlcGxhY2VTZXNzaW9uUmVzcG9uc2USDQoFdG9rZW4YASABKAkSNAoQdG9rZW5fZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcG9zaXRpb24YAyABKAQiTgoTU3VibWl0QW5zd2VyUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhMKC3F1ZXN0aW9uX2lkGAIgASgNEg4KBmFuc3dlchgDIAEoCSKqAQoUU3VibWl0QW5zd2VyUmVzcG9uc2USJAoHdmVyZGljdBgBIAEoDjITLm5pbWFvcmEudjEuVmVyZGljdBIPCgdhdHRlbXB0GAIgASgNEiMKBmVhcm5lZBgDIAEoCzITLm5pbWFvcmEudjEuQmFsYW5jZRIkCgdiYWxhbmNlGAQgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhAKCHBvc2l0aW9uGAUgASgEIjYKDUF0dGFja1JlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkicgoOQXR0YWNrUmVzcG9uc2USDwoHYmxvY2tlZBgBIAEoCBIXCg9wb2ludHNfZGVkdWN0ZWQYAiABKA0SJAoHYmFsYW5jZRgDIAEoCzITLm5pbWFvcmEudjEuQmFsYW5jZRIQCghwb3NpdGlvbhgEIAEoBCIiCgxMZWF2ZVJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCSIhCg1MZWF2ZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEIooBChJKdWRnZUFuc3dlclJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkSFgoOcGFydGljaXBhbnRfaWQYAyABKAkSEwoLcXVlc3Rpb25faWQYBCABKA0SDwoHYXR0ZW1wdBgFIAEoDRIPCgdjb3JyZWN0GAYgASgIInIKE0p1ZGdlQW5zd2VyUmVzcG9uc2USIwoGZWFybmVkGAEgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEiQKB2JhbGFuY2UYAiABKAsyEy5uaW1hb3JhLnYxLkJhbGFuY2USEAoIcG9zaXRpb24YAyABKAQiaQoYUmVtb3ZlUGFydGljaXBhbnRSZXF1ZXN0EhIKCmNvbW1hbmRfaWQYASABKAkSEQoJYmF0dGxlX2lkGAIgASgJEhYKDnBhcnRpY2lwYW50X2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSItChlSZW1vdmVQYXJ0aWNpcGFudFJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEIhIKEEhlYXJ0YmVhdFJlcXVlc3QiEwoRSGVhcnRiZWF0UmVzcG9uc2UyuwcKDkNvbW1hbmRTZXJ2aWNlElEKDENyZWF0ZUJhdHRsZRIfLm5pbWFvcmEudjEuQ3JlYXRlQmF0dGxlUmVxdWVzdBogLm5pbWFvcmEudjEuQ3JlYXRlQmF0dGxlUmVzcG9uc2USTgoLU3RhcnRCYXR0bGUSHi5uaW1hb3JhLnYxLlN0YXJ0QmF0dGxlUmVxdWVzdBofLm5pbWFvcmEudjEuU3RhcnRCYXR0bGVSZXNwb25zZRJRCgxGaW5pc2hCYXR0bGUSHy5uaW1hb3JhLnYxLkZpbmlzaEJhdHRsZVJlcXVlc3QaIC5uaW1hb3JhLnYxLkZpbmlzaEJhdHRsZVJlc3BvbnNlElEKDENhbmNlbEJhdHRsZRIfLm5pbWFvcmEudjEuQ2FuY2VsQmF0dGxlUmVxdWVzdBogLm5pbWFvcmEudjEuQ2FuY2VsQmF0dGxlUmVzcG9uc2USOQoESm9pbhIXLm5pbWFvcmEudjEuSm9pblJlcXVlc3QaGC5uaW1hb3JhLnYxLkpvaW5SZXNwb25zZRJXCg5SZXBsYWNlU2Vzc2lvbhIhLm5pbWFvcmEudjEuUmVwbGFjZVNlc3Npb25SZXF1ZXN0GiIubmltYW9yYS52MS5SZXBsYWNlU2Vzc2lvblJlc3BvbnNlElEKDFN1Ym1pdEFuc3dlchIfLm5pbWFvcmEudjEuU3VibWl0QW5zd2VyUmVxdWVzdBogLm5pbWFvcmEudjEuU3VibWl0QW5zd2VyUmVzcG9uc2USPwoGQXR0YWNrEhkubmltYW9yYS52MS5BdHRhY2tSZXF1ZXN0GhoubmltYW9yYS52MS5BdHRhY2tSZXNwb25zZRI8CgVMZWF2ZRIYLm5pbWFvcmEudjEuTGVhdmVSZXF1ZXN0GhkubmltYW9yYS52MS5MZWF2ZVJlc3BvbnNlEk4KC0p1ZGdlQW5zd2VyEh4ubmltYW9yYS52MS5KdWRnZUFuc3dlclJlcXVlc3QaHy5uaW1hb3JhLnYxLkp1ZGdlQW5zd2VyUmVzcG9uc2USYAoRUmVtb3ZlUGFydGljaXBhbnQSJC5uaW1hb3JhLnYxLlJlbW92ZVBhcnRpY2lwYW50UmVxdWVzdBolLm5pbWFvcmEudjEuUmVtb3ZlUGFydGljaXBhbnRSZXNwb25zZRJICglIZWFydGJlYXQSHC5uaW1hb3JhLnYxLkhlYXJ0YmVhdFJlcXVlc3QaHS5uaW1hb3JhLnYxLkhlYXJ0YmVhdFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_nimaora_v1_types]);
+  fileDesc("CiBuaW1hb3JhL3YxL2NvbW1hbmRfc2VydmljZS5wcm90bxIKbmltYW9yYS52MSLeAQoLTmV3UXVlc3Rpb24SJgoEa2luZBgBIAEoDjIYLm5pbWFvcmEudjEuUXVlc3Rpb25LaW5kEg4KBnByb21wdBgCIAEoCRIPCgdjaG9pY2VzGAMgAygJEhgKEGFjY2VwdGVkX2Fuc3dlcnMYBCADKAkSIwoGcmV3YXJkGAUgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhQKDGF0dGVtcHRzX21heBgGIAEoDRIWCg5vcGVuc19hZnRlcl9tcxgHIAEoBBIZChFhbnN3ZXJpbmdfdGltZV9tcxgIIAEoBCKuAQoTQ3JlYXRlQmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEiAKBXJ1bGVzGAMgASgLMhEubmltYW9yYS52MS5SdWxlcxIqCglxdWVzdGlvbnMYBCADKAsyFy5uaW1hb3JhLnYxLk5ld1F1ZXN0aW9uEiYKCHNjaGVkdWxlGAUgASgLMhQubmltYW9yYS52MS5TY2hlZHVsZSJOChRDcmVhdGVCYXR0bGVSZXNwb25zZRIRCgliYXR0bGVfaWQYASABKAkSEQoJam9pbl9jb2RlGAIgASgJEhAKCHBvc2l0aW9uGAMgASgEIjsKElN0YXJ0QmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhEKCWJhdHRsZV9pZBgCIAEoCSInChNTdGFydEJhdHRsZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEIjwKE0ZpbmlzaEJhdHRsZVJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkiKAoURmluaXNoQmF0dGxlUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiTAoTQ2FuY2VsQmF0dGxlUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhEKCWJhdHRsZV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiKAoUQ2FuY2VsQmF0dGxlUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAQiRgoLSm9pblJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkSEAoIdXNlcm5hbWUYAyABKAkitQEKDEpvaW5SZXNwb25zZRIWCg5wYXJ0aWNpcGFudF9pZBgBIAEoCRINCgV0b2tlbhgCIAEoCRI0ChB0b2tlbl9leHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh1c2VybmFtZRgEIAEoCRIkCgdiYWxhbmNlGAUgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhAKCHBvc2l0aW9uGAYgASgEIisKFVJlcGxhY2VTZXNzaW9uUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJIm8KFlJlcGxhY2VTZXNzaW9uUmVzcG9uc2USDQoFdG9rZW4YASABKAkSNAoQdG9rZW5fZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcG9zaXRpb24YAyABKAQiTgoTU3VibWl0QW5zd2VyUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhMKC3F1ZXN0aW9uX2lkGAIgASgNEg4KBmFuc3dlchgDIAEoCSKqAQoUU3VibWl0QW5zd2VyUmVzcG9uc2USJAoHdmVyZGljdBgBIAEoDjITLm5pbWFvcmEudjEuVmVyZGljdBIPCgdhdHRlbXB0GAIgASgNEiMKBmVhcm5lZBgDIAEoCzITLm5pbWFvcmEudjEuQmFsYW5jZRIkCgdiYWxhbmNlGAQgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEhAKCHBvc2l0aW9uGAUgASgEIjYKDUF0dGFja1JlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkicgoOQXR0YWNrUmVzcG9uc2USDwoHYmxvY2tlZBgBIAEoCBIXCg9wb2ludHNfZGVkdWN0ZWQYAiABKA0SJAoHYmFsYW5jZRgDIAEoCzITLm5pbWFvcmEudjEuQmFsYW5jZRIQCghwb3NpdGlvbhgEIAEoBCIiCgxMZWF2ZVJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCSIhCg1MZWF2ZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEIooBChJKdWRnZUFuc3dlclJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkSFgoOcGFydGljaXBhbnRfaWQYAyABKAkSEwoLcXVlc3Rpb25faWQYBCABKA0SDwoHYXR0ZW1wdBgFIAEoDRIPCgdjb3JyZWN0GAYgASgIInIKE0p1ZGdlQW5zd2VyUmVzcG9uc2USIwoGZWFybmVkGAEgASgLMhMubmltYW9yYS52MS5CYWxhbmNlEiQKB2JhbGFuY2UYAiABKAsyEy5uaW1hb3JhLnYxLkJhbGFuY2USEAoIcG9zaXRpb24YAyABKAQiaQoYUmVtb3ZlUGFydGljaXBhbnRSZXF1ZXN0EhIKCmNvbW1hbmRfaWQYASABKAkSEQoJYmF0dGxlX2lkGAIgASgJEhYKDnBhcnRpY2lwYW50X2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSItChlSZW1vdmVQYXJ0aWNpcGFudFJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEImEKEEVyYXNlTmFtZVJlcXVlc3QSEgoKY29tbWFuZF9pZBgBIAEoCRIRCgliYXR0bGVfaWQYAiABKAkSFgoOcGFydGljaXBhbnRfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIlgKEUVyYXNlTmFtZVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgEEhAKCHJlcGVhdGVkGAIgASgIEg0KBXNob3duGAMgASgJEhAKCGluX2NsZWFyGAQgASgIIhIKEEhlYXJ0YmVhdFJlcXVlc3QiEwoRSGVhcnRiZWF0UmVzcG9uc2UyhQgKDkNvbW1hbmRTZXJ2aWNlElEKDENyZWF0ZUJhdHRsZRIfLm5pbWFvcmEudjEuQ3JlYXRlQmF0dGxlUmVxdWVzdBogLm5pbWFvcmEudjEuQ3JlYXRlQmF0dGxlUmVzcG9uc2USTgoLU3RhcnRCYXR0bGUSHi5uaW1hb3JhLnYxLlN0YXJ0QmF0dGxlUmVxdWVzdBofLm5pbWFvcmEudjEuU3RhcnRCYXR0bGVSZXNwb25zZRJRCgxGaW5pc2hCYXR0bGUSHy5uaW1hb3JhLnYxLkZpbmlzaEJhdHRsZVJlcXVlc3QaIC5uaW1hb3JhLnYxLkZpbmlzaEJhdHRsZVJlc3BvbnNlElEKDENhbmNlbEJhdHRsZRIfLm5pbWFvcmEudjEuQ2FuY2VsQmF0dGxlUmVxdWVzdBogLm5pbWFvcmEudjEuQ2FuY2VsQmF0dGxlUmVzcG9uc2USOQoESm9pbhIXLm5pbWFvcmEudjEuSm9pblJlcXVlc3QaGC5uaW1hb3JhLnYxLkpvaW5SZXNwb25zZRJXCg5SZXBsYWNlU2Vzc2lvbhIhLm5pbWFvcmEudjEuUmVwbGFjZVNlc3Npb25SZXF1ZXN0GiIubmltYW9yYS52MS5SZXBsYWNlU2Vzc2lvblJlc3BvbnNlElEKDFN1Ym1pdEFuc3dlchIfLm5pbWFvcmEudjEuU3VibWl0QW5zd2VyUmVxdWVzdBogLm5pbWFvcmEudjEuU3VibWl0QW5zd2VyUmVzcG9uc2USPwoGQXR0YWNrEhkubmltYW9yYS52MS5BdHRhY2tSZXF1ZXN0GhoubmltYW9yYS52MS5BdHRhY2tSZXNwb25zZRI8CgVMZWF2ZRIYLm5pbWFvcmEudjEuTGVhdmVSZXF1ZXN0GhkubmltYW9yYS52MS5MZWF2ZVJlc3BvbnNlEk4KC0p1ZGdlQW5zd2VyEh4ubmltYW9yYS52MS5KdWRnZUFuc3dlclJlcXVlc3QaHy5uaW1hb3JhLnYxLkp1ZGdlQW5zd2VyUmVzcG9uc2USYAoRUmVtb3ZlUGFydGljaXBhbnQSJC5uaW1hb3JhLnYxLlJlbW92ZVBhcnRpY2lwYW50UmVxdWVzdBolLm5pbWFvcmEudjEuUmVtb3ZlUGFydGljaXBhbnRSZXNwb25zZRJICglFcmFzZU5hbWUSHC5uaW1hb3JhLnYxLkVyYXNlTmFtZVJlcXVlc3QaHS5uaW1hb3JhLnYxLkVyYXNlTmFtZVJlc3BvbnNlEkgKCUhlYXJ0YmVhdBIcLm5pbWFvcmEudjEuSGVhcnRiZWF0UmVxdWVzdBodLm5pbWFvcmEudjEuSGVhcnRiZWF0UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_nimaora_v1_types]);
 
 /**
  * A question with its accepted answers in the clear. They are stored as keyed hashes only.
@@ -824,6 +824,91 @@ export const RemoveParticipantResponseSchema: GenMessage<RemoveParticipantRespon
   messageDesc(file_nimaora_v1_command_service, 22);
 
 /**
+ * Asks to erase a name.
+ *
+ * @generated from message nimaora.v1.EraseNameRequest
+ */
+export type EraseNameRequest = Message<"nimaora.v1.EraseNameRequest"> & {
+  /**
+   * The command's id, a UUID of any version but 8.
+   *
+   * @generated from field: string command_id = 1;
+   */
+  commandId: string;
+
+  /**
+   * The battle.
+   *
+   * @generated from field: string battle_id = 2;
+   */
+  battleId: string;
+
+  /**
+   * Whose name.
+   *
+   * @generated from field: string participant_id = 3;
+   */
+  participantId: string;
+
+  /**
+   * For the record, 1 to 200 characters. It stays in the log for ever, so it must not hold the name.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message nimaora.v1.EraseNameRequest.
+ * Use `create(EraseNameRequestSchema)` to create a new message.
+ */
+export const EraseNameRequestSchema: GenMessage<EraseNameRequest> = /*@__PURE__*/
+  messageDesc(file_nimaora_v1_command_service, 23);
+
+/**
+ * The name is erased.
+ *
+ * @generated from message nimaora.v1.EraseNameResponse
+ */
+export type EraseNameResponse = Message<"nimaora.v1.EraseNameResponse"> & {
+  /**
+   * The position in the log of the event that says so, also when the name was erased before.
+   *
+   * @generated from field: uint64 position = 1;
+   */
+  position: bigint;
+
+  /**
+   * Whether it had been erased before.
+   *
+   * @generated from field: bool repeated = 2;
+   */
+  repeated: boolean;
+
+  /**
+   * What is shown in its place.
+   *
+   * @generated from field: string shown = 3;
+   */
+  shown: string;
+
+  /**
+   * Whether the log holds the name in clear, as it does of participants who joined before names were sealed. It is hidden then, and can
+   * still be read by whoever reads the log.
+   *
+   * @generated from field: bool in_clear = 4;
+   */
+  inClear: boolean;
+};
+
+/**
+ * Describes the message nimaora.v1.EraseNameResponse.
+ * Use `create(EraseNameResponseSchema)` to create a new message.
+ */
+export const EraseNameResponseSchema: GenMessage<EraseNameResponse> = /*@__PURE__*/
+  messageDesc(file_nimaora_v1_command_service, 24);
+
+/**
  * A sign of life. It appends nothing, unless it brings back a participant that had lapsed.
  *
  * @generated from message nimaora.v1.HeartbeatRequest
@@ -836,7 +921,7 @@ export type HeartbeatRequest = Message<"nimaora.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_nimaora_v1_command_service, 23);
+  messageDesc(file_nimaora_v1_command_service, 25);
 
 /**
  * The sign of life was taken.
@@ -851,7 +936,7 @@ export type HeartbeatResponse = Message<"nimaora.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_nimaora_v1_command_service, 24);
+  messageDesc(file_nimaora_v1_command_service, 26);
 
 /**
  * Takes the commands of players and admins. An answer means that the change is durable.
@@ -873,7 +958,8 @@ export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE_
  *
  * Errors carry google.rpc.ErrorInfo (domain `nimaora`): INVALID_ARGUMENT with BadRequest for a malformed command,
  * UNAUTHENTICATED and PERMISSION_DENIED for tokens, NOT_FOUND, ALREADY_EXISTS and FAILED_PRECONDITION for refusals by the
- * rules, RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo for overload and outages, OUT_OF_RANGE for a message of more
+ * rules, RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo for overload and outages (COMMAND_TIMED_OUT when it took longer
+ * than a command may: a repeat tells what became of it), OUT_OF_RANGE for a message of more
  * than 512 KiB, UNIMPLEMENTED with ENCODING_UNSUPPORTED for a compressed one, and DEADLINE_EXCEEDED when the caller's time was over first: a repeat tells what became of the command.
  *
  * @generated from service nimaora.v1.CommandService
@@ -989,6 +1075,18 @@ export const CommandService: GenService<{
     methodKind: "unary";
     input: typeof RemoveParticipantRequestSchema;
     output: typeof RemoveParticipantResponseSchema;
+  },
+  /**
+   * Erases a participant's name, also in a battle that is over: boards, tables and replays show a number in its place, and the key that
+   * its name is sealed under in the log is destroyed. Nothing else changes. It can be asked for again, and is finished then if it was
+   * not. Needs the admin token.
+   *
+   * @generated from rpc nimaora.v1.CommandService.EraseName
+   */
+  eraseName: {
+    methodKind: "unary";
+    input: typeof EraseNameRequestSchema;
+    output: typeof EraseNameResponseSchema;
   },
   /**
    * Tells that the participant is still there; send one each 30 seconds. Needs the participant's token, and is refused to
