@@ -23,7 +23,7 @@ pub(crate) async fn serve(folder: &Path) -> Result<(), BenchError> {
     let log = EmbeddedLog::open(folder, EmbeddedConfig::new(clock.clone())).map_err(failed)?;
     let verifier = TokenVerifier::new([TokenSigner::from_seed(SEED).verifier_key()]);
     let (advertised_host, tls, opening_timeout) = (None, None, OPENING_TIMEOUT);
-    let deps = Deps { log, verifier, clock, advertised_host, tls, opening_timeout };
+    let deps = Deps { log, verifier, node_password: None, clock, advertised_host, tls, opening_timeout };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let shutdown = Shutdown::new();
     let address = EventStore::start(deps, listener, &shutdown)?;

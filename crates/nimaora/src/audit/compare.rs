@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 
 use nimaora_domain::{BattleId, Participant, Status};
-use nimaora_event_log::{Direction, Position};
 use nimaora_event_log::log::SharedLog;
+use nimaora_event_log::{Direction, Position};
 use nimaora_read_models::{
     BattleView, Board, Leaderboard, ParkedPages, ParticipantView, ReadModels, StoreError,
 };
