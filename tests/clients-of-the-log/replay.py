@@ -5,11 +5,9 @@ from kurrentdbclient import KurrentDBClient
 
 url, root_certificate, battle = sys.argv[1:]
 client = KurrentDBClient(url, root_certificates=open(root_certificate, "rb").read())
-names, held = {}, {}  # of a participant: its name; its points, and the revision at which it reached them
+held = {}  # of a participant: its points, and the revision at which it reached them
 for event in client.get_stream(f"battle-{battle}"):
     fact = json.loads(event.data)
-    if event.type == "ParticipantJoined":
-        names[fact["participantId"]] = fact["username"]
     if event.type == "ParticipantRemoved":
         held.pop(fact["participantId"])
     for who in ("", "attacker", "target"):
@@ -19,4 +17,4 @@ for event in client.get_stream(f"battle-{battle}"):
             held[participant] = (balance["points"], event.stream_position)
 board = sorted(held.items(), key=lambda line: (-line[1][0], line[1][1]))
 for rank, (participant, (points, _)) in enumerate(board, start=1):
-    print(rank, names[participant], points)
+    print(rank, participant, points)

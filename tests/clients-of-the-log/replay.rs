@@ -6,10 +6,9 @@ use std::collections::HashMap;
 use kurrentdb::{Client, ReadStreamOptions};
 use serde_json::Value;
 
-/// The board of a battle, best first: names and points.
+/// The board of a battle, best first: participants and points.
 pub async fn replay(url: &str, battle: &str) -> Result<Vec<(String, u64)>, Box<dyn std::error::Error>> {
     let client = Client::new(url.parse()?)?;
-    let mut names = HashMap::new();
     // Of a participant: its points, and the revision at which it reached them.
     let mut held: HashMap<String, (u64, u64)> = HashMap::new();
     let mut events = client.read_stream(format!("battle-{battle}"), &ReadStreamOptions::default()).await?;
@@ -17,10 +16,8 @@ pub async fn replay(url: &str, battle: &str) -> Result<Vec<(String, u64)>, Box<d
         let event = event.get_original_event();
         let fact: Value = event.as_json()?;
         let text = |field: &str| fact[field].as_str().unwrap_or_default().to_owned();
-        match &*event.event_type {
-            "ParticipantJoined" => drop(names.insert(text("participantId"), text("username"))),
-            "ParticipantRemoved" => drop(held.remove(&text("participantId"))),
-            _ => {}
+        if event.event_type == "ParticipantRemoved" {
+            held.remove(&text("participantId"));
         }
         let balances =
             [("participantId", "balance"), ("attackerId", "attackerBalance"), ("targetId", "targetBalance")];
@@ -33,6 +30,5 @@ pub async fn replay(url: &str, battle: &str) -> Result<Vec<(String, u64)>, Box<d
     }
     let mut board: Vec<_> = held.into_iter().collect();
     board.sort_by_key(|(_, (points, reached))| (Reverse(*points), *reached));
-    let line = |(participant, (points, _))| (names.remove(&participant).unwrap_or_default(), points);
-    Ok(board.into_iter().map(line).collect())
+    Ok(board.into_iter().map(|(participant, (points, _))| (participant, points)).collect())
 }

@@ -110,11 +110,13 @@ async fn an_audit_through_a_server_needs_the_admin_token_and_names_what_is_not_t
     let server = Server::start(folder.path(), "127.0.0.1:0").await;
     let battle = play(&server, folder.path()).await;
     let nowhere = "00000000-0000-4000-8000-000000000000";
+    let unwritten = folder.path().join("nowhere.ndjson");
+    let unwritten = unwritten.to_str().unwrap();
     let place = ["--data-dir", folder.path().to_str().unwrap()];
     for (args, why) in [
         (["replay", nowhere, "--at", "5"], "holds no battle"),
         (["replay", &battle, "--participant", "zoe"], "'zoe'"),
-        (["export", nowhere, "--output", "/dev/null"], "holds no battle"),
+        (["export", nowhere, "--output", unwritten], "holds no battle"),
     ] {
         let (code, _, err) = audit(&[&args[..], &place[..]].concat()).await;
         assert!(code == 2 && err.contains(why), "{args:?}: {code} {err}");

@@ -130,7 +130,7 @@ async fn audited(data_dir: &Path, battle: &str) -> Vec<(String, u64)> {
     audit.args(["audit", "replay", battle, "--json", "--data-dir"]).arg(data_dir);
     let found: Value = serde_json::from_str(&run(&mut audit).await).unwrap();
     let line =
-        |line: &Value| (line["username"].as_str().unwrap().to_owned(), line["points"].as_u64().unwrap());
+        |line: &Value| (line["participantId"].as_str().unwrap().to_owned(), line["points"].as_u64().unwrap());
     found["standings"].as_array().unwrap().iter().map(line).collect()
 }
 
@@ -169,7 +169,8 @@ async fn a_battle_is_replayed_to_the_same_standings_by_what_the_documentation_sh
     let expected = audited(&data_dir, &battle).await;
     assert_eq!(expected.len(), 30);
     assert_eq!(by_rust, expected);
-    let lines = (1..).zip(&expected).map(|(rank, (name, points))| format!("{rank} {name} {points}\n"));
+    let lines =
+        (1..).zip(&expected).map(|(rank, (participant, points))| format!("{rank} {participant} {points}\n"));
     let lines: String = lines.collect();
     assert_eq!(by_python, lines);
     assert_eq!(by_node, lines);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use nimaora_domain::{BattleId, Event, Timestamp};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{Filter, ReadError, RecordedEvent, Subscription, SubscriptionMessage, envelope};
+use nimaora_event_log::{
+    Filter, NamesError, ReadError, RecordedEvent, Subscription, SubscriptionMessage, envelope,
+};
 use nimaora_read_models::Position;
 use nimaora_runtime::Shutdown;
 use tokio::sync::mpsc;
@@ -133,7 +135,14 @@ pub(crate) async fn decode<'e>(
         if let (Some(battle_id), Content::Event(_, event)) = (one.battle_id, &mut one.content)
             && event.closed_name().is_some()
         {
-            log.names().open(battle_id, event).await?;
+            match log.names().open(battle_id, event).await {
+                Ok(()) => {}
+                // The keys of one battle hold up no other: its names stay closed, as if they were erased.
+                Err(error @ NamesError::Damaged { .. }) => {
+                    tracing::error!(%error, "the players of a battle are shown by number");
+                }
+                Err(error @ NamesError::Unavailable { .. }) => return Err(error.into()),
+            }
         }
     }
     Ok(decoded)

@@ -211,9 +211,9 @@ export class Game {
       this.#lookAtRank();
     });
     on('link', (link) => {
-      const again = link === 'online' && this.store.value.link === 'reconnecting';
       this.store.set({ link });
-      if (again) void this.#refresh();
+      // What began or ended while nobody listened is told by no event.
+      if (link === 'online') void this.#refresh();
     });
     on('started', () => void this.#refresh());
     on('finished', ({ standings }) => {

@@ -123,7 +123,8 @@ impl Writer {
         folded.read_names_with(names.of(self.battle_id).await.map_err(ReadError::from)?);
         let events = folded.catch_up(&**log, self.battle_id).await?;
         if folded.names.is_none() && (folded.head.is_some() || self.is_asked_to_create()) {
-            folded.names = names.made_for(self.battle_id).await.map_err(ReadError::from)?;
+            // Somebody else may have made them meanwhile, and names were read that are under them.
+            folded.read_names_with(names.made_for(self.battle_id).await.map_err(ReadError::from)?);
         }
         metrics::loaded(events, began.elapsed());
         self.roster.fill(&folded.battle);

@@ -101,7 +101,7 @@ async fn a_command_whose_caller_has_gone_is_not_carried_out() {
 
 #[tokio::test]
 async fn a_command_that_takes_too_long_is_to_be_tried_again_by_whoever_would_have_waited() {
-    let server = Server::with(Config { command_timeout_ms: 500, ..Config::default() }).await;
+    let server = Server::with(Config { command_timeout_ms: 3_000, ..Config::default() }).await;
     let duel = server.duel().await;
     server.log.set(Fault::Hangs);
     let request = v1::AttackRequest { command_id: id(), target_id: duel.bob.participant_id.clone() };

@@ -8,6 +8,7 @@ use nimaora_event_log::{
     Append, AppendError, Direction, Expected, NewEvent, ReadError, RecordedEvent, Revision,
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use super::deliveries::{Delivery, Origin};
 use super::settings::{GroupId, Place};
@@ -96,7 +97,8 @@ impl Parked {
     ) -> Result<(), AppendError> {
         let event = &delivery.event;
         let id = match delivery.origin {
-            Origin::Read(_) => event.id,
+            // Another one when the group was made anew: the log takes an id once, and what was parked before is hidden.
+            Origin::Read(_) => Uuid::new_v5(&event.id, &self.first.to_be_bytes()),
             Origin::Parked(_) => standing::fresh_id(),
         };
         let data = format!("{}@{}", event.revision, event.stream).into();

@@ -12,6 +12,8 @@ pub(super) type Place = u64;
 pub(super) const ALL: &str = "$all";
 /// How the names of the streams of groups begin.
 pub(super) const STREAMS: &str = "$persistentsubscription-";
+/// What stands between the names of a stream and of a group.
+const SEPARATOR: &str = "::";
 /// The longest name of a group and its stream together, in bytes; longer ones are refused.
 const NAME_BYTES_MAX: usize = 960;
 /// The most events that a group reads ahead; more are not read, whatever the settings say.
@@ -29,10 +31,16 @@ pub(super) struct GroupId {
 
 impl GroupId {
     /// # Errors
-    /// It has no name, or too long a one.
+    /// It has no name, too long a one, or one that could be taken for a part of the stream's.
     pub(super) fn new(source: String, name: String) -> Result<Self, Status> {
         if name.is_empty() || source.len() + name.len() > NAME_BYTES_MAX {
             let reason = format!("a group has a name, and with its stream's at most {NAME_BYTES_MAX} bytes");
+            return Err(Status::invalid_argument(reason));
+        }
+        // Stream and name stand in one name with the separator between them, and it must be clear where.
+        if name.contains(SEPARATOR) || name.starts_with(':') {
+            let reason =
+                format!("the name of a group neither begins with ':' nor holds '{SEPARATOR}': '{name}'");
             return Err(Status::invalid_argument(reason));
         }
         Ok(Self { source, name })
@@ -44,7 +52,7 @@ impl GroupId {
 
     /// How clients know it.
     pub(super) fn subscription(&self) -> String {
-        format!("{}::{}", self.source, self.name)
+        format!("{}{SEPARATOR}{}", self.source, self.name)
     }
 
     pub(super) fn checkpoints(&self) -> String {

@@ -95,7 +95,12 @@ fn parse(battle_id: BattleId, text: &str) -> Result<KeyTree, NamesError> {
 #[async_trait]
 impl NameKeys for FileKeys {
     async fn load(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError> {
-        self.blocking(move |this| this.read(battle_id)).await
+        // What is overwritten in this moment is not read half.
+        self.blocking(move |this| {
+            let _alone = this.changing.lock();
+            this.read(battle_id)
+        })
+        .await
     }
 
     async fn load_or_make(&self, battle_id: BattleId) -> Result<KeyTree, NamesError> {

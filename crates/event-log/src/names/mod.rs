@@ -137,6 +137,15 @@ impl Names {
         if let Some(held) = kept.held(battle_id) {
             return Ok(Some(held));
         }
+        self.read_again(battle_id).await
+    }
+
+    /// The same, as they are kept at this moment: another process may have forgotten one just now.
+    ///
+    /// # Errors
+    /// [`NamesError`].
+    pub async fn read_again(&self, battle_id: BattleId) -> Result<Option<Arc<BattleKeys>>, NamesError> {
+        let Some(kept) = &self.0 else { return Ok(None) };
         let loaded = kept.keys.load(battle_id).await?;
         Ok(loaded.map(|tree| kept.hold(battle_id, tree)))
     }

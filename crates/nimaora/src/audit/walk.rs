@@ -55,7 +55,8 @@ impl Fold {
         log: &dyn EventLog,
         battle_id: BattleId,
     ) -> Result<(), AuditError> {
-        let Some(keys) = log.names().of(battle_id).await.map_err(ReadError::from)? else { return Ok(()) };
+        let found = log.names().read_again(battle_id).await.map_err(ReadError::from)?;
+        let Some(keys) = found else { return Ok(()) };
         self.battle.open_names(|who, sealed| keys.open(who, sealed));
         for participant in self.battle.participants() {
             let Some(revision) = participant.erased_revision() else { continue };

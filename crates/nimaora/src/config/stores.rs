@@ -146,6 +146,10 @@ impl StoresConfig {
                 }
             }
         }
+        if self.nats_monitors.as_ref().is_some_and(|urls| urls.contains('@')) {
+            let why = "a monitor asks for no user and no password; write http://HOST:PORT";
+            found.push(("stores.nats_monitors".to_owned(), why.to_owned()));
+        }
         if self.tables_replica.is_some() && self.tables.is_embedded() {
             let why = format!("'{}' has no replica; name one in stores.tables that has", self.tables);
             found.push(("stores.tables_replica".to_owned(), why));

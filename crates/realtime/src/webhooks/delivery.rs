@@ -61,7 +61,9 @@ pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: mpsc::Rece
 }
 
 fn sender() -> Option<Sender> {
-    let connector = HttpsConnectorBuilder::new().with_native_roots().ok()?;
+    // Two kinds of cryptography may be built in, and then the client does not guess.
+    let cryptography = tokio_rustls::rustls::crypto::ring::default_provider();
+    let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(cryptography).ok()?;
     let connector = connector.https_or_http().enable_http1().build();
     Some(Client::builder(TokioExecutor::new()).build(connector))
 }
