@@ -128,7 +128,10 @@ async fn elsewhere(uri: Uri) -> Response {
     if !uri.path().starts_with(PROTOCOL) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let what = format!("this server has no '{}': it serves Streams, ServerFeatures and Gossip", uri.path());
+    let what = format!(
+        "this server has no '{}': it serves Streams, PersistentSubscriptions, ServerFeatures and Gossip",
+        uri.path()
+    );
     Status::unimplemented(what).into_http::<axum::body::Body>()
 }
 

@@ -204,6 +204,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_two_groups_have_the_same_streams() {
+        let group = |source: &str, name: &str| GroupId::new(source.to_owned(), name.to_owned());
+        for name in ["", "b::c", ":c"] {
+            assert_eq!(group("a", name).unwrap_err().code(), tonic::Code::InvalidArgument, "'{name}'");
+        }
+        let streams: std::collections::BTreeSet<_> = [("a::b", "c"), ("a", "b"), ("a:", "b"), ("a::", "b")]
+            .map(|(source, name)| group(source, name).unwrap().parked())
+            .into();
+        assert_eq!(streams.len(), 4);
+    }
+
+    #[test]
     fn places_are_read_as_they_were_written() {
         for (source, none, some) in [(ALL, "C:0/P:0", "C:7/P:7"), ("notes", "-1", "7")] {
             let id = GroupId { source: source.to_owned(), name: "readers".to_owned() };
