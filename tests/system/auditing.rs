@@ -1,30 +1,22 @@
 //! `nimaora audit` while the server runs: of a local folder it is found by itself, and a server elsewhere is named.
 
 use std::path::Path;
-use std::process::Output;
 
 use nimaora_api::v1::audit_service_client::AuditServiceClient;
 use nimaora_api::v1::{
     Balance, ExportBattleRequest, ReplayRequest, TailRequest, VerifyRequest, replay_request,
 };
-use tokio::process::Command;
 use tonic::{Code, Request};
 
+use crate::auditor::{audit, projected, text};
 use crate::players::{answer, attack, create_battle, join, start_battle, with_token};
-use crate::server::{BINARY, PATIENCE, Server};
+use crate::server::Server;
 
-/// The exit code and what was printed to the two outputs.
-async fn audit(args: &[&str]) -> (i32, String, String) {
-    let run = Command::new(BINARY).arg("audit").args(args).kill_on_drop(true).output();
-    let Output { status, stdout, stderr } = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
-
+/// What was printed to standard output by an audit that is clean.
 async fn printed(args: &[&str]) -> String {
-    let (code, out, err) = audit(args).await;
-    assert_eq!(code, 0, "{args:?}: {out}{err}");
-    out
+    let output = audit(args).await;
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Two play, and the tables know of it.
@@ -40,11 +32,7 @@ async fn play(server: &Server, folder: &Path) -> String {
     for _ in 0..3 {
         attack(&mut commands, &ann, &bob.participant_id).await.unwrap();
     }
-    let mut wait = Command::new(BINARY);
-    wait.args(["projections", "status", "--wait", "--server", &server.url(), "--admin-token-file"])
-        .arg(folder.join("admin-token"));
-    let waited = tokio::time::timeout(PATIENCE, wait.kill_on_drop(true).output()).await.unwrap().unwrap();
-    assert!(waited.status.success());
+    projected(server, folder).await;
     battle
 }
 
@@ -118,8 +106,9 @@ async fn an_audit_through_a_server_needs_the_admin_token_and_names_what_is_not_t
         (["replay", &battle, "--participant", "zoe"], "'zoe'"),
         (["export", nowhere, "--output", unwritten], "holds no battle"),
     ] {
-        let (code, _, err) = audit(&[&args[..], &place[..]].concat()).await;
-        assert!(code == 2 && err.contains(why), "{args:?}: {code} {err}");
+        let refused = audit(&[&args[..], &place[..]].concat()).await;
+        let err = String::from_utf8(refused.stderr).unwrap();
+        assert!(refused.status.code() == Some(2) && err.contains(why), "{args:?}: {err}");
     }
     let mut audits = AuditServiceClient::new(server.channel().await);
     let asked = ReplayRequest { battle_id: battle.clone(), until: Some(replay_request::Until::Position(3)) };

@@ -1,15 +1,14 @@
 //! A participant asks to be forgotten: `nimaora audit erase`, and where the name must not be found afterwards.
 
 use std::path::Path;
-use std::process::Output;
 
 use nimaora_api::v1::{Balance, GetLeaderboardRequest, GetParticipantRequest, JoinRequest};
 use nimaora_local_servers::nats::{Nats, NatsOptions};
-use tokio::process::Command;
 use tonic::{Code, Status};
 
+use crate::auditor::ends_with;
 use crate::players::{attack, command_id, create_battle, join, start_battle, with_token};
-use crate::server::{BINARY, PATIENCE, Server};
+use crate::server::Server;
 
 /// A name that no other text holds.
 const NAME: &str = "Zoë Quetzalcoatl";
@@ -17,20 +16,6 @@ const SHOWN: &str = "erased player 1";
 /// The longest wait that a query takes; it is asked again until it has waited long enough.
 const WAIT_MS: u32 = 10_000;
 const TRIES: usize = 6;
-
-async fn audit(args: &[&str]) -> Output {
-    let run = Command::new(BINARY).arg("audit").args(args).kill_on_drop(true).output();
-    tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap()
-}
-
-/// Asserts the exit code and answers what was printed.
-async fn ends_with(code: i32, args: &[&str]) -> String {
-    let output = audit(args).await;
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
-    text
-}
 
 /// Whether the text stands in a file of the folder, in any of those below it.
 fn stands_in(text: &str, folder: &Path) -> Vec<String> {

@@ -2,22 +2,20 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::Output;
 
 use nimaora_api::v1::Balance;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::Value;
-use tokio::process::Command;
 
+use crate::auditor::{audit, text};
 use crate::players::{answer, attack, create_battle, join, start_battle};
-use crate::server::{BINARY, PATIENCE, Server};
+use crate::server::Server;
 
 /// The exit code and what was printed.
 async fn export(args: &[&str]) -> (i32, String) {
-    let run = Command::new(BINARY).args(["audit", "export"]).args(args).kill_on_drop(true).output();
-    let Output { status, stdout, stderr } = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap();
-    (status.code().unwrap(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
+    let output = audit(&[&["export"], args].concat()).await;
+    (output.status.code().unwrap(), text(&output))
 }
 
 fn rows(path: &Path) -> Vec<Row> {

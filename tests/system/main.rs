@@ -13,6 +13,7 @@
 mod arena;
 mod audit;
 mod auditing;
+mod auditor;
 mod bad_days;
 mod battle;
 mod cluster;

@@ -4,19 +4,10 @@ use nimaora_api::v1::Balance;
 use nimaora_local_servers::nats::{Nats, NatsOptions};
 use nimaora_local_servers::{Postgres, Redis, scratch};
 use sqlx::{Connection, PgConnection};
-use tokio::process::Command;
 
+use crate::auditor::{ends_with, projected};
 use crate::players::{answer, attack, create_battle, join, start_battle};
-use crate::server::{BINARY, PATIENCE, Server};
-
-/// The exit code and what was printed.
-async fn audit(args: &[&str], place: &[String]) -> (i32, String) {
-    let run = Command::new(BINARY).arg("audit").args(args).args(place).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code().unwrap(), text)
-}
+use crate::server::{PATIENCE, Server};
 
 /// Waits until the board in Redis holds the event with this revision.
 async fn board_holds(redis: &Redis, battle: &str, revision: u64) {
@@ -39,14 +30,6 @@ async fn copy_board(redis: &Redis, from: &str, to: &str) {
         let said = redis.by_hand(&format!("COPY {from}:{part} {to}:{part} REPLACE")).await.unwrap();
         assert!(said.starts_with(":1"), "{said}");
     }
-}
-
-async fn all_is_projected(server: &Server) {
-    let mut wait = Command::new(BINARY);
-    wait.args(["projections", "status", "--wait", "--server", &server.url(), "--admin-token-file"])
-        .arg(server.data_dir.join("admin-token"));
-    let waited = tokio::time::timeout(PATIENCE, wait.kill_on_drop(true).output()).await.unwrap().unwrap();
-    assert!(waited.status.success());
 }
 
 #[tokio::test]
@@ -73,25 +56,23 @@ async fn log_tables_and_boards_in_services_are_compared_each_as_of_its_own_posit
     copy_board(&redis, &key, "kept").await;
     attack(&mut commands, &ann, &bob.participant_id).await.unwrap();
     board_holds(&redis, &battle, 6).await;
-    all_is_projected(&server).await;
+    projected(&server, &data).await;
     drop(commands);
     assert_eq!(server.terminate().await, 0);
 
-    let mut place = vec!["--data-dir".to_owned(), data.to_str().unwrap().to_owned()];
-    place.extend(settings.iter().map(|word| (*word).to_owned()));
-    let (code, said) = audit(&["verify"], &place).await;
-    assert_eq!(code, 0, "{said}");
+    let verify = [&["verify", "--data-dir", data.to_str().unwrap()], &settings[..]].concat();
+    let said = ends_with(0, &verify).await;
     assert!(said.starts_with("CLEAN: 7 events of 1 battles"), "{said}");
     assert!(said.contains("2 lines of boards in the tables, 2 in the leaderboard"), "{said}");
     assert!(said.contains("1 rows of answers, 2 rows of attacks"), "{said}");
     // A board that came back from an old dump is what it was then.
     copy_board(&redis, "kept", &key).await;
-    let (code, said) = audit(&["verify"], &place).await;
-    assert!(code == 0 && said.contains("2 in the leaderboard"), "{said}");
+    let said = ends_with(0, &verify).await;
+    assert!(said.contains("2 in the leaderboard"), "{said}");
     let member = format!("\"bob {}\"", bob.participant_id);
     redis.by_hand(&format!("ZINCRBY {key}:leaderboard 5 {member}")).await.unwrap();
-    let (code, said) = audit(&["verify"], &place).await;
-    assert!(code == 1 && said.contains("DIFFERS: the leaderboard, row rank 2, column points"), "{said}");
+    let said = ends_with(1, &verify).await;
+    assert!(said.contains("DIFFERS: the leaderboard, row rank 2, column points"), "{said}");
     redis.by_hand(&format!("ZINCRBY {key}:leaderboard -5 {member}")).await.unwrap();
 
     let mut tables = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
@@ -105,10 +86,10 @@ async fn log_tables_and_boards_in_services_are_compared_each_as_of_its_own_posit
         ),
     ] {
         sqlx::query(edit).execute(&mut tables).await.unwrap();
-        let (code, said) = audit(&["verify"], &place).await;
-        assert!(code == 1 && said.contains(named), "{edit}: {said}");
+        let said = ends_with(1, &verify).await;
+        assert!(said.contains(named), "{edit}: {said}");
         sqlx::query(undo).execute(&mut tables).await.unwrap();
     }
     tables.close().await.unwrap();
-    assert_eq!(audit(&["verify"], &place).await.0, 0);
+    ends_with(0, &verify).await;
 }

@@ -3,7 +3,6 @@
 //! It is a cache beside the log and never the truth. It is used only if it is whole, if this version of the program wrote its like,
 //! and if the log still holds the very event that was the last one then; else the log is read from its beginning.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use nimaora_event_log::{Direction, EventLog, Filter, Position, ReadError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::checked_file;
 use crate::directory::{Directory, Open};
 use crate::metrics;
 
@@ -19,8 +19,6 @@ const VERSION: u32 = 1;
 /// The file's name, and its name while it is written.
 const FILE: &str = "timers.kept";
 const BESIDE: &str = "timers.new";
-/// CRC-32C, big-endian, at the end of the file.
-const CHECKSUM_BYTES: usize = 4;
 
 /// Where it is kept.
 #[derive(Clone, Debug)]
@@ -81,8 +79,7 @@ impl Keeper {
         Ok(Some(kept))
     }
 
-    /// Writes it beside its place and moves it there. It is not synced: the checksum finds what a loss of power leaves. Blocks; a
-    /// failure costs nothing but time at the next start.
+    /// Writes it. Blocks; a failure costs nothing but time at the next start.
     pub(crate) fn save(&self, kept: &Kept) {
         if let Err(error) = self.write(kept) {
             tracing::warn!(%error, "what the timers know cannot be kept; look at the folder for snapshots");
@@ -91,11 +88,8 @@ impl Keeper {
     }
 
     fn write(&self, kept: &Kept) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec(kept)?;
-        bytes.extend(crc32c::crc32c(&bytes).to_be_bytes());
-        let beside = self.dir.join(BESIDE);
-        fs::write(&beside, bytes)?;
-        fs::rename(beside, self.dir.join(FILE))
+        let (path, beside) = (self.dir.join(FILE), self.dir.join(BESIDE));
+        checked_file::write(&path, &beside, |file| Ok(serde_json::to_writer(file, kept)?))
     }
 }
 
@@ -106,12 +100,5 @@ fn unused(reason: &str) -> Option<Kept> {
 }
 
 fn read(path: &Path) -> io::Result<Kept> {
-    let bytes = fs::read(path)?;
-    let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let (text, checksum) =
-        bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| invalid("it is cut off"))?;
-    if crc32c::crc32c(text) != u32::from_be_bytes(*checksum) {
-        return Err(invalid("its checksum does not match"));
-    }
-    Ok(serde_json::from_slice(text)?)
+    Ok(serde_json::from_slice(&checked_file::read(path)?)?)
 }

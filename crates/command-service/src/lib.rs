@@ -13,6 +13,7 @@
 //! | `history` | reading a battle's stream |
 //! | `snapshot` | a cache beside the log, so that no battle is too long to be read again |
 //! | `directory`, `timers` | scheduled starts and ends, as the log says |
+//! | `checked_file` | how files of such caches are written and read |
 //! | `kept` | what the timers know of the log, kept in a file so that a start need not read all of it |
 //! | `heartbeats` | signs of life |
 //! | `lapses` | participants that fell silent |
@@ -23,6 +24,7 @@
 //! Nothing but this crate appends to the log. It never opens a read model and never publishes a change.
 
 mod backoff;
+mod checked_file;
 pub mod config;
 mod directory;
 pub mod error;

@@ -5,8 +5,8 @@
 //! A snapshot is never the truth. It is used only if it is whole, if this version of the program wrote its like, and if the
 //! log still holds the very event that it was taken after; else it is passed over and the stream is read from its beginning.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nimaora_domain::{Battle, BattleId};
@@ -15,6 +15,7 @@ use nimaora_runtime::Shutdown;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::checked_file;
 use crate::metrics;
 use crate::timers::OpenBattles;
 use crate::writer::live::Folded;
@@ -35,7 +36,7 @@ pub(crate) struct Snapshots {
     dir: PathBuf,
 }
 
-/// The first line of the file. The state follows it, and last a checksum over all that goes before.
+/// The first line of the file. The state follows it.
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
@@ -45,9 +46,6 @@ struct Header {
     /// That event's hash.
     chain: ChainHead,
 }
-
-/// CRC-32C, big-endian, at the end of the file.
-const CHECKSUM_BYTES: usize = 4;
 
 impl Snapshots {
     /// Snapshots in this folder, which is made if it is not there.
@@ -109,20 +107,15 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Written beside its place and moved there, so that a reader finds the old one or the new one. It is not synced: the
-    /// checksum finds what a loss of power leaves. It is written as it is made: a large battle's text is larger than the battle.
+    /// It is written as it is made: a large battle's text is larger than the battle.
     fn write(&self, battle_id: BattleId, revision: Revision, folded: &Folded) -> io::Result<()> {
         let header = Header { version: VERSION, battle_id, revision, chain: folded.chain };
         let path = self.path(battle_id);
-        let beside = path.with_extension(BESIDE);
-        let mut file = Summed { file: BufWriter::new(File::create(&beside)?), crc32c: 0 };
-        serde_json::to_writer(&mut file, &header)?;
-        file.write_all(b"\n")?;
-        serde_json::to_writer(&mut file, &folded.battle)?;
-        let Summed { mut file, crc32c } = file;
-        file.write_all(&crc32c.to_be_bytes())?;
-        file.into_inner().map_err(IntoInnerError::into_error)?;
-        fs::rename(&beside, &path)
+        checked_file::write(&path, &path.with_extension(BESIDE), |file| {
+            serde_json::to_writer(&mut *file, &header)?;
+            file.write_all(b"\n")?;
+            Ok(serde_json::to_writer(file, &folded.battle)?)
+        })
     }
 
     fn path(&self, battle_id: BattleId) -> PathBuf {
@@ -166,32 +159,9 @@ pub(crate) async fn sweep_once(
     }
 }
 
-/// A file, and the checksum of what was written to it.
-struct Summed {
-    file: BufWriter<File>,
-    crc32c: u32,
-}
-
-impl Write for Summed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 fn read(path: &Path) -> io::Result<(Header, Battle)> {
-    let bytes = fs::read(path)?;
+    let text = checked_file::read(path)?;
     let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let (text, checksum) =
-        bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| invalid("it is cut off"))?;
-    if crc32c::crc32c(text) != u32::from_be_bytes(*checksum) {
-        return Err(invalid("its checksum does not match"));
-    }
     let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(|| invalid("it has no header"))?;
     let (header, state) = text.split_at(end);
     Ok((serde_json::from_slice(header)?, serde_json::from_slice(state)?))

@@ -4,7 +4,6 @@ mod files;
 mod rows;
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::sync::Arc;
 
 use nimaora_api::v1::Balance;
@@ -13,28 +12,17 @@ use nimaora_event_log::{Append, Direction, EventLog, Expected, Filter, NewEvent,
 use nimaora_local_servers::nats::{Nats, NatsOptions};
 use nimaora_runtime::Clock;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use tokio::process::Command;
 
+use crate::auditor::{self, projected};
 use crate::players::{answer, attack, create_battle, join, start_battle};
-use crate::server::{BINARY, PATIENCE, Server};
+use crate::server::Server;
 
 /// Where the audited things are.
 type Where<'a> = &'a [&'a str];
 
-async fn audit(args: &[&str], place: Where<'_>) -> Output {
-    let run = Command::new(BINARY).arg("audit").args(args).args(place).kill_on_drop(true).output();
-    tokio::time::timeout(PATIENCE, run).await.unwrap().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 /// Asserts the exit code and answers what was printed.
 async fn ends_with(code: i32, args: &[&str], place: Where<'_>) -> String {
-    let output = audit(args, place).await;
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output));
-    text(&output)
+    auditor::ends_with(code, &[args, place].concat()).await
 }
 
 /// Three play: 'ann' answers, 'bob' is attacked, 'eve' leaves nothing undone. Answers the battle.
@@ -53,16 +41,6 @@ async fn play(server: &Server) -> String {
         attack(&mut commands, &ann, &bob.participant_id).await.unwrap();
     }
     battle
-}
-
-/// Waits until the tables hold everything.
-async fn projected(server: &Server, folder: &Path) {
-    let token = folder.join("admin-token");
-    let mut wait = Command::new(BINARY);
-    wait.args(["projections", "status", "--wait", "--server", &server.url(), "--admin-token-file"])
-        .arg(token);
-    let waited = tokio::time::timeout(PATIENCE, wait.kill_on_drop(true).output()).await.unwrap().unwrap();
-    assert!(waited.status.success(), "{}", text(&waited));
 }
 
 /// A folder in which a battle was played, and the server stopped.

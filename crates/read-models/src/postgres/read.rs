@@ -103,13 +103,7 @@ pub(super) async fn attacks_on(
     after: Position,
     limit: u32,
 ) -> Result<Vec<AttackView>, StoreError> {
-    let query = query(include_str!("sql/attacks_on.sql"))
-        .bind(target_id.0)
-        .bind(battle_id.0)
-        .bind(as_i64(after))
-        .bind(i64::from(limit));
-    let rows = all(readers, query).await?;
-    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/attacks_on.sql")).await
 }
 
 pub(super) async fn last_attacks_on(
@@ -119,11 +113,19 @@ pub(super) async fn last_attacks_on(
     after: Position,
     limit: u32,
 ) -> Result<Vec<AttackView>, StoreError> {
-    let query = query(include_str!("sql/last_attacks_on.sql"))
-        .bind(target_id.0)
-        .bind(battle_id.0)
-        .bind(as_i64(after))
-        .bind(i64::from(limit));
+    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/last_attacks_on.sql")).await
+}
+
+/// Attacks on somebody, as a statement with the parameters target, battle, position and limit finds them.
+async fn attacks(
+    readers: &Connections,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+    sql: &'static str,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = query(sql).bind(target_id.0).bind(battle_id.0).bind(as_i64(after)).bind(i64::from(limit));
     let rows = all(readers, query).await?;
     rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
 }

@@ -97,13 +97,7 @@ pub(super) async fn attacks_on(
     after: Position,
     limit: u32,
 ) -> Result<Vec<AttackView>, StoreError> {
-    let query = sqlx::query(include_str!("sql/attacks_on.sql"))
-        .bind(target_id.to_string())
-        .bind(battle_id.to_string())
-        .bind(as_i64(after))
-        .bind(limit);
-    let rows = query.fetch_all(readers).await.map_err(store_error)?;
-    rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
+    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/attacks_on.sql")).await
 }
 
 pub(super) async fn last_attacks_on(
@@ -113,7 +107,19 @@ pub(super) async fn last_attacks_on(
     after: Position,
     limit: u32,
 ) -> Result<Vec<AttackView>, StoreError> {
-    let query = sqlx::query(include_str!("sql/last_attacks_on.sql"))
+    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/last_attacks_on.sql")).await
+}
+
+/// Attacks on somebody, as a statement with the parameters target, battle, position and limit finds them.
+async fn attacks(
+    readers: &SqlitePool,
+    battle_id: BattleId,
+    target_id: ParticipantId,
+    after: Position,
+    limit: u32,
+    sql: &'static str,
+) -> Result<Vec<AttackView>, StoreError> {
+    let query = sqlx::query(sql)
         .bind(target_id.to_string())
         .bind(battle_id.to_string())
         .bind(as_i64(after))
