@@ -26,6 +26,9 @@ pub enum Change {
         attacker_id: ParticipantId,
         /// The attacker's name.
         attacker: Arc<str>,
+        /// The target's name; empty from a node of a version that does not tell it.
+        #[serde(default = "unnamed")]
+        target: Arc<str>,
         /// Whether a shield absorbed it.
         blocked: bool,
         /// What the target lost.
@@ -95,6 +98,10 @@ pub enum Change {
         /// Whether the board is another one now.
         board: bool,
     },
+}
+
+fn unnamed() -> Arc<str> {
+    "".into()
 }
 
 impl Change {

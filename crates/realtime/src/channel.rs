@@ -10,6 +10,7 @@ use crate::error::Refusal;
 const BATTLE: &str = "battle.";
 const PARTICIPANT: &str = "private-participant.";
 const BATTLE_PRESENCE: &str = "presence-battle.";
+const BATTLE_ATTACKS: &str = "attacks.battle.";
 const USER: &str = "#server-to-user-";
 const PRIVATE: &str = "private-";
 const PRESENCE: &str = "presence-";
@@ -45,7 +46,9 @@ impl Channel {
         } else if let Some(id) = name.strip_prefix(PARTICIPANT) {
             Self::Participant(id.parse().map_err(|_| Refusal::UnknownChannel)?)
         } else if let Some(id) = name.strip_prefix(BATTLE_PRESENCE) {
-            Self::Named(Name::of_battle(id.parse().map_err(|_| Refusal::UnknownChannel)?))
+            Self::Named(Name::of_battle(BATTLE_PRESENCE, id.parse().map_err(|_| Refusal::UnknownChannel)?))
+        } else if let Some(id) = name.strip_prefix(BATTLE_ATTACKS) {
+            Self::Named(Name::of_battle(BATTLE_ATTACKS, id.parse().map_err(|_| Refusal::UnknownChannel)?))
         } else if is_name(name.strip_prefix('#').filter(|_| name.starts_with(USER)).unwrap_or(name)) {
             Self::Named(Name { text: name.into(), battle_id: None })
         } else {
@@ -61,9 +64,13 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Name {
-    /// `presence-battle.{id}`: who of a battle is online.
-    pub(crate) fn of_battle(battle_id: BattleId) -> Self {
-        Self { text: format!("{BATTLE_PRESENCE}{battle_id}").into(), battle_id: Some(battle_id) }
+    fn of_battle(kind: &str, battle_id: BattleId) -> Self {
+        Self { text: format!("{kind}{battle_id}").into(), battle_id: Some(battle_id) }
+    }
+
+    /// `attacks.battle.{id}`: the attacks of a battle, for those who look on.
+    pub(crate) fn attacks_of(battle_id: BattleId) -> Self {
+        Self::of_battle(BATTLE_ATTACKS, battle_id)
     }
 
     /// The name itself.
@@ -99,7 +106,7 @@ impl Name {
         self.text.strip_prefix(USER)
     }
 
-    /// The battle whose participants are its members, if it is that kind.
+    /// The battle that it tells of, if it is that kind: of what happens there, and of nothing else.
     pub(crate) fn battle_id(&self) -> Option<BattleId> {
         self.battle_id
     }
@@ -135,8 +142,8 @@ mod tests {
 
     #[test]
     fn a_channel_is_written_as_it_is_read() {
-        let battles =
-            [format!("battle.{ID}"), format!("private-participant.{ID}"), format!("presence-battle.{ID}")];
+        let battles = ["battle.", "private-participant.", "presence-battle.", "attacks.battle."]
+            .map(|kind| kind.to_owned() + ID);
         let others =
             ["chat", "a_-=@,.;9", "private-encrypted-cache-x", "#server-to-user-7"].map(str::to_owned);
         for name in battles.into_iter().chain(others) {
@@ -149,7 +156,7 @@ mod tests {
         for id in
             [ID.to_uppercase(), ID.replace('-', ""), format!("{{{ID}}}"), String::new(), format!("{ID}\n")]
         {
-            for kind in [BATTLE, PARTICIPANT, BATTLE_PRESENCE] {
+            for kind in [BATTLE, PARTICIPANT, BATTLE_PRESENCE, BATTLE_ATTACKS] {
                 assert_eq!(Channel::parse(&format!("{kind}{id}")), Err(Refusal::UnknownChannel), "{id}");
             }
         }
@@ -174,6 +181,7 @@ mod tests {
         assert_eq!(kinds("presence-cache-x"), (true, true, false, true));
         assert_eq!(named("#server-to-user-7").user_id(), Some("7"));
         assert!(!named(&format!("presence-battle.{ID}")).takes_client_events());
+        assert_eq!(kinds(&format!("attacks.battle.{ID}")), (false, false, false, false));
         assert!(named("presence-x").takes_client_events() && !named("chat").takes_client_events());
     }
 }

@@ -51,7 +51,8 @@ pub struct Config {
     pub ping_grace_s: u16,
     /// How long a pinged socket may stay silent before it is closed with 4201, in seconds.
     pub pong_timeout_s: u16,
-    /// The shortest time between two boards of one battle, in milliseconds. Changes in between travel as one board.
+    /// The shortest time between two boards of one battle, and between two events of its attacks, in milliseconds. Changes in between
+    /// travel as one board, attacks in one event.
     pub board_tick_ms: u64,
     /// After which time a board that nobody said has moved is read all the same, in milliseconds. It finds what nothing on the bus
     /// told of, as after a rebuild.

@@ -126,7 +126,7 @@ impl CloseReason {
 pub enum Refusal {
     /// The name follows no known pattern.
     #[error(
-        "no such channel; letters, digits and _-=@,.; make a name, and ids follow battle., presence-battle. and private-participant."
+        "no such channel; letters, digits and _-=@,.; make a name, and ids follow battle., attacks.battle., presence-battle. and private-participant."
     )]
     UnknownChannel,
     /// The messages to a user, for a socket that has not signed in as it.

@@ -30,6 +30,7 @@ pub(super) struct Attack<'a> {
     pub(super) timestamp: Timestamp,
     pub(super) attack: &'a AttackLanded,
     pub(super) attacker: Arc<str>,
+    pub(super) target: Arc<str>,
 }
 
 impl BattleChanges {
@@ -59,6 +60,7 @@ impl BattleChanges {
             target_id: landed.attack.target_id,
             attacker_id: landed.attack.attacker_id,
             attacker: landed.attacker,
+            target: landed.target,
             blocked: landed.attack.blocked,
             points_lost: landed.attack.points_deducted,
             timestamp: landed.timestamp,

@@ -336,8 +336,9 @@ impl<'a> Fold<'a> {
         self.holds(at, target_id, attack.target_balance, points_deducted > 0);
         if at.for_followers {
             let attacker = self.names.name(at.battle_id, attacker_id);
+            let target = self.names.name(at.battle_id, target_id);
             let (position, event_id, timestamp) = (at.position, event.id, at.time);
-            let attack = Attack { position, event_id, timestamp, attack, attacker };
+            let attack = Attack { position, event_id, timestamp, attack, attacker, target };
             self.battle(at).changes.attacked(attack);
         }
     }

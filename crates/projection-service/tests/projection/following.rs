@@ -13,12 +13,13 @@ async fn the_attacked_is_told_who_attacked() {
     assert!(arena.attack(1, 2).await);
     server.done(&world).await;
     let told = server.bus.in_lane(Lane::Attacks);
-    let [Change::AttackReceived { position, attacker, target_id, blocked, points_lost, .. }] = &told[..]
+    let [Change::AttackReceived { position, attacker, target_id, target, blocked, points_lost, .. }] =
+        &told[..]
     else {
         panic!("{told:?}");
     };
     assert_eq!((*position, &**attacker, *target_id), (arena.position, "player 1", arena.who(2)));
-    assert_eq!((*blocked, *points_lost), (true, 0));
+    assert_eq!((&**target, *blocked, *points_lost), ("player 2", true, 0));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::room::Room;
 use super::scores::Score;
 use crate::Position;
 use crate::metrics;
-use crate::pusher::events::{self, AttackReceived, News};
+use crate::pusher::events::{self, AttackReceived, Landed, News};
 
 /// Changes that are told before others get their turn.
 const SLICE_CHANGES: usize = 256;
@@ -79,6 +79,7 @@ impl Follower {
             () = self.tell_all(feeds.rest, || self.owe_scores()) => {}
             () = self.catch_up() => {}
             () = self.tell_scores() => {}
+            () = self.show_attacks() => {}
         }
     }
 
@@ -109,8 +110,9 @@ impl Follower {
                 position,
                 event_id,
                 target_id,
-                attacker_id: _,
+                attacker_id,
                 attacker,
+                target,
                 blocked,
                 points_lost,
                 timestamp,
@@ -124,6 +126,17 @@ impl Follower {
                     position: *position,
                 };
                 self.alert(*target_id, attack, false);
+                self.gather(Landed {
+                    attacker_id: *attacker_id,
+                    attacker: Arc::clone(attacker),
+                    target_id: *target_id,
+                    target: Arc::clone(target),
+                    blocked: *blocked,
+                    points_lost: *points_lost,
+                    timestamp: *timestamp,
+                    event_id: *event_id,
+                    position: *position,
+                });
             }
             Change::ScoreChanged { position, participant_id, points, shields, arrows } => {
                 let score =

@@ -16,6 +16,7 @@ pub(crate) mod scores;
 pub(crate) mod seat;
 pub(crate) mod signs;
 pub(crate) mod slots;
+pub(crate) mod spectators;
 pub(crate) mod sweep;
 pub(crate) mod users;
 

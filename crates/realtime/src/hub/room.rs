@@ -18,6 +18,7 @@ use super::follower::{Feeds, Follower};
 use super::inbox::Inboxes;
 use super::scores::Scores;
 use super::slots::{Slot, Slots};
+use super::spectators::Spectators;
 use super::{Hub, boards};
 use crate::Position;
 use crate::channel::Channel;
@@ -38,6 +39,8 @@ pub(crate) struct Room {
     pub(super) owed: Owed,
     /// What participants hold now, and are to be told.
     pub(super) scores: Scores,
+    /// Attacks that those who look on are to be shown.
+    pub(super) spectators: Spectators,
     /// Whether the battle is over.
     pub(super) is_over: AtomicBool,
     /// The newest board that was read.
@@ -72,6 +75,7 @@ impl Room {
             inboxes: Mutex::default(),
             owed: Owed::default(),
             scores: Scores::default(),
+            spectators: Spectators::default(),
             is_over: AtomicBool::new(false),
             board: Mutex::default(),
             is_queued: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! What clients are told. Each function makes one frame, ready to be written to any number of sockets.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use nimaora_domain::{BattleId, ParticipantId, SessionId, Timestamp};
@@ -27,6 +27,20 @@ pub(crate) static PING: LazyLock<Bytes> = LazyLock::new(|| event("pusher:ping", 
 #[derive(Debug, Serialize)]
 pub(crate) struct AttackReceived<'a> {
     pub(crate) attacker: &'a str,
+    pub(crate) blocked: bool,
+    pub(crate) points_lost: u32,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) event_id: Uuid,
+    pub(crate) position: Position,
+}
+
+/// An attack, as those who look on are told of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Landed {
+    pub(crate) attacker_id: ParticipantId,
+    pub(crate) attacker: Arc<str>,
+    pub(crate) target_id: ParticipantId,
+    pub(crate) target: Arc<str>,
     pub(crate) blocked: bool,
     pub(crate) points_lost: u32,
     pub(crate) timestamp: Timestamp,
@@ -222,6 +236,17 @@ pub(crate) fn refused(channel: &str, refusal: Refusal) -> Bytes {
     }
     let data = Data { kind: refusal.kind(), error: refusal.to_string(), status: refusal.status() };
     event("pusher:subscription_error", Some(channel), &data)
+}
+
+/// The newest attacks of a battle in their order, and how many before them are left out.
+pub(crate) fn landed(channel: &str, battle_id: BattleId, attacks: &[Landed], left_out: usize) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        battle_id: BattleId,
+        attacks: &'a [Landed],
+        left_out: usize,
+    }
+    event("attacks.landed", Some(channel), &Data { battle_id, attacks, left_out })
 }
 
 /// News of a battle, for its public channel.

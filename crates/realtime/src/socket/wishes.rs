@@ -13,7 +13,7 @@ use crate::grant::{Grant, Membership, User};
 use crate::hub::Hub;
 use crate::hub::halls::seat::HallSeat;
 use crate::hub::inbox::Missed;
-use crate::hub::seat::{BoardSeat, InboxSeat, SessionSeat};
+use crate::hub::seat::{BoardSeat, InboxSeat, Occupancy, SessionSeat};
 use crate::hub::users::SignedIn;
 use crate::metrics;
 use crate::pusher::events;
@@ -30,6 +30,8 @@ pub(super) enum Subscription {
         seat: HallSeat,
         /// Held while the end of the member's session concerns the socket.
         _session: Option<SessionSeat>,
+        /// Held while a battle's attacks are followed for the socket.
+        _battle: Option<Occupancy>,
     },
     User {
         user: Arc<User>,
@@ -137,15 +139,19 @@ impl Wish {
                     listen(&hub, &socket, id, grant).await.map(Subscription::Participant)
                 }
                 Self::Listen(name) => {
+                    let battle = match name.battle_id() {
+                        Some(battle_id) => Some(hub.rooms.enter(&hub, battle_id).await?),
+                        None => None,
+                    };
                     let seat = hub.halls.enter(&hub, &name).await.listen(&socket, None);
-                    Ok(Subscription::Named { seat, _session: None })
+                    Ok(Subscription::Named { seat, _session: None, _battle: battle })
                 }
                 Self::Attend(name, membership) => {
                     // Whom the application's own server has signed for is a member as long as its sockets are there.
                     let session = name.battle_id().zip(membership.session_id);
                     let session = watch_session(&hub, &socket, &membership.member.user_id, session).await?;
                     let seat = hub.halls.enter(&hub, &name).await.listen(&socket, Some(&membership.member));
-                    Ok(Subscription::Named { seat, _session: session })
+                    Ok(Subscription::Named { seat, _session: session, _battle: None })
                 }
                 Self::SignIn(user, data) => {
                     let session = watch_session(&hub, &socket, &user.id, user.session).await?;

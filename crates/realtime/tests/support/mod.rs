@@ -277,6 +277,7 @@ impl Arena {
             target_id: target.id,
             attacker_id: attacker.id,
             attacker: attacker.username.as_str().into(),
+            target: target.username.as_str().into(),
             blocked: false,
             points_lost: 1,
             timestamp: now(),

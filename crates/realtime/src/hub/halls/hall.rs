@@ -252,6 +252,11 @@ impl Hall {
         inner.push(What::Frame("event", events::relayed(event)), except);
     }
 
+    /// All who listen are told this.
+    pub(super) fn show(&self, what: &'static str, frame: Bytes) {
+        self.inner.lock().push(What::Frame(what, frame), None);
+    }
+
     /// The channel as this node knows it.
     pub(super) fn state(&self, with_users: bool) -> ChannelState {
         let inner = self.inner.lock();

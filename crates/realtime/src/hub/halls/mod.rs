@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ahash::{AHashMap, RandomState};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -49,6 +50,15 @@ pub(crate) struct Halls {
     pub(super) tended: Mutex<Vec<Arc<Hall>>>,
     lasts: Lasts,
     occupied: Occupied,
+}
+
+/// What became of something that is shown when there is time for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    ToAll,
+    ToNobody,
+    /// It is to be tried again.
+    NotYet,
 }
 
 impl Halls {
@@ -208,6 +218,17 @@ impl Halls {
             hall.tell(event, keep);
             self.sending.push(&hall);
         }
+    }
+
+    /// Tells all who listen here what there is to show, unless they have not been told yet what came before.
+    pub(crate) fn show(&self, channel: &Name, what: &'static str, frame: impl FnOnce() -> Bytes) -> Shown {
+        let Some(hall) = self.find(channel.text()) else { return Shown::ToNobody };
+        if hall.is_waiting() {
+            return Shown::NotYet;
+        }
+        hall.show(what, frame());
+        self.sending.push(&hall);
+        Shown::ToAll
     }
 
     /// The last event of a cache channel.
