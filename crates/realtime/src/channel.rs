@@ -36,6 +36,8 @@ pub(crate) enum Channel {
 pub(crate) struct Name {
     text: Arc<str>,
     battle_id: Option<BattleId>,
+    /// Whether what it tells is a battle's board or what happens to a participant.
+    is_beside: bool,
 }
 
 impl Channel {
@@ -50,11 +52,23 @@ impl Channel {
         } else if let Some(id) = name.strip_prefix(BATTLE_ATTACKS) {
             Self::Named(Name::of_battle(BATTLE_ATTACKS, id.parse().map_err(|_| Refusal::UnknownChannel)?))
         } else if is_name(name.strip_prefix('#').filter(|_| name.starts_with(USER)).unwrap_or(name)) {
-            Self::Named(Name { text: name.into(), battle_id: None })
+            Self::Named(Name { text: name.into(), battle_id: None, is_beside: false })
         } else {
             return Err(Refusal::UnknownChannel);
         };
         if channel.to_string() == name { Ok(channel) } else { Err(Refusal::UnknownChannel) }
+    }
+}
+
+impl Channel {
+    /// Whether a channel of this kind can have a name that begins so.
+    pub(crate) fn may_begin_with(&self, prefix: &str) -> bool {
+        let kind = match self {
+            Self::Battle(_) => BATTLE,
+            Self::Participant(_) => PARTICIPANT,
+            Self::Named(name) => &name.text,
+        };
+        kind.starts_with(prefix) || prefix.starts_with(kind)
     }
 }
 
@@ -65,12 +79,22 @@ fn is_name(text: &str) -> bool {
 
 impl Name {
     fn of_battle(kind: &str, battle_id: BattleId) -> Self {
-        Self { text: format!("{kind}{battle_id}").into(), battle_id: Some(battle_id) }
+        Self { text: format!("{kind}{battle_id}").into(), battle_id: Some(battle_id), is_beside: false }
     }
 
     /// `attacks.battle.{id}`: the attacks of a battle, for those who look on.
     pub(crate) fn attacks_of(battle_id: BattleId) -> Self {
         Self::of_battle(BATTLE_ATTACKS, battle_id)
+    }
+
+    /// A battle's board or a participant's own channel as one whose sockets are counted, beside what it tells.
+    pub(crate) fn beside(channel: &Channel) -> Self {
+        Self { text: channel.to_string().into(), battle_id: None, is_beside: true }
+    }
+
+    /// Whether its sockets are told by somebody else.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.is_beside
     }
 
     /// The name itself.

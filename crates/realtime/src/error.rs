@@ -156,6 +156,9 @@ pub enum Refusal {
     /// The socket has as many channels as it may.
     #[error("too many channels on one socket")]
     TooManyChannels,
+    /// A user that watches more others than it may.
+    #[error("a watchlist has at most 100 users")]
+    WatchlistTooLong,
     /// A store does not answer.
     #[error("the server cannot look this up now; try again")]
     Unavailable,
@@ -173,7 +176,7 @@ impl Refusal {
             | Self::OtherUser
             | Self::SessionEnded => "AuthError",
             Self::UnknownChannel | Self::UnknownBattle => "ChannelError",
-            Self::TooManyChannels => "LimitReached",
+            Self::TooManyChannels | Self::WatchlistTooLong => "LimitReached",
             Self::Unavailable => "Unavailable",
         }
     }
@@ -184,8 +187,26 @@ impl Refusal {
             Self::SignatureMissing | Self::SignatureWrong | Self::DataWrong => 401,
             Self::Foreign | Self::NotSignedIn | Self::OtherUser | Self::SessionEnded => 403,
             Self::UnknownChannel | Self::UnknownBattle => 404,
-            Self::TooManyChannels => 429,
+            Self::TooManyChannels | Self::WatchlistTooLong => 429,
             Self::Unavailable => 503,
+        }
+    }
+
+    /// The protocol's number for it, for who wants to sign in.
+    pub(crate) fn sign_in_code(self) -> u16 {
+        match self {
+            Self::WatchlistTooLong => 4302,
+            Self::UnknownChannel
+            | Self::NotSignedIn
+            | Self::OtherUser
+            | Self::SignatureMissing
+            | Self::SignatureWrong
+            | Self::DataWrong
+            | Self::Foreign
+            | Self::SessionEnded
+            | Self::UnknownBattle
+            | Self::TooManyChannels
+            | Self::Unavailable => CloseReason::SessionEnded.code(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It travels through the client as `channel_data`, so that any node can serve the subscription without asking another.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nimaora_domain::{BattleId, ParticipantId, SessionId};
@@ -14,6 +15,8 @@ use crate::hub::halls::hall::Member;
 
 /// The longest id of a member, in characters; the protocol's own bound.
 const USER_ID_CHARS_MAX: usize = 128;
+/// Users that one user watches; the protocol's own bound, as the others.
+const WATCHLIST_USERS_MAX: usize = 100;
 /// What is to be known of a member, in bytes; the protocol's own bound.
 const USER_INFO_BYTES_MAX: usize = 1_024;
 
@@ -103,6 +106,8 @@ pub(crate) struct User {
     pub(crate) info: Arc<str>,
     /// The battle and the sign-in of a participant; what it has as a user goes when that ends.
     pub(crate) session: Option<(BattleId, SessionId)>,
+    /// The users whose coming and going it is told.
+    pub(crate) watchlist: Vec<Arc<str>>,
 }
 
 impl User {
@@ -118,6 +123,8 @@ impl User {
             battle_id: Option<BattleId>,
             #[serde(default)]
             session_id: Option<SessionId>,
+            #[serde(borrow, default)]
+            watchlist: Option<Vec<&'a RawValue>>,
         }
         let data: Data<'_> = serde_json::from_str(data).map_err(|_| Refusal::DataWrong)?;
         let info = data.user_info.map_or("{}", RawValue::get);
@@ -125,7 +132,14 @@ impl User {
             return Err(Refusal::DataWrong);
         }
         let id = user_id(data.id.get()).ok_or(Refusal::DataWrong)?;
-        Ok(Self { id, info: info.into(), session: data.battle_id.zip(data.session_id) })
+        let watched = data.watchlist.unwrap_or_default();
+        if watched.len() > WATCHLIST_USERS_MAX {
+            return Err(Refusal::WatchlistTooLong);
+        }
+        // Each once.
+        let watchlist: Option<BTreeSet<_>> = watched.into_iter().map(|id| user_id(id.get())).collect();
+        let watchlist = watchlist.ok_or(Refusal::DataWrong)?.into_iter().collect();
+        Ok(Self { id, info: info.into(), session: data.battle_id.zip(data.session_id), watchlist })
     }
 
     /// The text to sign for a participant.

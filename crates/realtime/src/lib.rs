@@ -13,6 +13,7 @@
 //! | `websocket` | RFC 6455 frames |
 //! | `webhooks` | telling the application's own server what happens |
 //! | `channel`, `grant`, `signature` | names of channels and who may listen to them |
+//! | `bounded` | queues that are bounded in bytes |
 //!
 //! It is fed by the change bus alone and reads boards and rows where it must; it never reads the log, never writes a
 //! store, and never waits for a client.
@@ -21,6 +22,7 @@ pub mod config;
 pub mod error;
 pub mod metrics;
 
+mod bounded;
 mod channel;
 mod cluster;
 mod grant;

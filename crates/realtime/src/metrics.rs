@@ -67,7 +67,8 @@ pub fn describe() {
     );
     describe_counter!(
         "nimaora_realtime_webhook_events_dropped_total",
-        "Events that no receiver of webhooks was told, because it took none for too long. Any: it has missed something."
+        "Events that no receiver of webhooks was told, because it took none for too long or refused them. Any: it has missed \
+         something."
     );
     describe_histogram!(
         "nimaora_realtime_handshake_wait_seconds",

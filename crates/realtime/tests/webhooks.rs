@@ -15,24 +15,26 @@ use hmac::{Hmac, KeyInit, Mac};
 use nimaora_realtime::{Config, Webhook, WebhookEvent};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use support::client::{Client, api, in_time};
+use support::client::{Client, acquaint, api, in_time};
 use support::{Arena, KEY, SECRET, config};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// The application's server: it refuses the first request, and takes all others.
-async fn receiver() -> (String, mpsc::Receiver<Bytes>) {
+/// The application's server: it answers each request as it is told to, and hands on what it got.
+async fn receiver_that(
+    answer: impl Fn(&Bytes) -> StatusCode + Clone + Send + Sync + 'static,
+) -> (String, mpsc::Receiver<Bytes>) {
     let (took, taken) = mpsc::channel(1_000);
-    let is_first = Arc::new(AtomicBool::new(true));
     let take = move |headers: HeaderMap, body: Bytes| {
-        let (took, is_first) = (took.clone(), Arc::clone(&is_first));
+        let (took, answer) = (took.clone(), answer.clone());
         async move {
             let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
             mac.update(&body);
             assert_eq!(headers["x-pusher-signature"], hex::encode(mac.finalize().into_bytes()));
             assert_eq!(headers["x-pusher-key"], KEY);
+            let status = answer(&body);
             took.send(body).await.unwrap();
-            if is_first.swap(false, Ordering::Relaxed) { StatusCode::BAD_GATEWAY } else { StatusCode::OK }
+            status
         }
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -40,6 +42,16 @@ async fn receiver() -> (String, mpsc::Receiver<Bytes>) {
     let routes = Router::new().route("/hook", post(take));
     tokio::spawn(async move { axum::serve(listener, routes).await });
     (url, taken)
+}
+
+/// It refuses the first request, and takes all others.
+async fn receiver() -> (String, mpsc::Receiver<Bytes>) {
+    let is_first = Arc::new(AtomicBool::new(true));
+    receiver_that(move |_| match is_first.swap(false, Ordering::Relaxed) {
+        true => StatusCode::BAD_GATEWAY,
+        false => StatusCode::OK,
+    })
+    .await
 }
 
 fn with(webhooks: Vec<Webhook>) -> Config {
@@ -122,4 +134,141 @@ async fn who_wants_some_is_told_of_no_others() {
     for _ in 0..2 {
         assert_eq!(told(&mut taken, 1).await, lines(&["cache_miss cache-x -"]));
     }
+}
+
+#[tokio::test]
+async fn battles_own_channels_are_told_of_as_any_others() {
+    let (url, mut taken) = receiver().await;
+    let webhooks = vec![Webhook { url, events: Vec::new() }];
+    let arena = Arena::start(with(webhooks.clone())).await;
+    let other = arena.another_node(with(webhooks)).await;
+    let battle = arena.create_battle().await;
+    let (ada, bob) = (arena.join(battle, "ada").await, arena.join(battle, "bob").await);
+    let mut viewer = Client::connect(&arena).await;
+    viewer.subscribe(&format!("battle.{battle}")).await;
+    let mut at_arena = Client::connect(&arena).await;
+    at_arena.subscribe(&format!("attacks.battle.{battle}")).await;
+    at_arena.listen(&arena, &ada).await;
+    at_arena.attend(&arena, &ada).await;
+    let (board, attacks) = (format!("battle.{battle}"), format!("attacks.battle.{battle}"));
+    let (presence, own) = (format!("presence-battle.{battle}"), ada.channel());
+    let occupied = [&board, &attacks, &presence, &own].map(|channel| format!("channel_occupied {channel} -"));
+    let mut expected: BTreeMap<_, _> = occupied.into_iter().map(|line| (line, 1)).collect();
+    expected.insert(format!("member_added {presence} {}", ada.id), 1);
+    // The first request was refused and comes again, the same.
+    in_time(taken.recv()).await.unwrap();
+    assert_eq!(told(&mut taken, 5).await, expected);
+
+    // The same channels on the other node are nothing new; one more member is.
+    acquaint(&other, 2).await;
+    let (mut another_viewer, mut at_other) = (Client::connect(&other).await, Client::connect(&other).await);
+    another_viewer.subscribe(&board).await;
+    at_other.attend(&other, &bob).await;
+    assert_eq!(told(&mut taken, 1).await, lines(&[&format!("member_added {presence} {}", bob.id)]));
+    // What the API tells of a channel is the same as without webhooks.
+    let (_, shown) = api(&arena, &format!("/apps/1/channels/{board}?info=subscription_count"), None).await;
+    assert_eq!(shown, json!({ "occupied": true, "subscription_count": 2 }));
+
+    drop((viewer, at_arena, another_viewer, at_other));
+    let mut expected: BTreeMap<_, _> = [board, attacks, presence.clone(), own]
+        .into_iter()
+        .map(|channel| (format!("channel_vacated {channel} -"), 1))
+        .collect();
+    for player in [&ada, &bob] {
+        expected.insert(format!("member_removed {presence} {}", player.id), 1);
+    }
+    assert_eq!(told(&mut taken, 6).await, expected);
+}
+
+#[tokio::test]
+async fn counts_of_sockets_are_told_by_one_node_where_they_are_kept() {
+    let (url, mut taken) = receiver().await;
+    let webhooks = vec![Webhook { url, events: vec![WebhookEvent::SubscriptionCount] }];
+    let counted = || Config { subscription_counts: true, ..with(webhooks.clone()) };
+    let arena = Arena::start(counted()).await;
+    let other = arena.another_node(counted()).await;
+    let battle = arena.create_battle().await;
+    let channel = format!("battle.{battle}");
+    let mut at_arena = Client::connect(&arena).await;
+    at_arena.subscribe(&channel).await;
+    let mut at_other = Client::connect(&other).await;
+    at_other.subscribe(&channel).await;
+    // Those who listen are told too.
+    while at_arena.event_named("pusher_internal:subscription_count").await.data
+        != json!({ "subscription_count": 2 })
+    {}
+    loop {
+        let body: Value = serde_json::from_slice(&in_time(taken.recv()).await.unwrap()).unwrap();
+        let events = body["events"].as_array().unwrap();
+        assert!(events.iter().all(|event| event["channel"] == json!(channel)), "{body}");
+        if events.last().unwrap()["subscription_count"] == 2 {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_is_cut_and_one_that_is_refused_is_given_up() {
+    const EVENT_BYTES: usize = 10_000;
+    // It takes two large events at once, and one of them never.
+    let (url, mut taken) = receiver_that(|body| match String::from_utf8_lossy(body) {
+        text if text.len() > 3 * EVENT_BYTES => StatusCode::PAYLOAD_TOO_LARGE,
+        text if text.contains("poison") => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    })
+    .await;
+    let events = vec![WebhookEvent::ClientEvent];
+    let config = Config { client_events_per_second_max: 1_000, ..with(vec![Webhook { url, events }]) };
+    let arena = Arena::start(config).await;
+    let mut client = Client::connect(&arena).await;
+    client.subscribe_signed("private-room", None).await;
+    let names: Vec<_> =
+        (0..60).map(|n| if n == 7 { "client-poison".to_owned() } else { format!("client-{n}") }).collect();
+    for name in &names {
+        client.tell(name, "private-room", json!("x".repeat(EVENT_BYTES))).await;
+    }
+    let mut told = Vec::new();
+    while told.last() != names.last() {
+        let body = in_time(taken.recv()).await.unwrap();
+        if body.len() <= 3 * EVENT_BYTES && !body.windows(6).any(|part| part == b"poison") {
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let names = body["events"].as_array().unwrap().iter();
+            told.extend(names.map(|event| event["event"].as_str().unwrap().to_owned()));
+        }
+        assert!(body.len() <= 300_000, "no request is larger than many servers take");
+    }
+    // In their order; with the poisoned one at most its neighbour in the request is lost.
+    assert!(told.len() >= names.len() - 2, "{told:?}");
+    let expected: Vec<_> = names.iter().filter(|name| told.contains(name)).cloned().collect();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn what_waits_when_the_server_stops_is_tried_once_more() {
+    let is_away = Arc::new(AtomicBool::new(true));
+    let of_receiver = Arc::clone(&is_away);
+    let (url, mut taken) = receiver_that(move |_| match of_receiver.load(Ordering::Relaxed) {
+        true => StatusCode::BAD_GATEWAY,
+        false => StatusCode::OK,
+    })
+    .await;
+    let events = vec![WebhookEvent::CacheMiss];
+    let arena = Arena::start(with(vec![Webhook { url, events }])).await;
+    let mut client = Client::connect(&arena).await;
+    client.subscribe("cache-one").await;
+    client.event_named("pusher:cache_miss").await;
+    in_time(taken.recv()).await.unwrap();
+    // These wait behind the one that is not taken.
+    client.subscribe("cache-two").await;
+    client.event_named("pusher:cache_miss").await;
+    client.subscribe("cache-three").await;
+    is_away.store(false, Ordering::Relaxed);
+    arena.shutdown.request();
+    let mut all = BTreeMap::new();
+    while all.len() < 3 {
+        all.clear();
+        read(&in_time(taken.recv()).await.unwrap(), &mut all);
+    }
+    let expected = lines(&["cache_miss cache-one -", "cache_miss cache-two -", "cache_miss cache-three -"]);
+    assert_eq!(all, expected);
 }

@@ -11,14 +11,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::message::{NodeId, Say};
+use super::parts::{cut, text_bytes};
+use crate::channel::Channel;
 use crate::hub::Hub;
 
 /// How long the other nodes may take. Then the question fails.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions without an answer at a time. When it is reached, a further one fails.
 const OPEN_MAX: usize = 1_000;
-/// Channels that are told in one message.
-const CHANNELS_AT_ONCE: usize = 1_000;
+/// Users of one channel that are told in one message.
+const USERS_AT_ONCE: usize = 1_000;
+
+/// A channel's numbers in a message, at most.
+const STATE_BYTES: usize = 100;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,11 +166,11 @@ impl Hub {
 
     /// Answers another node's question.
     pub(crate) fn answer(&self, to: NodeId, id: u64, query: &Query) {
-        let channels = self.own_states(query);
-        let mut parts = channels.chunks(CHANNELS_AT_ONCE).map(<[_]>::to_vec).collect::<Vec<_>>();
-        if parts.is_empty() {
-            parts.push(Vec::new());
-        }
+        let channels = self.own_states(query).into_iter().flat_map(in_pieces).collect();
+        let parts = cut(channels, |(name, state): &(Arc<str>, ChannelState)| {
+            let users = state.users.iter().map(|id| text_bytes(id));
+            text_bytes(name) + STATE_BYTES + users.sum::<usize>()
+        });
         let last = parts.len() - 1;
         for (nth, channels) in parts.into_iter().enumerate() {
             self.link.say(Say::Tell { to, id, is_last: nth == last, channels });
@@ -181,14 +186,35 @@ impl Hub {
             )];
         }
         let mut states = self.halls.states(query);
-        states.extend(self.rooms.states().into_iter().map(|(channel, sockets)| {
-            (Arc::from(channel.to_string()), ChannelState { sockets, ..ChannelState::default() })
-        }));
-        let fits = |name: &str| {
-            query.channel.as_ref().is_none_or(|channel| **channel == *name)
-                && query.prefix.as_ref().is_none_or(|prefix| name.starts_with(&**prefix))
+        let of_rooms = match &query.channel {
+            // An alert waits for a battle's inboxes: for one channel nothing else is looked at.
+            Some(name) => Channel::parse(name)
+                .ok()
+                .into_iter()
+                .map(|channel| {
+                    let sockets = self.rooms.sockets(&channel);
+                    (Arc::clone(name), sockets)
+                })
+                .filter(|(_, sockets)| *sockets > 0)
+                .collect(),
+            None => self.rooms.states(query.prefix.as_deref().unwrap_or_default()),
         };
-        states.retain(|(name, _)| fits(name));
+        states.extend(
+            of_rooms
+                .into_iter()
+                .map(|(name, sockets)| (name, ChannelState { sockets, ..ChannelState::default() })),
+        );
         states
     }
+}
+
+/// A channel whose users fit into one message each.
+fn in_pieces((name, mut state): (Arc<str>, ChannelState)) -> Vec<(Arc<str>, ChannelState)> {
+    let more = state.users.split_off(state.users.len().min(USERS_AT_ONCE));
+    let piece = |users: &[Arc<str>]| {
+        // What is not told twice is not counted twice.
+        (Arc::clone(&name), ChannelState { users: users.to_vec(), ..ChannelState::default() })
+    };
+    let more: Vec<_> = more.chunks(USERS_AT_ONCE).map(piece).collect();
+    std::iter::once((name, state)).chain(more).collect()
 }

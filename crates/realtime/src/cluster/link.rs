@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::message::{NodeId, Say};
+use super::outgoing::{Outgoing, outgoing};
+use crate::bounded::Sender;
 use crate::metrics;
 
-/// Messages to the others that wait for the relay. When it is reached, one is dropped; the others notice, and ask.
-const OUTGOING_MESSAGES_MAX: usize = 16_384;
 /// A node that was not heard for so long is gone, unless nothing at all is heard.
 const GONE_AFTER: Duration = Duration::from_secs(6);
 /// A node that does not hear itself for so long hears nobody.
@@ -22,7 +22,7 @@ const DEAF_AFTER: Duration = Duration::from_millis(2_500);
 /// A node's side of the relay.
 pub(crate) struct Link {
     pub(crate) id: NodeId,
-    outgoing: mpsc::Sender<Say>,
+    outgoing: Sender<Say>,
     /// The other nodes, and when each was last heard.
     peers: Mutex<AHashMap<NodeId, Instant>>,
     /// When this node last heard what it said itself.
@@ -32,12 +32,9 @@ pub(crate) struct Link {
     lives: AtomicU64,
 }
 
-/// What waits to be said.
-pub(crate) type Outgoing = mpsc::Receiver<Say>;
-
 impl Link {
     pub(crate) fn new() -> (Self, Outgoing) {
-        let (outgoing, waiting) = mpsc::channel(OUTGOING_MESSAGES_MAX);
+        let (outgoing, waiting) = outgoing();
         let link = Self {
             id: Uuid::new_v4(),
             outgoing,
@@ -73,8 +70,8 @@ impl Link {
         self.peers.lock().keys().all(|peer| self.id < *peer)
     }
 
-    /// The number of the next channel's life on this node.
-    pub(crate) fn next_life(&self) -> u64 {
+    /// A number above all that this node gave before: of a channel's life, or of a count.
+    pub(crate) fn next_number(&self) -> u64 {
         self.lives.fetch_add(1, Ordering::Relaxed) + 1
     }
 

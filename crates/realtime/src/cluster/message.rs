@@ -38,24 +38,81 @@ pub(crate) enum Say {
     Came { channel: Arc<str>, version: Version, user_id: Arc<str>, info: Arc<str> },
     /// Somebody went from the sender; whether it is nowhere now, as far as the sender knows.
     Went { channel: Arc<str>, version: Version, user_id: Arc<str>, is_last: bool },
-    /// So far the sender has said what there was to say.
-    Still { channel: Arc<str>, version: Version },
     /// So many sockets of the sender listen to this channel.
-    Count { channel: Arc<str>, sockets: usize },
+    Count { channel: Arc<str>, sockets: Sockets },
+    /// Where the sender stands in each of its channels whose members or sockets all nodes know.
+    Stands { channels: Vec<(Arc<str>, Stand)> },
+    /// The sender may have missed something: where do the others stand?
+    Compare,
+    /// The signature of a request that the sender has carried out.
+    Done { signature: Box<str> },
     /// All who listen to a channel are told something.
     Event(Event),
     /// What a cache channel was told last, for a node that asked who is there.
     Last(Event),
     /// All sockets of a user are to be closed.
     Terminate { user_id: Arc<str> },
-    /// These channels have sockets on the sender, and had none before, or it was asked. Said where webhooks tell of it.
-    Opened { channels: Vec<Arc<str>> },
-    /// This channel has no socket on the sender any more.
-    Closed { channel: Arc<str> },
+    /// What is on the sender.
+    Whereabouts { about: About, word: Word },
     /// Which channels are there?
     Ask { id: u64, query: Query },
     /// These are, in answer to a question of that node.
     Tell { to: NodeId, id: u64, is_last: bool, channels: Vec<(Arc<str>, ChannelState)> },
+}
+
+/// So many sockets of one channel, and when that was counted: a higher number is newer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Sockets {
+    pub(crate) number: u64,
+    pub(crate) count: usize,
+}
+
+/// What a node has said of a channel so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Stand {
+    /// Of its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<Version>,
+    /// Of its sockets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sockets: Option<Sockets>,
+}
+
+/// What a word about whereabouts is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum About {
+    /// Channels that have sockets. Said where webhooks tell of them.
+    Channels,
+    /// Users that have signed in.
+    Users,
+}
+
+/// What a node says of what is on it, each change with the next number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Word {
+    /// This has come.
+    There { number: u64, key: Arc<str> },
+    /// This is there no more.
+    Gone { number: u64, key: Arc<str> },
+    /// So far it has said so much.
+    Still { number: u64 },
+    /// What is on that node?
+    Ask { of: NodeId },
+    /// All that is on the sender.
+    Whole(Whole),
+}
+
+/// See [`Word::Whole`]. Much takes several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Whole {
+    pub(crate) number: u64,
+    pub(crate) part: u32,
+    pub(crate) parts: u32,
+    pub(crate) keys: Vec<Arc<str>>,
 }
 
 /// Something that an application or a client says to a channel.
@@ -89,6 +146,8 @@ pub(crate) struct Here {
     pub(crate) parts: u32,
     /// Each with what is to be known of it, as JSON.
     pub(crate) members: Vec<(Arc<str>, Arc<str>)>,
+    /// Where sockets are counted.
+    pub(crate) sockets: Option<Sockets>,
 }
 
 /// The message's bytes.

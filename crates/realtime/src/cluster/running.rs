@@ -7,8 +7,8 @@ use nimaora_change_bus::{RelayMessage, Relayed};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
-use super::link::Outgoing;
 use super::message::{self, NodeId, Say};
+use super::outgoing::Outgoing;
 use crate::hub::Hub;
 use crate::metrics;
 
@@ -106,7 +106,7 @@ fn take(hub: &Arc<Hub>, bytes: &[u8]) {
         }
         Some(Say::Alive { greets }) if greets || is_new => {
             hub.link.say(Say::Alive { greets: false });
-            hub.halls.tell_opened(hub);
+            hub.say_still();
         }
         Some(Say::Event(event)) => hub.halls.tell(hub, &Arc::new(event)),
         Some(Say::Terminate { user_id }) => hub.users.terminate(&user_id),
@@ -114,6 +114,7 @@ fn take(hub: &Arc<Hub>, bytes: &[u8]) {
         Some(Say::Tell { to, id, is_last, channels }) if to == hub.link.id => {
             hub.questions.answered(from, id, is_last, channels);
         }
+        Some(Say::Done { signature }) => hub.replays.heard(&signature, hub.clock.now_ms()),
         Some(say) => hub.halls.hear(hub, from, say),
         None => {}
     }

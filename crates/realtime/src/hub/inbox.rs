@@ -216,8 +216,12 @@ impl Inboxes {
 
     /// The same, each with the number of its sockets.
     pub(crate) fn listeners(&self) -> Vec<(ParticipantId, usize)> {
-        let open = |inbox: &Inbox| inbox.listeners.iter().filter(|listener| listener.is_open()).count();
-        self.by_participant.iter().map(|(id, inbox)| (*id, open(inbox))).collect()
+        self.by_participant.iter().map(|(id, inbox)| (*id, inbox.sockets())).collect()
+    }
+
+    /// How many sockets listen for a participant.
+    pub(crate) fn listeners_of(&self, id: ParticipantId) -> usize {
+        self.by_participant.get(&id).map_or(0, Inbox::sockets)
     }
 
     /// Sends a score, unless a newer one was sent. The same as [`Inboxes::alert`] in all else.
@@ -322,6 +326,10 @@ impl Inboxes {
 }
 
 impl Inbox {
+    fn sockets(&self) -> usize {
+        self.listeners.iter().filter(|listener| listener.is_open()).count()
+    }
+
     fn is_open(&self) -> bool {
         self.listeners.iter().any(Listener::is_open)
     }

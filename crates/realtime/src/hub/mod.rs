@@ -8,6 +8,7 @@ pub(crate) mod halls;
 pub(crate) mod inbox;
 pub(crate) mod missed;
 pub(crate) mod pace;
+pub(crate) mod places;
 pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod room;
@@ -19,6 +20,7 @@ pub(crate) mod slots;
 pub(crate) mod spectators;
 pub(crate) mod sweep;
 pub(crate) mod users;
+pub(crate) mod whereabouts;
 
 use std::future::Future;
 use std::sync::Arc;

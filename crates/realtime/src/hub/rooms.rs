@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ahash::{AHashMap, RandomState};
-use nimaora_domain::BattleId;
+use nimaora_domain::{BattleId, ParticipantId};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::Hub;
 use super::room::Room;
@@ -67,16 +68,37 @@ impl Rooms {
         rooms.collect()
     }
 
-    /// The channels of all battles that somebody listens to, and how many sockets each has.
-    pub(crate) fn states(&self) -> Vec<(Channel, usize)> {
+    /// The channels of all battles that somebody listens to and whose names begin so, and how many sockets each has.
+    pub(crate) fn states(&self, prefix: &str) -> Vec<(Arc<str>, usize)> {
         let mut states = Vec::new();
         for room in self.all() {
-            states.push((Channel::Battle(room.battle_id), room.viewers_count()));
-            let listeners = room.inboxes.lock().listeners();
-            states.extend(listeners.into_iter().map(|(id, sockets)| (Channel::Participant(id), sockets)));
+            if Channel::Battle(room.battle_id).may_begin_with(prefix) {
+                states.push((Channel::Battle(room.battle_id), room.viewers_count()));
+            }
+            if Channel::Participant(ParticipantId(Uuid::nil())).may_begin_with(prefix) {
+                let listeners = room.inboxes.lock().listeners();
+                states.extend(listeners.into_iter().map(|(id, sockets)| (Channel::Participant(id), sockets)));
+            }
         }
         states.retain(|(_, sockets)| *sockets > 0);
-        states
+        let named = states.into_iter().map(|(channel, sockets)| (Arc::from(channel.to_string()), sockets));
+        named.filter(|(name, _): &(Arc<str>, usize)| name.starts_with(prefix)).collect()
+    }
+
+    /// How many sockets such a channel has.
+    pub(crate) fn sockets(&self, channel: &Channel) -> usize {
+        match channel {
+            Channel::Battle(id) => self.find(*id).map_or(0, |room| room.viewers_count()),
+            Channel::Participant(id) => {
+                let sockets = |room: Arc<Room>| room.inboxes.lock().listeners_of(*id);
+                self.all().into_iter().map(sockets).sum()
+            }
+            Channel::Named(_) => 0,
+        }
+    }
+
+    fn find(&self, battle_id: BattleId) -> Option<Arc<Room>> {
+        self.shard(battle_id).lock().get(&battle_id).map(|entry| Arc::clone(&entry.room))
     }
 
     fn shard(&self, battle_id: BattleId) -> &Mutex<AHashMap<BattleId, Entry>> {

@@ -220,9 +220,25 @@ pub(crate) fn signed_in(user_data: &str) -> Bytes {
     event("pusher:signin_success", None, &Data { user_data })
 }
 
+/// Users whom the socket watches have come or gone.
+pub(crate) fn watchlist(online: &[Arc<str>], offline: &[Arc<str>]) -> Bytes {
+    #[derive(Serialize)]
+    struct Change<'a> {
+        name: &'a str,
+        user_ids: Vec<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Data<'a> {
+        events: Vec<Change<'a>>,
+    }
+    let changes = [("online", online), ("offline", offline)].into_iter().filter(|(_, ids)| !ids.is_empty());
+    let changes = changes.map(|(name, ids)| Change { name, user_ids: ids.iter().map(|id| &**id).collect() });
+    event("pusher_internal:watchlist_events", None, &Data { events: changes.collect() })
+}
+
 /// The socket has not signed in.
 pub(crate) fn not_signed_in(refusal: Refusal) -> Bytes {
-    error(Some(CloseReason::SessionEnded.code()), &refusal.to_string())
+    error(Some(refusal.sign_in_code()), &refusal.to_string())
 }
 
 /// The socket does not get what is said in the channel.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A socket's name. Signatures are bound to it, so it must not be guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SocketId(u64, u64);
 
 impl SocketId {

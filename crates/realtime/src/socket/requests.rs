@@ -95,7 +95,10 @@ impl Listening {
         };
         let Some(asked) = self.asked.take() else { return };
         match opened {
-            Ok(subscription) => self.subscriptions.push(subscription),
+            Ok(subscription) => {
+                self.leave(&asked.subject);
+                self.subscriptions.push(subscription);
+            }
             Err(refusal) => refuse(socket, &asked.subject, refusal),
         }
         self.begin(hub, socket, asked.behind, asked.deadline);
@@ -152,9 +155,13 @@ impl Listening {
                 },
             };
             let subject = wish.subject();
-            // Subscribing again begins anew, so that the client gets its confirmation and the current board.
-            self.leave(&subject);
-            if self.subscriptions.len() >= hub.config.channels_per_socket_max {
+            // Subscribing again begins anew, so that the client gets its confirmation and the current board. Who signs in again stays
+            // signed in until that has succeeded, because other channels count on it.
+            if subject != Subject::User {
+                self.leave(&subject);
+            }
+            let others = self.subscriptions.iter().filter(|held| held.subject() != subject).count();
+            if others >= hub.config.channels_per_socket_max {
                 refuse(socket, &subject, Refusal::TooManyChannels);
                 continue;
             }

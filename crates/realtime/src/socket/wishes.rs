@@ -6,7 +6,7 @@ use std::time::Duration;
 use nimaora_domain::{BattleId, ParticipantId, SessionId};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Class, Socket};
+use super::Socket;
 use crate::channel::{Channel, Name};
 use crate::error::Refusal;
 use crate::grant::{Grant, Membership, User};
@@ -16,7 +16,6 @@ use crate::hub::inbox::Missed;
 use crate::hub::seat::{BoardSeat, InboxSeat, Occupancy, SessionSeat};
 use crate::hub::users::SignedIn;
 use crate::metrics;
-use crate::pusher::events;
 use crate::pusher::requests::{SignIn, Subscribe};
 
 /// How long reading what a participant missed may take; then it is let in without.
@@ -24,8 +23,16 @@ const MISSED_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Held while the socket gets what is said in a channel, or what is said to its user.
 pub(super) enum Subscription {
-    Battle(BoardSeat),
-    Participant(InboxSeat),
+    Battle {
+        seat: BoardSeat,
+        /// Held while the socket is counted.
+        _beside: Option<HallSeat>,
+    },
+    Participant {
+        seat: InboxSeat,
+        /// Held while the socket is counted.
+        _beside: Option<HallSeat>,
+    },
     Named {
         seat: HallSeat,
         /// Held while the end of the member's session concerns the socket.
@@ -61,8 +68,8 @@ pub(super) enum Subject {
 impl Subscription {
     pub(super) fn subject(&self) -> Subject {
         match self {
-            Self::Battle(seat) => Subject::Channel(Channel::Battle(seat.battle_id())),
-            Self::Participant(seat) => Subject::Channel(Channel::Participant(seat.participant_id())),
+            Self::Battle { seat, .. } => Subject::Channel(Channel::Battle(seat.battle_id())),
+            Self::Participant { seat, .. } => Subject::Channel(Channel::Participant(seat.participant_id())),
             Self::Named { seat, .. } => Subject::Channel(Channel::Named(seat.name().clone())),
             Self::User { .. } => Subject::User,
         }
@@ -132,11 +139,14 @@ impl Wish {
         let opening = async {
             match self {
                 Self::Battle(battle_id) => {
-                    let occupancy = hub.rooms.enter(&hub, battle_id).await?;
-                    Ok(Subscription::Battle(occupancy.watch_board(&socket)))
+                    let seat = hub.rooms.enter(&hub, battle_id).await?.watch_board(&socket);
+                    let beside = hub.accompany(Channel::Battle(battle_id), &socket).await;
+                    Ok(Subscription::Battle { seat, _beside: beside })
                 }
                 Self::Participant(id, grant) => {
-                    listen(&hub, &socket, id, grant).await.map(Subscription::Participant)
+                    let seat = listen(&hub, &socket, id, grant).await?;
+                    let beside = hub.accompany(Channel::Participant(id), &socket).await;
+                    Ok(Subscription::Participant { seat, _beside: beside })
                 }
                 Self::Listen(name) => {
                     let battle = match name.battle_id() {
@@ -155,8 +165,7 @@ impl Wish {
                 }
                 Self::SignIn(user, data) => {
                     let session = watch_session(&hub, &socket, &user.id, user.session).await?;
-                    let signed_in = hub.users.sign_in(&hub, &socket, &user.id);
-                    socket.send(Class::Answer, &events::signed_in(&data));
+                    let signed_in = hub.users.sign_in(&hub, &socket, &user, &data);
                     Ok(Subscription::User { user, _signed_in: signed_in, _session: session })
                 }
             }

@@ -1,36 +1,31 @@
-//! Events on their way to a receiver: several in one request, in their order, again until it takes them.
+//! Events on their way to a receiver: several in one request, in their order, again until it takes them or five minutes are over.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, header};
-use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::{Occurred, Webhook};
+use super::sender::{SendError, Sender, Signed};
+use super::{Occurred, Waiting, Webhook};
+use crate::bounded::Weighed;
 use crate::hub::Hub;
 use crate::metrics;
 
 /// Events in one request.
 const EVENTS_AT_ONCE: usize = 100;
+/// Bytes of the events in one request, about; a single larger one goes alone. Many servers take a megabyte.
+const BYTES_AT_ONCE: usize = 256 * 1024;
 /// How long others are waited for that could go with the first.
 const GATHER: Duration = Duration::from_millis(50);
-/// How long a receiver may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first pause before a request is sent again; it doubles with each try. As much again is added by chance.
 const PAUSE_MIN_MS: u64 = 500;
 const PAUSE_MAX_MS: u64 = 30_000;
 /// After so long a request is given up, and its events are counted as dropped.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(300);
-
-type Sender = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+/// How long what waits may take when the server stops. Then the rest is counted as dropped.
+const LAST_TRY_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -38,90 +33,132 @@ struct Body<'a> {
     events: &'a [Arc<Occurred>],
 }
 
-/// Sends what waits for a receiver until the server stops.
-pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: mpsc::Receiver<Arc<Occurred>>) {
-    let Some(sender) = sender() else {
-        tracing::error!(url = %webhook.url, "the system has no certificates; webhooks are not sent");
-        return;
-    };
-    let mut events = Vec::new();
-    loop {
-        tokio::select! {
-            () = hub.shutdown.requested() => return,
-            received = waiting.recv_many(&mut events, 1) => if received == 0 { return },
-        }
-        let gathering =
-            async { while waiting.recv_many(&mut events, 1).await > 0 && events.len() < EVENTS_AT_ONCE {} };
-        let _ = timeout(GATHER, gathering).await;
-        tokio::select! {
-            () = hub.shutdown.requested() => return,
-            () = deliver(&hub, &sender, &webhook, &events) => events.clear(),
-        }
-    }
+/// Brings events to one receiver.
+struct Courier {
+    hub: Arc<Hub>,
+    sender: Sender,
+    webhook: Webhook,
+    /// What is to be told, in its order.
+    events: Vec<Arc<Occurred>>,
+    /// Events in the next request, at most. Fewer after the receiver has found a request too large.
+    at_once: usize,
 }
 
-fn sender() -> Option<Sender> {
-    // Two kinds of cryptography may be built in, and then the client does not guess.
-    let cryptography = tokio_rustls::rustls::crypto::ring::default_provider();
-    let connector = HttpsConnectorBuilder::new().with_provider_and_native_roots(cryptography).ok()?;
-    let connector = connector.https_or_http().enable_http1().build();
-    Some(Client::builder(TokioExecutor::new()).build(connector))
-}
-
-/// Until the receiver has taken the events, or they are given up.
-async fn deliver(hub: &Hub, sender: &Sender, webhook: &Webhook, events: &[Arc<Occurred>]) {
-    // Signed once: the receiver can tell a repeat by its time.
-    let body = Body { time_ms: hub.clock.now_ms(), events };
-    let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
-    let signature = hub.application.sign_text(&body);
-    let given_up_at = Instant::now() + GIVEN_UP_AFTER;
-    let mut pause_ms = PAUSE_MIN_MS;
-    loop {
-        match timeout(ANSWER_TIMEOUT, send(hub, sender, webhook, &body, &signature)).await {
-            Ok(Ok(())) => {
-                metrics::webhook_sent();
-                return;
-            }
-            Ok(Err(why)) => tracing::debug!(url = %webhook.url, %why, "a webhook is sent again"),
-            Err(_) => {
-                tracing::debug!(url = %webhook.url, "a webhook was not answered in time and is sent again")
-            }
-        }
-        metrics::webhook_failed();
-        let pause = Duration::from_millis(pause_ms + fastrand::u64(..pause_ms));
-        if Instant::now() + pause > given_up_at {
-            tracing::warn!(url = %webhook.url, events = events.len(), "a webhook was given up");
-            metrics::webhook_events_dropped(events.len());
+/// Sends what waits for a receiver until the server stops; then what is left, once.
+pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: Waiting) {
+    let sender = match Sender::new(&webhook.url) {
+        Ok(sender) => sender,
+        Err(error) => {
+            tracing::error!(url = %webhook.url, %error, "the system has no certificates; webhooks are not sent");
             return;
         }
-        tokio::time::sleep(pause).await;
-        pause_ms = (pause_ms * 2).min(PAUSE_MAX_MS);
+    };
+    let shutdown = hub.shutdown.clone();
+    let mut courier = Courier { hub, sender, webhook, events: Vec::new(), at_once: EVENTS_AT_ONCE };
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => break,
+            received = waiting.recv() => match received {
+                Some(event) => courier.events.push(event),
+                None => break,
+            }
+        }
+        let gathering = async {
+            while courier.events.len() < EVENTS_AT_ONCE {
+                match waiting.recv().await {
+                    Some(event) => courier.events.push(event),
+                    None => return,
+                }
+            }
+        };
+        let _ = timeout(GATHER, gathering).await;
+        tokio::select! {
+            () = shutdown.requested() => break,
+            () = courier.deliver_all() => {}
+        }
+    }
+    courier.events.extend(std::iter::from_fn(|| waiting.try_recv()));
+    // What does not succeed is counted.
+    let _ = timeout(LAST_TRY_TIMEOUT, courier.deliver_once()).await;
+    courier.drop_events(courier.events.len());
+}
+
+impl Courier {
+    /// Until all events are taken or given up.
+    async fn deliver_all(&mut self) {
+        while !self.events.is_empty() {
+            self.deliver_some().await;
+        }
+        self.at_once = EVENTS_AT_ONCE;
+    }
+
+    /// As much as the receiver takes without being asked twice.
+    async fn deliver_once(&mut self) {
+        while !self.events.is_empty() {
+            let (count, signed) = self.next_request();
+            match self.sender.send(&self.webhook.url, &signed).await {
+                Ok(()) => self.taken(count),
+                Err(_) => return metrics::webhook_failed(),
+            }
+        }
+    }
+
+    /// Until the receiver has taken the next request, wants a smaller one, or the events are given up.
+    async fn deliver_some(&mut self) {
+        // Signed once: the receiver can tell a repeat by its time.
+        let (count, signed) = self.next_request();
+        let given_up_at = Instant::now() + GIVEN_UP_AFTER;
+        let mut pause_ms = PAUSE_MIN_MS;
+        loop {
+            let Err(error) = self.sender.send(&self.webhook.url, &signed).await else {
+                return self.taken(count);
+            };
+            metrics::webhook_failed();
+            if error.is_too_large() && count > 1 {
+                self.at_once = count / 2;
+                return;
+            }
+            let pause = Duration::from_millis(pause_ms + fastrand::u64(..pause_ms));
+            if !error.may_pass() || Instant::now() + pause > given_up_at {
+                return self.give_up(count, &error);
+            }
+            tracing::debug!(url = %self.webhook.url, %error, "a webhook is sent again");
+            tokio::time::sleep(pause).await;
+            pause_ms = (pause_ms * 2).min(PAUSE_MAX_MS);
+        }
+    }
+
+    /// The next events that go together, and how many they are.
+    fn next_request(&self) -> (usize, Signed) {
+        let count = together(&self.events, self.at_once);
+        let body = Body { time_ms: self.hub.clock.now_ms(), events: &self.events[..count] };
+        let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
+        let signature = self.hub.application.sign_text(&body);
+        (count, Signed { key: self.hub.application.key().to_owned(), signature, body })
+    }
+
+    fn taken(&mut self, count: usize) {
+        metrics::webhook_sent();
+        self.events.drain(..count);
+    }
+
+    fn give_up(&mut self, count: usize, error: &SendError) {
+        tracing::warn!(url = %self.webhook.url, events = count, %error, "a webhook was given up");
+        self.drop_events(count);
+    }
+
+    fn drop_events(&mut self, count: usize) {
+        self.events.drain(..count);
+        metrics::webhook_events_dropped(count);
     }
 }
 
-/// Why a receiver has not taken events.
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] axum::http::Error),
-    #[error("{0}")]
-    Connection(#[from] hyper_util::client::legacy::Error),
-    #[error("the receiver answers {0}")]
-    Status(u16),
-}
-
-async fn send(
-    hub: &Hub,
-    sender: &Sender,
-    webhook: &Webhook,
-    body: &Bytes,
-    signature: &str,
-) -> Result<(), SendError> {
-    let request = Request::post(&webhook.url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("X-Pusher-Key", hub.application.key())
-        .header("X-Pusher-Signature", signature)
-        .body(Full::new(body.clone()))?;
-    let response = sender.request(request).await?;
-    if response.status().is_success() { Ok(()) } else { Err(SendError::Status(response.status().as_u16())) }
+/// How many of the first events go together: at least one.
+fn together(events: &[Arc<Occurred>], at_once: usize) -> usize {
+    let mut bytes = 0;
+    let fits = events.iter().take(at_once).take_while(|event| {
+        bytes += event.bytes();
+        bytes <= BYTES_AT_ONCE
+    });
+    fits.count().max(1)
 }

@@ -4,17 +4,22 @@
 //! the smallest id. Two nodes on which the same begins in one moment may both tell of it.
 
 mod delivery;
+mod sender;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
+use crate::bounded::{self, Weighed};
 use crate::config::Config;
 use crate::metrics;
 
 /// Events that wait for one receiver. When it is reached, further ones are dropped and counted.
 const WAITING_EVENTS_MAX: usize = 10_000;
+/// Bytes of them, about. When it is reached, further ones are dropped and counted as well.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What an event takes besides what a client says in it: names, ids.
+const EVENT_BYTES: usize = 512;
 
 /// A receiver of events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +30,12 @@ pub struct Webhook {
     /// Which events; all when there are none.
     #[serde(default)]
     pub events: Vec<WebhookEvent>,
+}
+
+impl Webhook {
+    fn wants(&self, event: WebhookEvent) -> bool {
+        self.events.is_empty() || self.events.contains(&event)
+    }
 }
 
 /// What a receiver can be told of.
@@ -43,6 +54,8 @@ pub enum WebhookEvent {
     ClientEvent,
     /// Somebody came to a cache channel that has no last event.
     CacheMiss,
+    /// So many sockets listen to a channel. Told where `realtime.subscription_counts` is on, as often as those who listen are.
+    SubscriptionCount,
 }
 
 /// Something that has happened, as it is told.
@@ -58,32 +71,48 @@ pub(crate) struct Occurred {
     pub(crate) data: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) socket_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subscription_count: Option<usize>,
+}
+
+impl Weighed for Occurred {
+    fn bytes(&self) -> usize {
+        EVENT_BYTES + self.data.as_ref().map_or(0, |data| data.len())
+    }
 }
 
 impl Occurred {
     /// In this channel.
     pub(crate) fn new(name: WebhookEvent, channel: &Arc<str>) -> Self {
-        Self { name, channel: Arc::clone(channel), user_id: None, event: None, data: None, socket_id: None }
+        Self {
+            name,
+            channel: Arc::clone(channel),
+            user_id: None,
+            event: None,
+            data: None,
+            socket_id: None,
+            subscription_count: None,
+        }
     }
 }
 
 /// The receivers, each with a queue of its own.
 #[derive(Default)]
 pub(crate) struct Webhooks {
-    queues: Vec<(Webhook, mpsc::Sender<Arc<Occurred>>)>,
+    queues: Vec<(Webhook, bounded::Sender<Arc<Occurred>>)>,
 }
 
-/// A receiver and what waits for it.
-pub(crate) type Waiting = Vec<(Webhook, mpsc::Receiver<Arc<Occurred>>)>;
+/// What waits for a receiver.
+pub(crate) type Waiting = bounded::Receiver<Arc<Occurred>>;
 
 pub(crate) use self::delivery::run;
 
 impl Webhooks {
     /// Queues for the receivers that the settings name.
-    pub(crate) fn new(config: &Config) -> (Self, Waiting) {
+    pub(crate) fn new(config: &Config) -> (Self, Vec<(Webhook, Waiting)>) {
         let (mut queues, mut waiting) = (Vec::new(), Vec::new());
         for webhook in &config.webhooks {
-            let (sender, receiver) = mpsc::channel(WAITING_EVENTS_MAX);
+            let (sender, receiver) = bounded::queue(WAITING_EVENTS_MAX, WAITING_BYTES_MAX);
             queues.push((webhook.clone(), sender));
             waiting.push((webhook.clone(), receiver));
         }
@@ -95,6 +124,11 @@ impl Webhooks {
         !self.queues.is_empty()
     }
 
+    /// Whether anybody is told this.
+    pub(crate) fn want(&self, event: WebhookEvent) -> bool {
+        self.queues.iter().any(|(webhook, _)| webhook.wants(event))
+    }
+
     /// Tells those who want to know. Never waits.
     pub(crate) fn tell(&self, occurred: impl FnOnce() -> Occurred) {
         if self.queues.is_empty() {
@@ -102,8 +136,7 @@ impl Webhooks {
         }
         let occurred = Arc::new(occurred());
         for (webhook, queue) in &self.queues {
-            let is_wanted = webhook.events.is_empty() || webhook.events.contains(&occurred.name);
-            if is_wanted && queue.try_send(Arc::clone(&occurred)).is_err() {
+            if webhook.wants(occurred.name) && queue.try_send(Arc::clone(&occurred)).is_err() {
                 metrics::webhook_events_dropped(1);
             }
         }

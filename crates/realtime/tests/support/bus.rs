@@ -1,4 +1,4 @@
-//! The bus in memory, and how often it was used; what nodes say to each other can be cut off.
+//! A bus, and how often it was used; what nodes say to each other can be cut off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,17 +9,30 @@ use nimaora_change_bus::{BusError, ChangeBatch, ChangeBus, Changes, Lane, Memory
 use nimaora_domain::BattleId;
 
 /// Counts who follows. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct CountingBus {
-    inner: MemoryBus,
+    bus: Arc<dyn ChangeBus>,
+    relay: Arc<dyn Relay>,
     follows: Arc<AtomicUsize>,
     is_mute: Arc<AtomicBool>,
 }
 
+impl Default for CountingBus {
+    fn default() -> Self {
+        Self::over(MemoryBus::default())
+    }
+}
+
 impl CountingBus {
+    pub fn over(bus: impl ChangeBus + Relay + Clone) -> Self {
+        let (follows, is_mute) = (Arc::default(), Arc::default());
+        Self { bus: Arc::new(bus.clone()), relay: Arc::new(bus), follows, is_mute }
+    }
+
     /// The same bus for another node, which can be cut off alone.
     pub fn of_another_node(&self) -> Self {
-        Self { inner: self.inner.clone(), ..Self::default() }
+        let (bus, relay) = (Arc::clone(&self.bus), Arc::clone(&self.relay));
+        Self { bus, relay, follows: Arc::default(), is_mute: Arc::default() }
     }
 
     /// From now on the other nodes hear nothing of this one, as if it had been killed.
@@ -38,22 +51,22 @@ impl Relay for CountingBus {
         if self.is_mute.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.inner.send(message).await
+        self.relay.send(message).await
     }
 
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
-        self.inner.listen().await
+        self.relay.listen().await
     }
 }
 
 #[async_trait]
 impl ChangeBus for CountingBus {
     async fn publish(&self, batches: Vec<ChangeBatch>) -> Result<(), BusError> {
-        self.inner.publish(batches).await
+        self.bus.publish(batches).await
     }
 
     async fn follow(&self, battle_id: BattleId, lanes: &[Lane]) -> Result<Box<dyn Changes>, BusError> {
         self.follows.fetch_add(1, Ordering::Relaxed);
-        self.inner.follow(battle_id, lanes).await
+        self.bus.follow(battle_id, lanes).await
     }
 }

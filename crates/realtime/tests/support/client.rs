@@ -224,6 +224,15 @@ impl Client {
         event.data
     }
 
+    /// Becomes a member of a presence channel and leaves again, past whatever else it is told.
+    pub async fn become_member(&mut self, channel: &str, data: &str) {
+        let auth = sign_socket(&self.socket_id, channel, Some(data));
+        let request = json!({ "channel": channel, "auth": auth, "channel_data": data });
+        self.say("pusher:subscribe", request).await;
+        self.event_named("pusher_internal:subscription_succeeded").await;
+        self.say("pusher:unsubscribe", json!({ "channel": channel })).await;
+    }
+
     /// Sends an event to the others in a channel.
     pub async fn tell(&mut self, event: &str, channel: &str, data: Value) {
         self.send_text(&json!({ "event": event, "channel": channel, "data": data }).to_string()).await;
@@ -268,6 +277,14 @@ pub async fn api(arena: &Arena, path: &str, body: Option<&Value>) -> (u16, Value
             get(arena, &sign_api("GET", path, &query, "", now_ms)).await
         }
     }
+}
+
+/// Waits until this node hears the others, on all of which there are so many sockets, and has heard what they have said before.
+pub async fn acquaint(arena: &Arena, sockets: usize) {
+    let path = "/apps/1/connections";
+    while api(arena, path, None).await != (200, json!({ "connections": sockets })) {}
+    // What is noticed to be missing is asked for before this.
+    assert_eq!(api(arena, path, None).await.0, 200);
 }
 
 /// What lets this socket, as the application's own server signs it.

@@ -36,7 +36,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use self::bus::CountingBus;
+pub use self::bus::CountingBus;
 
 /// A test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub const KEY: &str = "test-key";
 pub const SECRET: &str = "test-secret";
 const TABLES_FILE: &str = "tables";
 const SEED: [u8; 32] = [7; 32];
-const NOW_MS: i64 = 1_795_484_834_000;
+pub const NOW_MS: i64 = 1_795_484_834_000;
 
 /// A running service and what feeds it.
 pub struct Arena {
@@ -94,6 +94,11 @@ impl Arena {
 
     /// With a clock of one's own.
     pub async fn start_at(config: Config, clock: Clock) -> Self {
+        Self::start_on(config, clock, CountingBus::default()).await
+    }
+
+    /// With a bus of one's own.
+    pub async fn start_on(config: Config, clock: Clock, bus: CountingBus) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(TABLES_FILE);
         // A machine that is busy elsewhere fails no test; the service has a patience of its own.
@@ -102,7 +107,6 @@ impl Arena {
         // Tables that nobody has begun lack everything, and so answer nothing.
         tables.save_changes_checkpoint(0).await.unwrap();
         let board = Arc::new(MemoryLeaderboard::default());
-        let bus = CountingBus::default();
         let signer = TokenSigner::from_seed(SEED);
         let shutdown = Shutdown::new();
         let presence = Arc::new(MemoryPresence::new());
@@ -124,7 +128,11 @@ impl Arena {
 
     /// Another node of the same service.
     pub async fn another_node(&self, config: Config) -> Self {
-        let bus = self.bus.of_another_node();
+        self.another_node_on(config, self.bus.of_another_node()).await
+    }
+
+    /// Another node, with a bus of its own.
+    pub async fn another_node_on(&self, config: Config, bus: CountingBus) -> Self {
         let shutdown = Shutdown::new();
         let signer = TokenSigner::from_seed(SEED);
         let deps = Deps {

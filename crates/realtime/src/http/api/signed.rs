@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 
 use super::ApiError;
+use crate::cluster::Say;
 use crate::hub::Hub;
 
 /// How far the sender's clock may be off, in seconds; the protocol's own bound.
@@ -50,8 +51,17 @@ impl FromRequest<Arc<Hub>> for Signed {
         let now_ms = hub.clock.now_ms();
         let signature = verify(hub, &method, &whole_path, &query, &body, now_ms)?;
         // Asking twice does nothing twice.
-        if method != Method::GET && !hub.replays.admit(signature, now_ms) {
-            return Err(ApiError::Unsigned("this request was sent before; sign it anew"));
+        if method != Method::GET {
+            match hub.replays.admit(signature, now_ms) {
+                Admitted::Anew => {
+                    let signature = hex::encode(signature).into();
+                    hub.link.say_to_peers(|| Say::Done { signature });
+                }
+                Admitted::Again => {}
+                Admitted::Not => {
+                    return Err(ApiError::Unsigned("this request was sent before; sign it anew"));
+                }
+            }
         }
         Ok(Self { query, body, path })
     }
@@ -127,9 +137,26 @@ struct Seen {
     in_order: VecDeque<([u8; 32], i64)>,
 }
 
+/// Whether a request may be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admitted {
+    Anew,
+    /// A library has sent it once more.
+    Again,
+    Not,
+}
+
 impl Replays {
+    /// Another node has carried out a request with this signature.
+    pub(crate) fn heard(&self, signature: &str, now_ms: i64) {
+        let mut bytes = [0; 32];
+        if hex::decode_to_slice(signature, &mut bytes).is_ok() {
+            self.admit(bytes, now_ms);
+        }
+    }
+
     /// Whether a request with this signature may be carried out now.
-    fn admit(&self, signature: [u8; 32], now_ms: i64) -> bool {
+    fn admit(&self, signature: [u8; 32], now_ms: i64) -> Admitted {
         let mut seen = self.inner.lock();
         let Seen { first_ms, in_order } = &mut *seen;
         // Its time may be as far ahead as behind.
@@ -139,11 +166,12 @@ impl Replays {
             first_ms.remove(&oldest);
         }
         match first_ms.get(&signature) {
-            Some(at_ms) => now_ms - at_ms <= REPEAT_MS,
+            Some(at_ms) if now_ms - at_ms <= REPEAT_MS => Admitted::Again,
+            Some(_) => Admitted::Not,
             None => {
                 first_ms.insert(signature, now_ms);
                 in_order.push_back((signature, now_ms));
-                true
+                Admitted::Anew
             }
         }
     }
@@ -156,13 +184,17 @@ mod tests {
     #[test]
     fn a_request_that_is_sent_once_more_later_is_a_replay() {
         let replays = Replays::default();
-        assert!(replays.admit([1; 32], 0));
-        assert!(
+        assert_eq!(replays.admit([1; 32], 0), Admitted::Anew);
+        assert_eq!(
             replays.admit([1; 32], REPEAT_MS),
+            Admitted::Again,
             "a library sends anew what it does not know to have arrived"
         );
-        assert!(!replays.admit([1; 32], REPEAT_MS + 1));
-        assert!(replays.admit([2; 32], REPEAT_MS + 1));
+        assert_eq!(replays.admit([1; 32], REPEAT_MS + 1), Admitted::Not);
+        replays.heard(&hex::encode([2; 32]), 0);
+        assert_eq!(replays.admit([2; 32], REPEAT_MS + 1), Admitted::Not, "another node has done it");
+        replays.heard("no signature", 0);
+        assert_eq!(replays.admit([3; 32], REPEAT_MS + 1), Admitted::Anew);
     }
 
     #[test]
@@ -171,10 +203,10 @@ mod tests {
         for n in 0..(SIGNATURES_MAX as u64 + 10) {
             let mut signature = [0; 32];
             signature[..8].copy_from_slice(&n.to_be_bytes());
-            assert!(replays.admit(signature, 0));
+            assert_eq!(replays.admit(signature, 0), Admitted::Anew);
         }
         assert_eq!(replays.inner.lock().first_ms.len(), SIGNATURES_MAX);
-        assert!(replays.admit([9; 32], 10_000_000));
+        assert_eq!(replays.admit([9; 32], 10_000_000), Admitted::Anew);
         assert_eq!(replays.inner.lock().first_ms.len(), 1);
     }
 

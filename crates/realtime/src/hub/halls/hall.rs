@@ -1,6 +1,8 @@
 //! A channel that is no battle's board and no participant's own: its sockets on this node, its members on all nodes, and what is on
 //! its way to its sockets.
 
+mod peers;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +15,7 @@ use tokio::sync::Notify;
 use super::counting::Counting;
 use super::roster::{Effect, Info, Roster, UserId};
 use crate::channel::Name;
-use crate::cluster::{ChannelState, Event, Here, Link, NodeId, Say, Version};
+use crate::cluster::{ChannelState, Event, Link, NodeId, Say, Sockets};
 use crate::config::Config;
 use crate::hub::queue::Turn;
 use crate::hub::slots::{Slot, Slots};
@@ -31,8 +33,6 @@ const SLICE_SOCKETS: usize = 256;
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The longest time between two counts of a channel in which members come and go, in milliseconds.
 const COUNT_INTERVAL_MS_MAX: u64 = 10_000;
-/// Members that are told to another node in one message.
-const MEMBERS_AT_ONCE: usize = 1_000;
 
 /// A channel on this node.
 pub(crate) struct Hall {
@@ -96,7 +96,7 @@ pub(crate) struct Member {
 impl Hall {
     pub(super) fn new(name: Name, config: &Config, link: &Link) -> Self {
         let roster =
-            name.is_presence().then(|| Roster::new(link.id, config.presence_members_max, link.next_life()));
+            name.is_presence().then(|| Roster::new(link.id, config.presence_members_max, link.next_number()));
         let inner = Inner {
             viewers: Slots::default(),
             counting: (roster.is_none() && config.subscription_counts).then(Counting::default),
@@ -116,39 +116,6 @@ impl Hall {
             is_tended: AtomicBool::new(false),
             asked: Mutex::default(),
             answered: Notify::new(),
-        }
-    }
-
-    /// Whether the other nodes were asked who is there.
-    pub(super) fn is_asked(&self) -> bool {
-        self.asked.lock().is_some()
-    }
-
-    /// These nodes are asked now, unless some were before; answers whether they are.
-    pub(super) fn begin_to_ask(&self, nodes: Vec<NodeId>) -> bool {
-        let mut asked = self.asked.lock();
-        if asked.is_some() {
-            return false;
-        }
-        *asked = Some(nodes.into_iter().collect());
-        self.answered.notify_waiters();
-        true
-    }
-
-    /// Waits until all that were asked have answered or are gone.
-    pub(super) async fn answers(&self) {
-        loop {
-            let answered = self.answered.notified();
-            if self.asked.lock().as_ref().is_some_and(|asked| asked.is_empty()) {
-                return;
-            }
-            answered.await;
-        }
-    }
-
-    fn answered_by(&self, node: NodeId) {
-        if self.asked.lock().as_mut().is_some_and(|asked| asked.remove(&node)) {
-            self.answered.notify_waiters();
         }
     }
 
@@ -178,6 +145,13 @@ impl Hall {
         }
         let from = inner.next;
         inner.viewers.insert(Viewer { socket: Arc::clone(socket), user_id, from })
+    }
+
+    /// Lets a socket get what comes. What it has subscribed to is confirmed elsewhere.
+    pub(super) fn accompany(&self, socket: &Arc<Socket>) -> Slot {
+        let mut inner = self.inner.lock();
+        let from = inner.next;
+        inner.viewers.insert(Viewer { socket: Arc::clone(socket), user_id: None, from })
     }
 
     fn confirmation(&self, inner: &Inner, own: Option<&UserId>) -> Bytes {
@@ -216,9 +190,14 @@ impl Hall {
         let Some(counting) = &mut inner.counting else { return false };
         let due = counting.due(here, now_ms);
         if let Some(sockets) = due.say {
+            let sockets = Sockets { number: link.next_number(), count: sockets };
             link.say_to_peers(|| Say::Count { channel: Arc::clone(self.name.text()), sockets });
         }
         if let Some(count) = due.tell {
+            if counting.speaks(link.id) {
+                let told = Occurred::new(WebhookEvent::SubscriptionCount, self.name.text());
+                inner.occurred.push(Occurred { subscription_count: Some(count), ..told });
+            }
             inner.push(What::Frame("count", events::subscriptions(self.name.text(), count)), None);
         }
         due.again
@@ -264,93 +243,6 @@ impl Hall {
             inner.roster.iter().filter(|_| with_users).flat_map(Roster::ids).map(Arc::clone).collect();
         let members = inner.roster.as_ref().map(Roster::count);
         ChannelState { sockets: inner.viewers.len(), members, users }
-    }
-
-    /// Something another node says of this channel.
-    pub(super) fn hear(&self, link: &Link, node: NodeId, say: Say) {
-        let mut inner = self.inner.lock();
-        if let (Say::Count { sockets, .. }, Some(counting)) = (&say, &mut inner.counting) {
-            counting.heard(node, *sockets);
-            return;
-        }
-        let Some(roster) = &mut inner.roster else {
-            drop(inner);
-            if matches!(say, Say::Here(_)) {
-                self.answered_by(node);
-            }
-            return;
-        };
-        let mut is_answer = false;
-        let effects = match say {
-            Say::Came { version, user_id, info, .. } => roster.came(node, version, &user_id, &info),
-            Say::Went { version, user_id, is_last, .. } => roster.went(node, version, &user_id, is_last),
-            Say::Still { version, .. } => roster.still(node, version).into_iter().collect(),
-            Say::Here(here) => {
-                let (effects, is_whole) = roster.here(node, here);
-                is_answer = is_whole;
-                effects
-            }
-            // Nothing of a channel's members.
-            _ => return,
-        };
-        self.carry_out(&mut inner, link, effects);
-        drop(inner);
-        if is_answer {
-            self.answered_by(node);
-        }
-    }
-
-    /// Another node is gone.
-    pub(super) fn forget_node(&self, link: &Link, node: NodeId, tells: bool) {
-        let mut inner = self.inner.lock();
-        if let Some(counting) = &mut inner.counting {
-            counting.forget(node);
-        }
-        if let Some(roster) = &mut inner.roster {
-            let effects = roster.forget(node, tells);
-            self.carry_out(&mut inner, link, effects);
-        }
-        drop(inner);
-        self.answered_by(node);
-    }
-
-    /// Tells the other nodes where this one stands, and asks those that say nothing.
-    pub(super) fn compare(&self, link: &Link) {
-        let mut inner = self.inner.lock();
-        if inner.counting.is_some() {
-            let sockets = inner.viewers.len();
-            link.say_to_peers(|| Say::Count { channel: Arc::clone(self.name.text()), sockets });
-        }
-        let Some(roster) = &mut inner.roster else { return };
-        let (channel, version) = (Arc::clone(self.name.text()), roster.version());
-        let effects = roster.look_at_peers();
-        link.say_to_peers(|| Say::Still { channel, version });
-        self.carry_out(&mut inner, link, effects);
-    }
-
-    /// Tells the other nodes who is here. Said under the lock, so that what changes next is said after it.
-    pub(super) fn tell_members(&self, link: &Link) {
-        let inner = self.inner.lock();
-        let (members, version) = match &inner.roster {
-            Some(roster) => (roster.members_here(), roster.version()),
-            None => (Vec::new(), Version::default()),
-        };
-        if inner.counting.is_some() {
-            link.say(Say::Count { channel: Arc::clone(self.name.text()), sockets: inner.viewers.len() });
-        }
-        let parts = members.len().div_ceil(MEMBERS_AT_ONCE).max(1) as u32;
-        for part in 0..parts {
-            let first = part as usize * MEMBERS_AT_ONCE;
-            let last = members.len().min(first + MEMBERS_AT_ONCE);
-            let channel = Arc::clone(self.name.text());
-            link.say(Say::Here(Here {
-                channel,
-                version,
-                part,
-                parts,
-                members: members[first..last].to_vec(),
-            }));
-        }
     }
 
     fn carry_out(&self, inner: &mut Inner, link: &Link, effects: Vec<Effect>) {

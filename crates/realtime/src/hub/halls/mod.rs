@@ -3,13 +3,12 @@
 mod counting;
 pub(crate) mod hall;
 mod last;
-mod occupied;
 pub(crate) mod roster;
 pub(crate) mod seat;
 pub(crate) mod tending;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ahash::{AHashMap, RandomState};
@@ -19,17 +18,19 @@ use tokio::time::timeout;
 
 use self::hall::Hall;
 use self::last::Lasts;
-use self::occupied::Occupied;
 use super::Hub;
 use super::queue::Queue;
+use super::whereabouts::Whereabouts;
 use crate::channel::{Channel, Name};
-use crate::cluster::{ChannelState, Event, Here, NodeId, Query, Say, Version};
+use crate::cluster::{
+    About, ChannelState, Event, Here, NodeId, Query, Say, Sockets, Stand, Version, cut, text_bytes,
+};
 use crate::webhooks::{Occurred, WebhookEvent};
 
 /// Enough that subscriptions to different channels seldom meet on one lock.
 const SHARDS: usize = 16;
-/// Channels that are told to another node in one message.
-const OPENED_AT_ONCE: usize = 1_000;
+/// What a node has said of a channel takes so many bytes in a message, at most.
+const STAND_BYTES: usize = 160;
 /// How long a newcomer waits for the other nodes to say who is there. Then it is told as they say it.
 const ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -49,7 +50,10 @@ pub(crate) struct Halls {
     /// Those that are looked at soon.
     pub(super) tended: Mutex<Vec<Arc<Hall>>>,
     lasts: Lasts,
-    occupied: Occupied,
+    /// Channels with sockets. Kept only where webhooks tell of them.
+    pub(super) occupied: Whereabouts,
+    /// Whether another node wants to know where this one stands.
+    pub(super) is_compared: AtomicBool,
 }
 
 /// What became of something that is shown when there is time for it.
@@ -69,7 +73,8 @@ impl Halls {
             sending: Queue::default(),
             tended: Mutex::default(),
             lasts: Lasts::default(),
-            occupied: Occupied::default(),
+            occupied: Whereabouts::default(),
+            is_compared: AtomicBool::new(false),
         }
     }
 
@@ -94,8 +99,10 @@ impl Halls {
                     hub.link.say_to_peers(|| Say::Who { channel: Arc::clone(name.text()), of: None });
                 }
             }
-            // Who is told later comes in later.
-            let _ = timeout(ANSWERS_TIMEOUT, hall.answers()).await;
+            // Who comes later need not wait for what was lost.
+            if !name.is_beside() && timeout(ANSWERS_TIMEOUT, hall.answers()).await.is_err() {
+                hall.give_up_waiting();
+            }
         }
         occupancy
     }
@@ -115,31 +122,21 @@ impl Halls {
         if shard.get(name).is_some_and(is_unused) {
             shard.remove(name);
             if hub.config.subscription_counts && !hall.name.is_presence() {
-                hub.link.say_to_peers(|| Say::Count { channel: Arc::clone(name), sockets: 0 });
+                let sockets = Sockets { number: hub.link.next_number(), count: 0 };
+                hub.link.say_to_peers(|| Say::Count { channel: Arc::clone(name), sockets });
             }
             if hub.webhooks.are_there() {
-                self.occupied.closed(name, hub.now_ms());
-                hub.link.say_to_peers(|| Say::Closed { channel: Arc::clone(name) });
+                self.occupied.closed(name, hub.now_ms(), |word| hub.say_whereabouts(About::Channels, word));
             }
         }
     }
 
     /// A channel has its first socket on this node.
     fn opened(&self, hub: &Hub, channel: &Arc<str>) {
-        if hub.webhooks.are_there() {
-            if self.occupied.opened(channel) {
-                hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
-            }
-            hub.link.say_to_peers(|| Say::Opened { channels: vec![Arc::clone(channel)] });
-        }
-    }
-
-    /// Tells a node that has begun which channels have sockets here.
-    pub(crate) fn tell_opened(&self, hub: &Hub) {
-        if hub.webhooks.are_there() {
-            for channels in self.occupied.here().chunks(OPENED_AT_ONCE) {
-                hub.link.say(Say::Opened { channels: channels.to_vec() });
-            }
+        if hub.webhooks.are_there()
+            && self.occupied.opened(channel, |word| hub.say_whereabouts(About::Channels, word))
+        {
+            hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
         }
     }
 
@@ -162,10 +159,10 @@ impl Halls {
             Say::Here(Here { channel, .. })
             | Say::Came { channel, .. }
             | Say::Went { channel, .. }
-            | Say::Still { channel, .. }
             | Say::Count { channel, .. } => channel,
-            Say::Opened { channels } => return self.occupied.opened_elsewhere(from, channels.clone()),
-            Say::Closed { channel } => return self.occupied.closed_elsewhere(from, channel, hub.now_ms()),
+            Say::Stands { channels } => return self.hear_stands(hub, from, channels),
+            Say::Compare => return self.is_compared.store(true, Ordering::Relaxed),
+            Say::Whereabouts { about, word } => return hub.hear_whereabouts(from, *about, word.clone()),
             Say::Last(event) => {
                 // What is known here came later.
                 if self.lasts.get(&event.channel, hub.now_ms()).is_none() {
@@ -182,6 +179,31 @@ impl Halls {
         }
     }
 
+    fn hear_stands(&self, hub: &Hub, from: NodeId, channels: &[(Arc<str>, Stand)]) {
+        for (channel, stand) in channels {
+            if let Some(hall) = self.find(channel) {
+                hall.hear_stand(&hub.link, from, *stand);
+                self.follow_up(hub, &hall);
+            }
+        }
+    }
+
+    /// Tells the other nodes where this one stands, and asks those that say nothing.
+    pub(super) fn compare(&self, hub: &Hub) {
+        let halls = self.all();
+        let stands = halls.iter().filter_map(|hall| {
+            let stand = hall.stand(&hub.link)?;
+            Some((Arc::clone(hall.name.text()), stand))
+        });
+        for channels in cut(stands.collect(), |(name, _): &(Arc<str>, Stand)| text_bytes(name) + STAND_BYTES)
+        {
+            if !channels.is_empty() {
+                hub.link.say_to_peers(|| Say::Stands { channels });
+            }
+        }
+        hub.say_still();
+    }
+
     fn answer(&self, hub: &Hub, channel: &Arc<str>) {
         if let Some(last) = self.lasts.get(channel, hub.now_ms()) {
             hub.link.say(Say::Last(Event::clone(&last)));
@@ -195,6 +217,7 @@ impl Halls {
                     part: 0,
                     parts: 1,
                     members: Vec::new(),
+                    sockets: Some(Sockets { number: hub.link.next_number(), count: 0 }),
                 };
                 hub.link.say(Say::Here(nobody));
             }
@@ -242,24 +265,29 @@ impl Halls {
             Some(channel) => self.find(channel).into_iter().collect(),
             None => self.all(),
         };
-        halls.iter().map(|hall| (Arc::clone(hall.name.text()), hall.state(query.users))).collect()
+        let prefix = query.prefix.as_deref().unwrap_or_default();
+        let asked_for = |hall: &&Arc<Hall>| !hall.name.is_beside() && hall.name.text().starts_with(prefix);
+        halls
+            .iter()
+            .filter(asked_for)
+            .map(|hall| (Arc::clone(hall.name.text()), hall.state(query.users)))
+            .collect()
     }
 
     /// Another node is gone.
     pub(crate) fn forget_node(&self, hub: &Hub, node: NodeId) {
         let tells = hub.link.speaks_for_others();
         self.occupied.forget(node, hub.now_ms());
+        hub.users.online.forget(node, hub.now_ms());
         for hall in self.all() {
             hall.forget_node(&hub.link, node, tells);
             self.follow_up(hub, &hall);
         }
     }
 
-    /// Something may have been lost: asks the other nodes who is in each channel.
+    /// Something may have been lost: asks the other nodes where they stand. Only who is said to be elsewhere is asked for.
     pub(crate) fn ask_all(&self, hub: &Hub) {
-        for hall in self.all().iter().filter(|hall| hall.name.is_presence() || hall.is_counted()) {
-            hub.link.say_to_peers(|| Say::Who { channel: Arc::clone(hall.name.text()), of: None });
-        }
+        hub.link.say_to_peers(|| Say::Compare);
     }
 
     /// After anything that may have made frames, a count or something to tell the application.

@@ -263,7 +263,8 @@ impl Roster {
     pub(crate) fn still(&mut self, node: NodeId, version: Version) -> Option<Effect> {
         let peer = self.peers.entry(node).or_default();
         peer.looks = 0;
-        (peer.version != version).then_some(Effect::Ask(node))
+        // What is older than what is known was said before it.
+        (peer.version < version).then_some(Effect::Ask(node))
     }
 
     /// Some time has passed; nodes that say nothing of their members are asked.

@@ -51,6 +51,17 @@ impl HallOccupancy {
     }
 }
 
+impl HallOccupancy {
+    /// Counts a socket that is told by somebody else.
+    pub(crate) fn accompany(self, socket: &Arc<Socket>) -> HallSeat {
+        let slot = self.hall.accompany(socket);
+        if self.hall.is_counted() {
+            self.hub.halls.follow_up(&self.hub, &self.hall);
+        }
+        HallSeat { occupancy: self, slot, user_id: None }
+    }
+}
+
 impl Drop for HallOccupancy {
     fn drop(&mut self) {
         self.hub.halls.leave(&self.hub, &self.hall);

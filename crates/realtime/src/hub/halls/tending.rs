@@ -14,11 +14,15 @@ const TICK: Duration = Duration::from_millis(250);
 /// How often nodes compare who they know to be where.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
+/// The shortest time between two times when another node asks for it.
+const COMPARE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Until the server stops.
 pub(crate) async fn run(hub: Arc<Hub>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut compare_at = Instant::now() + COMPARE_EVERY;
+    let mut asked_at = Instant::now();
     loop {
         tokio::select! {
             () = hub.shutdown.requested() => return,
@@ -40,13 +44,18 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             }
             hub.halls.remove_if_unused(&hub, &mut hub.halls.shard(hall.name.text()).lock(), &hall);
         }
-        let vacated = hub.halls.occupied.take_vacated(hub.now_ms());
+        let offline = hub.users.online.take_gone(hub.now_ms());
+        hub.users.tell_watchers(&[], &offline);
+        let vacated = hub.halls.occupied.take_gone(hub.now_ms());
         for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
             hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
         }
-        if Instant::now() >= compare_at {
-            compare_at = Instant::now() + COMPARE_EVERY;
-            hub.halls.all().iter().for_each(|hall| hall.compare(&hub.link));
+        let now = Instant::now();
+        let is_asked = now >= asked_at && hub.halls.is_compared.swap(false, Ordering::Relaxed);
+        if now >= compare_at || is_asked {
+            compare_at = now + COMPARE_EVERY;
+            asked_at = now + COMPARE_PAUSE;
+            hub.halls.compare(&hub);
         }
     }
 }

@@ -22,7 +22,7 @@ fn version(life: u64, change: u64) -> Version {
 
 fn here(life: u64, change: u64, part: u32, parts: u32, members: &[&str]) -> Here {
     let members = members.iter().map(|name| (id(name), info())).collect();
-    Here { channel: "presence-a".into(), version: version(life, change), part, parts, members }
+    Here { channel: "presence-a".into(), version: version(life, change), part, parts, members, sockets: None }
 }
 
 /// What viewers are told.

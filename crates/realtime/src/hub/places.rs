@@ -1,0 +1,66 @@
+//! Telling the other nodes what is on this one, and hearing it of them.
+
+use std::sync::Arc;
+
+use super::Hub;
+use super::halls::seat::HallSeat;
+use super::whereabouts::Whereabouts;
+use crate::channel::{Channel, Name};
+use crate::cluster::{About, NodeId, Say, Word};
+use crate::socket::Socket;
+use crate::webhooks::WebhookEvent;
+
+impl Hub {
+    fn whereabouts(&self, about: About) -> &Whereabouts {
+        match about {
+            About::Channels => &self.halls.occupied,
+            About::Users => &self.users.online,
+        }
+    }
+
+    /// Says it to the other nodes.
+    pub(crate) fn say_whereabouts(&self, about: About, word: Word) {
+        self.link.say_to_peers(|| Say::Whereabouts { about, word });
+    }
+
+    /// Says what was said last, so that who missed something notices.
+    pub(crate) fn say_still(&self) {
+        for about in [About::Channels, About::Users] {
+            self.say_whereabouts(about, self.whereabouts(about).still());
+        }
+    }
+
+    /// Another node says what is on it, or asks what is here.
+    pub(crate) fn hear_whereabouts(&self, from: NodeId, about: About, word: Word) {
+        if about == About::Channels && !self.webhooks.are_there() {
+            return;
+        }
+        let whereabouts = self.whereabouts(about);
+        if let Word::Ask { of } = word {
+            if of == self.link.id {
+                whereabouts.tell_whole(|word| self.link.say(Say::Whereabouts { about, word }));
+            }
+            return;
+        }
+        let heard = whereabouts.heard(from, word, self.now_ms());
+        if heard.ask {
+            self.link.say(Say::Whereabouts { about, word: Word::Ask { of: from } });
+        }
+        if about == About::Users {
+            self.users.tell_watchers(&heard.appeared, &[]);
+        }
+    }
+
+    /// Counts a socket of a battle's board or a participant's own channel among those of its channel, where that is of interest.
+    pub(crate) async fn accompany(
+        self: &Arc<Self>,
+        channel: Channel,
+        socket: &Arc<Socket>,
+    ) -> Option<HallSeat> {
+        let wanted = [WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated];
+        if !self.config.subscription_counts && !wanted.iter().any(|event| self.webhooks.want(*event)) {
+            return None;
+        }
+        Some(self.halls.enter(self, &Name::beside(&channel)).await.accompany(socket))
+    }
+}
