@@ -110,6 +110,7 @@ const play = async ({ open: openAt }) => {
 
   await press(host, 'Finish the battle');
   for (const player of [ada, linus]) await sees(player, 'Final standings');
+  await sees(ada, 'You came 2nd of 2.', '.side');
   const standings = await ada.page.$$eval('.line', (lines) =>
     lines.map((line) => line.querySelector('.name').firstChild.textContent),
   );

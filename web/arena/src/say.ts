@@ -25,6 +25,9 @@ const NUMBERS = new Intl.NumberFormat('en');
 const count = (number: number, one: string, many = `${one}s`) =>
   `${NUMBERS.format(number)} ${number === 1 ? one : many}`;
 
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
+const ENDINGS: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
+
 /** A letter of a script that is written from right to left. */
 const RIGHT_TO_LEFT =
   /\p{Script=Arabic}|\p{Script=Hebrew}|\p{Script=Syriac}|\p{Script=Thaana}|\p{Script=Nko}|\p{Script=Adlam}/u;
@@ -46,6 +49,11 @@ export const say = {
     const violation = error.violations[0];
     if (violation) return `${violation.field}: ${violation.description}`;
     return ERRORS[error.reason] ?? error.message;
+  },
+
+  /** A place among so many. */
+  place(rank: number, total: number): string {
+    return `${NUMBERS.format(rank)}${ENDINGS[ORDINALS.select(rank)] ?? 'th'} of ${NUMBERS.format(total)}`;
   },
 
   earned({ points, shields, arrows }: Balance): string {

@@ -84,6 +84,15 @@ test('a form becomes a battle', () => {
   );
 });
 
+test('a place is said as people say it', () => {
+  const places = [1, 2, 3, 4, 11, 21, 112, 1_003].map((rank) => say.place(rank, 20_000));
+  assert.deepEqual(
+    places.map((place) => place.split(' ')[0]),
+    ['1st', '2nd', '3rd', '4th', '11th', '21st', '112th', '1,003rd'],
+  );
+  assert.equal(say.place(3, 20_000), '3rd of 20,000');
+});
+
 test('a clock shows what is left as people read it', () => {
   assert.deepEqual([0, 9, 61, 3_599, 3_661, 90_061].map(clock), [
     '0:00',

@@ -35,6 +35,7 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
   const { session, board, alerts, holdings } = state;
   const running = state.battle.phase === BattlePhase.RUNNING;
   const next = nextOf(state.battle);
+  const place = rankOf(state);
   const armed = (holdings?.arrows ?? 0) > 0;
   const attack = running && session && !state.out ? (line: BoardLine) => game.attack(line) : undefined;
   const strikeBack = (attacker: string) => {
@@ -63,6 +64,11 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
       <div class="arena">
         <div class="side">
           {session ? <Own game={game} state={state} /> : <Join game={game} state={state} />}
+          {session && state.battle.phase === BattlePhase.FINISHED && place !== undefined && (
+            <p class="card" role="status">
+              You came <strong>{say.place(place, board?.total ?? place)}</strong>.
+            </p>
+          )}
           {isOver(state.battle) && <NextBattle nimaora={nimaora} after={state.battle} page="battle" />}
         </div>
         <section class="card board-card" aria-labelledby="board-title">
@@ -177,6 +183,9 @@ function Join({ game, state }: { readonly game: Game; readonly state: State }) {
       }}
     >
       <h2>Take part</h2>
+      <p class="quiet small">
+        Right answers earn points, arrows and shields. An arrow takes points from somebody else.
+      </p>
       <label for="name">Your name</label>
       <input
         id="name"
