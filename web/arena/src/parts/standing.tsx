@@ -41,7 +41,7 @@ function Figure(props: {
 const LINKS: Readonly<Record<Link, string>> = {
   connecting: 'Connecting …',
   online: 'Connected',
-  reconnecting: 'Connection lost. Reconnecting …',
+  reconnecting: 'Reconnecting …',
   closed: 'Not connected',
 };
 
