@@ -1,5 +1,5 @@
-//! The arena in a real browser, headless: `web/test/battle.mjs` plays, this starts the server, kills it and starts it again. And the
-//! client in Node: its sessions, and the examples of `docs/client.md` as they stand there.
+//! The arena, and the public clients as they are, in a real browser, headless: programs in `web/test` play, this starts the server, kills
+//! it and starts it again. The examples of `docs/client.md` as they stand there, in Node and in a browser. And sessions of the client.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::server::Server;
 
 /// How long the windows may be silent: longer than they wait for anything themselves, so that it is they who say what was missing.
-const SILENCE_MAX: Duration = Duration::from_secs(240);
+const SILENCE_MAX: Duration = Duration::from_secs(280);
 
 /// Node, where the page's packages are.
 fn node() -> Command {
@@ -23,7 +23,7 @@ fn node() -> Command {
     node
 }
 
-/// The program that plays. It ends its browser when its input ends.
+/// A program that plays in a browser. It ends the browser when its input ends.
 struct Windows {
     process: Child,
     input: ChildStdin,
@@ -31,9 +31,9 @@ struct Windows {
 }
 
 impl Windows {
-    fn open(server: &Server, temporary: &Path) -> Self {
+    fn open(script: &str, server: &Server, temporary: &Path) -> Self {
         let mut process = node()
-            .args(["test/battle.mjs", &server.address, &server.admin_token()])
+            .args([script, &server.address, &server.admin_token(), &server.app_secret()])
             .env("TMPDIR", temporary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -56,12 +56,12 @@ impl Windows {
     }
 }
 
-#[tokio::test]
-async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
+/// Plays in a browser with a server that is killed and started when the windows ask for it, and sees all these parts.
+async fn plays(script: &str, parts: &[&str]) {
     let (data, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Server::start(data.path(), "127.0.0.1:0").await;
     let address = server.address.clone();
-    let mut windows = Windows::open(&server, temporary.path());
+    let mut windows = Windows::open(script, &server, temporary.path());
     let (mut server, mut seen) = (Some(server), Vec::new());
     while let Some(said) = windows.next().await {
         match said["order"].as_str() {
@@ -74,26 +74,56 @@ async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
         }
         windows.done().await;
     }
-    let parts = ["started", "answered", "attacked", "reconnected", "went on", "overtaken", "finished", "all"];
     assert_eq!(seen, parts);
     assert!(windows.process.wait().await.unwrap().success());
 }
 
-/// Runs a program of the page's tests against a server to its end.
-async fn runs(script: &str) {
-    let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path(), "127.0.0.1:0").await;
-    let mut program = node().args([script, &server.url(), &server.admin_token()]).spawn().unwrap();
-    let ended = tokio::time::timeout(SILENCE_MAX, program.wait()).await.unwrap().unwrap();
-    assert!(ended.success());
+#[tokio::test]
+async fn a_whole_battle_in_a_browser_with_a_server_that_is_killed() {
+    let parts = ["started", "answered", "attacked", "reconnected", "went on", "overtaken", "finished", "all"];
+    plays("test/battle.mjs", &parts).await;
 }
 
 #[tokio::test]
-async fn the_examples_for_clients_do_what_they_say() {
-    runs("test/examples.mjs").await;
+async fn pusher_js_and_laravel_echo_as_they_are_in_a_browser_with_a_server_that_is_killed() {
+    let parts = [
+        "subscribed",
+        "told by the application",
+        "told by each other",
+        "attacked",
+        "returned",
+        "left",
+        "all",
+    ];
+    plays("test/stock.mjs", &parts).await;
+}
+
+#[tokio::test]
+async fn what_people_do_by_mistake_costs_them_nothing_and_leads_nowhere() {
+    let parts = [
+        "no such battle",
+        "joined",
+        "the right time",
+        "double clicks",
+        "signed in elsewhere",
+        "no network",
+        "over",
+        "all",
+    ];
+    plays("test/clumsy.mjs", &parts).await;
+}
+
+#[tokio::test]
+async fn the_examples_for_clients_do_what_they_say_in_node_and_on_a_page() {
+    plays("test/examples.mjs", &["in Node", "on a page", "all"]).await;
 }
 
 #[tokio::test]
 async fn a_session_is_renewed_taken_over_and_taken_back() {
-    runs("test/sessions.mjs").await;
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1:0").await;
+    let mut program =
+        node().args(["test/sessions.mjs", &server.url(), &server.admin_token()]).spawn().unwrap();
+    let ended = tokio::time::timeout(SILENCE_MAX, program.wait()).await.unwrap().unwrap();
+    assert!(ended.success());
 }

@@ -118,6 +118,10 @@ impl Server {
         std::fs::read_to_string(self.data_dir.join("admin-token")).unwrap().trim().to_owned()
     }
 
+    pub fn app_secret(&self) -> String {
+        std::fs::read_to_string(self.data_dir.join("secrets/app-secret")).unwrap().trim().to_owned()
+    }
+
     pub async fn channel(&self) -> Channel {
         Channel::from_shared(self.url()).unwrap().connect().await.unwrap()
     }

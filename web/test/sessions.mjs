@@ -1,30 +1,10 @@
 // Sessions of the TypeScript client against a real server: renewed while it listens, taken over by another client, and taken back.
 // `node sessions.mjs SERVER ADMIN_TOKEN`
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { client, PATIENCE_MS } from './tools.mjs';
 
 const [server, adminToken] = process.argv.slice(2);
-const web = join(dirname(fileURLToPath(import.meta.url)), '..');
-/** Long enough on any machine; what takes longer has failed. */
-const PATIENCE_MS = 60_000;
-
-const folder = await mkdtemp(join(web, 'node_modules/.sessions-'));
-await build({
-  absWorkingDir: web,
-  entryPoints: { client: 'client/src/index.ts' },
-  outdir: folder,
-  outExtension: { '.js': '.mjs' },
-  bundle: true,
-  packages: 'external',
-  platform: 'node',
-  format: 'esm',
-  logLevel: 'warning',
-});
-const { Nimaora, NimaoraError } = await import(join(folder, 'client.mjs'));
-await rm(folder, { recursive: true });
+const { Nimaora, NimaoraError } = await client();
 
 /** The next event of this name. */
 const next = (player, name) =>

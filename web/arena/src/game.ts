@@ -83,12 +83,16 @@ export class Game {
     });
   }
 
+  /** The server's time, in milliseconds since 1970. */
+  readonly now = (): number => this.#nimaora.serverNowMs;
+
   get #battleId(): string {
     return this.store.value.battle.id;
   }
 
   /** Goes on as who one was, or looks on until one joins. */
   open(): void {
+    addEventListener('storage', this.#elsewhere);
     const session = kept.keptSession(this.#battleId);
     if (session) this.#play(this.#nimaora.resume(session));
     else this.#lookOn();
@@ -96,6 +100,7 @@ export class Game {
 
   close(): void {
     this.#closed = true;
+    removeEventListener('storage', this.#elsewhere);
     clearTimeout(this.#questionsTimer);
     clearTimeout(this.#rankTimer);
     this.#realtime?.close();
@@ -107,6 +112,7 @@ export class Game {
     this.#realtime?.close();
     this.#realtime = undefined;
     kept.keepSession(player.session);
+    kept.keepName(player.session.username);
     this.#play(player);
   }
 
@@ -116,7 +122,7 @@ export class Game {
       const taken = await this.#player.answer(questionId, text);
       const question = this.store.value.questions.find(({ id }) => id === questionId);
       const last = taken.attempt >= (question?.attemptsMax ?? 1);
-      this.#answered(questionId, stateOf(taken.verdict, last), taken.attempt);
+      this.#answered(questionId, stateOf(taken.verdict, last), taken.attempt, text);
       const earned = taken.earned;
       if (taken.verdict === Verdict.CORRECT && earned) this.note('good', `Right! ${say.earned(earned)}`);
       if (taken.verdict === Verdict.WRONG) this.note('bad', last ? 'Wrong.' : 'Wrong. You may try again.');
@@ -135,8 +141,8 @@ export class Game {
     if (!this.#player) return;
     try {
       const { blocked, pointsDeducted } = await this.#player.attack(target.participantId);
-      if (blocked) this.note('plain', `A shield of ${target.username} stopped your arrow.`);
-      else this.note('good', `You hit ${target.username}: −${pointsDeducted}`);
+      if (blocked) this.note('plain', `A shield of ${say.named(target.username)} stopped your arrow.`);
+      else this.note('good', `You hit ${say.named(target.username)}: −${pointsDeducted}`);
     } catch (thrown) {
       this.note('bad', say.error(NimaoraError.from(thrown), target.username));
     }
@@ -158,7 +164,15 @@ export class Game {
     this.#player?.close();
     this.#player = undefined;
     kept.forget(this.#battleId);
-    this.store.set({ session: undefined, out: undefined, holdings: undefined, near: [], answers: {}, alerts: [] });
+    this.store.set({
+      session: undefined,
+      out: undefined,
+      holdings: undefined,
+      online: undefined,
+      near: [],
+      answers: {},
+      alerts: [],
+    });
     this.#lookOn();
   }
 
@@ -199,9 +213,33 @@ export class Game {
       this.store.set({ session });
     });
     player.on('refused', (error) => this.note('bad', `No alerts for now: ${say.error(error)}`));
-    player.on('out', (out) => this.store.set({ out }));
+    player.on('out', (out) => {
+      // What another window of this browser has renewed is good here, too.
+      const goesOn = out.reason === 'SESSION_REPLACED' && this.#adopt();
+      if (!goesOn && player === this.#player) this.store.set({ out });
+    });
     player.listen(kept.keptLastAlert(this.#battleId));
     this.#lookForQuestions();
+  }
+
+  readonly #elsewhere = (event: StorageEvent) => {
+    const what = kept.changedElsewhere(event, this.#battleId);
+    if (what === 'session') this.#adopt();
+    if (what === 'answers') this.store.set({ answers: kept.keptAnswers(this.#battleId) });
+  };
+
+  /** Goes on with the session that this browser keeps, if that is another one than here and of nobody else; whether it is. */
+  #adopt(): boolean {
+    const session = kept.keptSession(this.#battleId);
+    const own = this.#player?.session;
+    if (!session || session.token === own?.token) return false;
+    if (own && session.participantId !== own.participantId) return false;
+    this.#player?.close();
+    this.#realtime?.close();
+    this.#realtime = undefined;
+    this.store.set({ out: undefined, answers: kept.keptAnswers(this.#battleId) });
+    this.#play(this.#nimaora.resume(session));
+    return true;
   }
 
   #hear(source: Player | Realtime): void {
@@ -211,6 +249,8 @@ export class Game {
       this.#lookAtRank();
     });
     on('link', (link) => {
+      // One that was closed for another says so, too.
+      if (source !== (this.#player ?? this.#realtime)) return;
       this.store.set({ link });
       // What began or ended while nobody listened is told by no event.
       if (link === 'online') void this.#refresh();
@@ -271,8 +311,10 @@ export class Game {
     }, RANK_MS);
   }
 
-  #answered(questionId: number, state: kept.Answer['state'], attempts: number): void {
-    const answers = { ...this.store.value.answers, [questionId]: { state, attempts } };
+  #answered(questionId: number, state: kept.Answer['state'], attempts: number, text?: string): void {
+    const { tried = [] } = this.store.value.answers[questionId] ?? {};
+    const now = { state, attempts, tried: state === 'wrong' && text !== undefined ? [...tried, text] : tried };
+    const answers = { ...this.store.value.answers, [questionId]: now };
     this.store.set({ answers });
     kept.keepAnswers(this.#battleId, answers);
   }

@@ -6,6 +6,8 @@ import { readSession, type Session, writeSession } from '@nimaora/client';
 export interface Answer {
   readonly state: 'right' | 'wrong' | 'pending' | 'closed';
   readonly attempts: number;
+  /** The choices that were wrong, by their numbers. */
+  readonly tried?: readonly string[];
 }
 
 export type Answers = Readonly<Record<number, Answer>>;
@@ -58,12 +60,28 @@ export function keptAnswers(battleId: string): Answers {
 }
 
 export function keepLastAlert(battleId: string, position: bigint): void {
-  write(key(battleId, 'alert'), position.toString());
+  // Another window may have heard a later one.
+  if (position > (keptLastAlert(battleId) ?? -1n)) write(key(battleId, 'alert'), position.toString());
 }
 
 export function keptLastAlert(battleId: string): bigint | undefined {
   const text = read(key(battleId, 'alert'));
   return text && /^\d+$/.test(text) ? BigInt(text) : undefined;
+}
+
+/** What another window has changed of this battle, where that matters here. */
+export function changedElsewhere({ key: name }: StorageEvent, battleId: string): 'session' | 'answers' | undefined {
+  if (name === key(battleId, 'session')) return 'session';
+  return name === key(battleId, 'answers') ? 'answers' : undefined;
+}
+
+/** The name under which somebody has joined last. */
+export function keepName(name: string): void {
+  write('nimaora.name', name);
+}
+
+export function keptName(): string {
+  return read('nimaora.name') ?? '';
 }
 
 /** The admin token is kept as long as the window is open. */

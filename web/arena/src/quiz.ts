@@ -29,7 +29,12 @@ const ATTEMPTS_MAX = 2;
 /** Each so-many-th question earns a shield too. */
 const SHIELD_EACH = 3;
 
-export function battleOf(title: string, drafts: readonly Draft[]): NewBattle {
+/** The longest time for a question that the form takes, in seconds. */
+export const SECONDS_EACH_MAX = 3_600;
+
+/** With `secondsEach` above 0 the questions come one after the other, each for so long; else all are open as long as the battle runs. */
+export function battleOf(title: string, drafts: readonly Draft[], secondsEach = 0): NewBattle {
+  const eachMs = BigInt(Math.round(secondsEach * 1_000));
   return {
     title,
     rules: { initial: INITIAL, pointsPerAttack: POINTS_PER_ATTACK },
@@ -40,6 +45,8 @@ export function battleOf(title: string, drafts: readonly Draft[]): NewBattle {
       acceptedAnswers: [draft.right.trim()],
       reward: { ...REWARD, shields: index % SHIELD_EACH === 0 ? 1 : 0 },
       attemptsMax: ATTEMPTS_MAX,
+      opensAfterMs: eachMs * BigInt(index),
+      answeringTimeMs: eachMs,
     })),
   };
 }

@@ -21,18 +21,39 @@ const ERRORS: Readonly<Record<string, string>> = {
   VERDICT_PENDING: 'The judge has not decided yet.',
 };
 
-const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+const NUMBERS = new Intl.NumberFormat('en');
+const count = (number: number, one: string, many = `${one}s`) =>
+  `${NUMBERS.format(number)} ${number === 1 ? one : many}`;
+
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
+const ENDINGS: Partial<Record<Intl.LDMLPluralRule, string>> = { one: 'st', two: 'nd', few: 'rd' };
+
+/** A letter of a script that is written from right to left. */
+const RIGHT_TO_LEFT =
+  /\p{Script=Arabic}|\p{Script=Hebrew}|\p{Script=Syriac}|\p{Script=Thaana}|\p{Script=Nko}|\p{Script=Adlam}/u;
+/** A name within a sentence, so that its direction does not turn the words around it. */
+const named = (name: string) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
 
 export const say = {
   count,
+  named,
+
+  number(number: number): string {
+    return NUMBERS.format(number);
+  },
 
   error(error: NimaoraError, target = 'Your target'): string {
-    if (error.reason === 'TARGET_INACTIVE') return `${target} is away and out of play.`;
-    if (error.reason === 'TARGET_WITHOUT_POINTS') return `${target} has no points to lose.`;
+    if (error.reason === 'TARGET_INACTIVE') return `${named(target)} is away and out of play.`;
+    if (error.reason === 'TARGET_WITHOUT_POINTS') return `${named(target)} has no points to lose.`;
     if (error.reason === 'USERNAME_TAKEN') return 'Somebody has this name already. Choose another.';
     const violation = error.violations[0];
     if (violation) return `${violation.field}: ${violation.description}`;
     return ERRORS[error.reason] ?? error.message;
+  },
+
+  /** A place among so many. */
+  place(rank: number, total: number): string {
+    return `${NUMBERS.format(rank)}${ENDINGS[ORDINALS.select(rank)] ?? 'th'} of ${NUMBERS.format(total)}`;
   },
 
   earned({ points, shields, arrows }: Balance): string {
@@ -43,7 +64,7 @@ export const say = {
   },
 
   attacked({ attacker }: Alert): string {
-    return `You were attacked by ${attacker}!`;
+    return `You were attacked by ${named(attacker)}!`;
   },
 
   damage({ blocked, pointsLost }: Alert): string {

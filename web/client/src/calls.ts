@@ -2,6 +2,7 @@
 
 import { type Client, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcWebTransport } from '@connectrpc/connect-web';
+import { ServerClock } from './clock.js';
 import { CommandService } from './gen/nimaora/v1/command_service_pb.js';
 import { QueryService } from './gen/nimaora/v1/query_service_pb.js';
 import { newCommandId } from './id.js';
@@ -31,9 +32,10 @@ export class Calls {
   readonly #commands: Commands;
   readonly #queries: Queries;
   readonly #options: Options;
-  #skewMs = 0;
+  readonly #clock: ServerClock;
 
-  constructor(options: Options, token?: () => string) {
+  constructor(options: Options, token?: () => string, clock = new ServerClock()) {
+    this.#clock = clock;
     this.#options = options;
     this.baseUrl = (options.baseUrl ?? globalThis.location.origin).replace(/\/+$/, '');
     this.appKey = options.appKey ?? 'nimaora';
@@ -50,12 +52,12 @@ export class Calls {
 
   /** The same server, as somebody else. */
   as(token: () => string): Calls {
-    return new Calls(this.#options, token);
+    return new Calls(this.#options, token, this.#clock);
   }
 
-  /** The server's time in milliseconds since 1970, to the second or so. */
+  /** The server's time in milliseconds since 1970, to half a second or better. */
   get serverNowMs(): number {
-    return Date.now() + this.#skewMs;
+    return this.#clock.nowMs;
   }
 
   /** Carries a command out. Each attempt has the same command id, so that it happens once however often it is sent. */
@@ -71,10 +73,10 @@ export class Calls {
 
   readonly #around: Interceptor = (next) => async (request) => {
     if (this.#token) request.header.set('authorization', `Bearer ${this.#token()}`);
+    const asked = this.#clock.ownMs;
     const answer = await next(request);
     const date = Date.parse(answer.header.get('date') ?? '');
-    // A date has whole seconds; half of one is what is cut off on average.
-    if (!Number.isNaN(date)) this.#skewMs = date + 500 - Date.now();
+    if (!Number.isNaN(date)) this.#clock.heard(date, asked);
     return answer;
   };
 }

@@ -1,5 +1,6 @@
 // The client of Nimaora for browsers and Node: commands and queries over gRPC-web, boards and alerts over a WebSocket.
 
+export { timestampMs } from '@bufbuild/protobuf/wkt';
 export { Code } from '@connectrpc/connect';
 export type { Alert } from './alerts.js';
 export type { Options } from './calls.js';
@@ -28,6 +29,7 @@ export {
   type Board,
   type BoardLine,
   type Holdings,
+  type Landed,
   type Link,
   type Online,
   Realtime,

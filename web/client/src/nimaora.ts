@@ -19,7 +19,7 @@ export class Nimaora {
     this.#calls = new Calls(options);
   }
 
-  /** The server's time in milliseconds since 1970, to the second or so. */
+  /** The server's time in milliseconds since 1970, to half a second or better. */
   get serverNowMs(): number {
     return this.#calls.serverNowMs;
   }
@@ -70,9 +70,9 @@ export class Nimaora {
     return new Player(this.#calls, session);
   }
 
-  /** Follows a battle without taking part. */
-  watch(battleId: string): Realtime {
-    return new Realtime(this.#calls, battleId);
+  /** Follows a battle without taking part; with `attacks`, every attack is told, too. */
+  watch(battleId: string, { attacks = false } = {}): Realtime {
+    return new Realtime(this.#calls, battleId, undefined, attacks);
   }
 
   /** Makes and runs battles, with the admin token. */

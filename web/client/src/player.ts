@@ -223,8 +223,9 @@ export class Player extends Emitter<PlayerEvents> {
 
   async #beat(): Promise<void> {
     try {
-      if (this.#session.expiresAtMs - this.#calls.serverNowMs < RENEW_BEFORE_MS) await this.renew();
       await this.#calls.command((commands) => commands.heartbeat({}));
+      // Only now is the server's time known for sure; this machine's may be hours off.
+      if (this.#session.expiresAtMs - this.#calls.serverNowMs < RENEW_BEFORE_MS) await this.renew();
     } catch (error) {
       if (this.#look(NimaoraError.from(error))) return;
     }

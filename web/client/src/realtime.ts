@@ -45,6 +45,21 @@ export interface Online {
   readonly members: readonly { readonly id: string; readonly username: string }[];
 }
 
+/** An attack, as all who look on see it. */
+export interface Landed {
+  readonly attackerId: string;
+  readonly attacker: string;
+  readonly targetId: string;
+  readonly target: string;
+  readonly blocked: boolean;
+  readonly pointsLost: number;
+  /** When, in milliseconds since 1970. */
+  readonly attackedAtMs: number;
+  readonly eventId: string;
+  /** Its position in the log. */
+  readonly position: bigint;
+}
+
 /** How the socket is: `connecting` for the first time, `online`, `reconnecting`, or `closed` until somebody opens it again. */
 export type Link = 'connecting' | 'online' | 'reconnecting' | 'closed';
 
@@ -56,6 +71,8 @@ export interface RealtimeEvents {
   finished: { readonly position: bigint; readonly standings: Board | undefined };
   cancelled: { readonly position: bigint; readonly reason: string };
   alert: Alert;
+  /** Attacks of the battle, for those who look on: the newest of a burst, and how many before them were left out. */
+  landed: { readonly attacks: readonly Landed[]; readonly leftOut: number };
   holdings: Holdings;
   online: Online;
   /** The participant signed in elsewhere. */
@@ -74,6 +91,9 @@ export interface Listener {
   readonly after?: bigint | undefined;
 }
 
+/** How long the server may take to answer a ping, in milliseconds. A browser that lost its network sends one at once. */
+const PONG_TIMEOUT_MS = 10_000;
+
 export class Realtime extends Emitter<RealtimeEvents> {
   readonly #pusher: Pusher;
   readonly #alerts: AlertFilter;
@@ -85,7 +105,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
   #link: Link = 'connecting';
   #asOf = -1n;
 
-  constructor(calls: Calls, battleId: string, listener?: Listener) {
+  constructor(calls: Calls, battleId: string, listener?: Listener, attacks = false) {
     super();
     this.#alerts = new AlertFilter(listener?.after);
     const { hostname, port, protocol } = new URL(calls.baseUrl);
@@ -96,7 +116,9 @@ export class Realtime extends Emitter<RealtimeEvents> {
       wsPort: Number(port) || 80,
       wssPort: Number(port) || 443,
       forceTLS: secure,
-      enabledTransports: ['ws', 'wss'],
+      // With TLS, too: what is called wss is a second try on the same port with TLS where the first has none.
+      enabledTransports: ['ws'],
+      pongTimeout: PONG_TIMEOUT_MS,
       channelAuthorization: {
         transport: 'ajax',
         endpoint: '',
@@ -128,6 +150,7 @@ export class Realtime extends Emitter<RealtimeEvents> {
     this.#reviver.lost();
     this.#pusher.connection.bind('state_change', ({ current }: { current: string }) => this.#moved(current));
     this.#battle(this.#pusher.subscribe(`battle.${battleId}`));
+    if (attacks) this.#attacks(this.#pusher.subscribe(`attacks.battle.${battleId}`));
     if (listener) {
       this.#participant(this.#pusher.subscribe(`private-participant.${listener.participantId}`));
       this.#presence(this.#pusher.subscribe(`presence-battle.${battleId}`) as PresenceChannel);
@@ -189,6 +212,12 @@ export class Realtime extends Emitter<RealtimeEvents> {
     if (next.asOf < this.#asOf) return;
     this.#asOf = next.asOf;
     this.emit('board', next);
+  }
+
+  #attacks(channel: Channel): void {
+    channel.bind('attacks.landed', ({ attacks, left_out }: LandedData) =>
+      this.emit('landed', { attacks: attacks.map(landed), leftOut: left_out }),
+    );
   }
 
   #participant(channel: Channel): void {
@@ -291,4 +320,33 @@ function board(data: BoardData): Board {
     points,
   }));
   return { asOf: BigInt(data.as_of), total: data.total, lines };
+}
+
+interface LandedData {
+  readonly attacks: readonly {
+    readonly attacker_id: string;
+    readonly attacker: string;
+    readonly target_id: string;
+    readonly target: string;
+    readonly blocked: boolean;
+    readonly points_lost: number;
+    readonly timestamp: string;
+    readonly event_id: string;
+    readonly position: number;
+  }[];
+  readonly left_out: number;
+}
+
+function landed(data: LandedData['attacks'][number]): Landed {
+  return {
+    attackerId: data.attacker_id,
+    attacker: data.attacker,
+    targetId: data.target_id,
+    target: data.target,
+    blocked: data.blocked,
+    pointsLost: data.points_lost,
+    attackedAtMs: Date.parse(data.timestamp),
+    eventId: data.event_id,
+    position: BigInt(data.position),
+  };
 }

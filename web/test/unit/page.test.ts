@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { QuestionKind } from '@nimaora/client';
-import { movesBetween } from '../../arena/src/moves.js';
+import { type Landed, QuestionKind } from '@nimaora/client';
+import { hits, scored } from '../../arena/src/feed.js';
 import { battleOf, EXAMPLES } from '../../arena/src/quiz.js';
 import { hrefOf, parseRoute, type Route } from '../../arena/src/route.js';
+import { say } from '../../arena/src/say.js';
+import { clock } from '../../arena/src/times.js';
 import { readSession, writeSession } from '../../client/src/session.js';
 
 test('every page has an address, and any other address is home', () => {
@@ -27,7 +29,7 @@ test('a session is read as it was written, and nothing else is', () => {
   }
 });
 
-test('who rises and who is hit is read from two boards', () => {
+test('who scores is read from two boards', () => {
   const line = (rank: number, username: string, points: number) => ({
     rank,
     username,
@@ -37,9 +39,31 @@ test('who rises and who is hit is read from two boards', () => {
   const before = { asOf: 1n, total: 3, lines: [line(1, 'ada', 20), line(2, 'linus', 20), line(3, 'grace', 5)] };
   const after = { asOf: 2n, total: 3, lines: [line(1, 'linus', 30), line(2, 'ada', 15), line(3, 'ken', 9)] };
   assert.deepEqual(
-    movesBetween(before, after).map(({ text }) => text),
-    ['linus scores 10 and takes the lead', 'ada is hit and loses 5'],
+    scored(before, after).map(({ text }) => text),
+    ['linus scores 10 and takes the lead'],
   );
+});
+
+test('attacks are told the newest first, and how many of a burst are not', () => {
+  const attack = (target: string, blocked: boolean): Landed => ({
+    attackerId: 'a',
+    attacker: 'ada',
+    targetId: 't',
+    target,
+    blocked,
+    pointsLost: blocked ? 0 : 5,
+    attackedAtMs: 0,
+    eventId: `${target}${blocked}`,
+    position: 1n,
+  });
+  const told = (attacks: Landed[], leftOut: number) => hits(attacks, leftOut).map(({ text }) => text);
+  assert.deepEqual(told([attack('linus', false), attack('grace', true), attack('', false)], 7), [
+    'ada hits somebody: −5',
+    'A shield of grace stops ada',
+    'ada hits linus: −5',
+    'and 7 more attacks',
+  ]);
+  assert.deepEqual(told([attack('linus', false)], 0), ['ada hits linus: −5']);
 });
 
 test('a form becomes a battle', () => {
@@ -49,4 +73,38 @@ test('a form becomes a battle', () => {
     questions?.map(({ kind }) => kind),
     [QuestionKind.CHOICE, QuestionKind.NUMBER, QuestionKind.TEXT],
   );
+  const inTurn = battleOf('x', EXAMPLES, 20).questions;
+  assert.deepEqual(
+    inTurn?.map(({ opensAfterMs, answeringTimeMs }) => [opensAfterMs, answeringTimeMs]),
+    [
+      [0n, 20_000n],
+      [20_000n, 20_000n],
+      [40_000n, 20_000n],
+    ],
+  );
+});
+
+test('a place is said as people say it', () => {
+  const places = [1, 2, 3, 4, 11, 21, 112, 1_003].map((rank) => say.place(rank, 20_000));
+  assert.deepEqual(
+    places.map((place) => place.split(' ')[0]),
+    ['1st', '2nd', '3rd', '4th', '11th', '21st', '112th', '1,003rd'],
+  );
+  assert.equal(say.place(3, 20_000), '3rd of 20,000');
+});
+
+test('a clock shows what is left as people read it', () => {
+  assert.deepEqual([0, 9, 61, 3_599, 3_661, 90_061].map(clock), [
+    '0:00',
+    '0:09',
+    '1:01',
+    '59:59',
+    '1:01:01',
+    '1 d 1 h',
+  ]);
+});
+
+test('a name that is written from right to left turns nothing around it', () => {
+  assert.equal(say.named('ada 🏹'), 'ada 🏹');
+  assert.equal(say.named('نور'), '\u2068نور\u2069');
 });

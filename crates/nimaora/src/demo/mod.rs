@@ -6,6 +6,7 @@
 //! | `stage` | the battle from its creation to its end |
 //! | `bot` | one player: what it does, and what its socket tells it |
 //! | `guests` | the people who play along |
+//! | `onlookers` | whether somebody has a page open |
 //! | `referee` | judges the answers to the question that is judged from outside |
 //! | `scene` | what has happened so far, for the screen |
 //! | `screen` | the board in the terminal, or lines where there is none |
@@ -14,6 +15,7 @@
 mod bot;
 mod error;
 mod guests;
+mod onlookers;
 mod referee;
 mod scene;
 mod screen;
@@ -41,7 +43,7 @@ const PLAYERS_MAX: i64 = 1_000;
 /// The shortest battle that there is something to see of, and the longest.
 const DURATION_MIN: Duration = Duration::from_secs(2);
 const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
-/// How long a battle with people in it lasts at least.
+/// How long a battle that people see lasts at least.
 const WITH_GUESTS: Duration = Duration::from_secs(90);
 /// For how long people can join a battle that follows another one before it starts.
 const GATHERING: Duration = Duration::from_secs(10);
@@ -58,7 +60,7 @@ pub struct DemoArgs {
     /// What the bots' choices follow from; drawn when left out.
     #[arg(long)]
     seed: Option<u64>,
-    /// Let battle follow battle until Ctrl-C; otherwise they do as long as somebody plays along in a browser.
+    /// Let battle follow battle until Ctrl-C; otherwise they do as long as somebody plays along or looks on in a browser.
     #[arg(long)]
     keep: bool,
 }
@@ -106,11 +108,12 @@ async fn show(args: &DemoArgs, server: &Server) -> Result<(), DemoError> {
     loop {
         let played = stage::play(round, server).await?;
         print(&summary::text(&played))?;
-        let had_guests = played.had_guests();
-        if !had_guests && !args.keep {
-            return Ok(());
+        if !played.had_company && !args.keep {
+            return print(
+                "\nTo play against the bots yourself: --keep, and open the address that is told at the beginning.\n",
+            );
         }
-        let duration = if had_guests { args.duration.max(WITH_GUESTS) } else { args.duration };
+        let duration = if played.had_company { args.duration.max(WITH_GUESTS) } else { args.duration };
         round = Round { duration, seed: round.seed.wrapping_add(1), gathering: GATHERING, ..round };
         print("\nThe next battle takes joins. Ctrl-C ends the demo.\n")?;
     }

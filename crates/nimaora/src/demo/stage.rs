@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use nimaora_api::v1::{
     CreateBattleRequest, CreateBattleResponse, FinishBattleRequest, GetLeaderboardRequest,
-    GetLeaderboardResponse, Rules, StartBattleRequest,
+    GetLeaderboardResponse, Rules, Schedule, StartBattleRequest,
 };
-use nimaora_runtime::Shutdown;
+use nimaora_runtime::{Clock, Shutdown};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Response, Status};
 
 use super::bot::{Arena, Bot};
 use super::guests::Guests;
 use super::scene::{Board, Scene, View};
 use super::screen::{Progress, Screen};
-use super::{DemoError, referee};
+use super::{DemoError, onlookers, referee};
 use crate::client::{APP_KEY, Connection, PusherSocket, bearer, command_id, with_token};
 use crate::quiz::{self, INITIAL, POINTS_PER_ATTACK, RIDDLES};
 use crate::serve::Server;
@@ -28,6 +29,8 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE_POLL: Duration = Duration::from_millis(10);
 /// How long tasks may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much sooner than the schedule says a battle is started and finished: its timers are there for the pages that show them.
+const AHEAD: Duration = Duration::from_secs(1);
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -50,13 +53,8 @@ pub(super) struct Played {
     pub(super) view: View,
     pub(super) players: u32,
     pub(super) took: Duration,
-}
-
-impl Played {
-    /// Whether somebody took part who is no bot.
-    pub(super) fn had_guests(&self) -> bool {
-        self.standings.total > self.players
-    }
+    /// Whether somebody took part or looked on who is no bot.
+    pub(super) had_company: bool,
 }
 
 /// Plays a battle to its end and shows it.
@@ -67,7 +65,9 @@ pub(super) async fn play(round: Round, server: &Server) -> Result<Played, DemoEr
     let connection = Connection::open(&url).await?;
     // The last question opens with a fifth of the time to go.
     let opens_every = round.duration.mul_f64(0.8) / u32::try_from(RIDDLES.len() - 1).unwrap_or(u32::MAX);
-    let CreateBattleResponse { battle_id, join_code, .. } = create(&connection, &admin, opens_every).await?;
+    let created = Instant::now();
+    let CreateBattleResponse { battle_id, join_code, .. } =
+        create(&connection, &admin, round, opens_every).await?;
     super::print(&format!(
         "Play along in a browser:  {url}/#/battle/{join_code}\n\
          Watch on a big screen:    {url}/#/watch/{join_code}\n\n"
@@ -83,28 +83,26 @@ pub(super) async fn play(round: Round, server: &Server) -> Result<Played, DemoEr
     let referee =
         referee::start(connection.clone(), admin.clone(), battle_id.clone(), Arc::clone(&scene), &listening);
 
-    sleep(round.gathering).await;
+    sleep_until(created + round.gathering.saturating_sub(AHEAD)).await;
     let start = StartBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
     let answered = connection.commands().start_battle(with_token(start, Some(&admin))).await;
-    answered.map_err(DemoError::refused("start the battle"))?;
+    unless_done(answered).map_err(DemoError::refused("start the battle"))?;
     let started = Instant::now();
+    let ends = match round.gathering {
+        Duration::ZERO => started + round.duration,
+        gathering => created + gathering + round.duration - AHEAD,
+    };
     let ids: Vec<String> = bots.iter().map(|bot| bot.participant_id.clone()).collect();
     let known = ids.iter().cloned().collect();
     let guests = Guests::start(connection.clone(), battle_id.clone(), known, &listening);
-    let arena = Arc::new(Arena {
-        scene: Arc::clone(&scene),
-        referee,
-        started,
-        ends: started + round.duration,
-        opens_every,
-        bots: ids,
-        guests,
-    });
+    let arena =
+        Arc::new(Arena { scene: Arc::clone(&scene), referee, started, ends, opens_every, bots: ids, guests });
     let took = act(round, bots, &arena).await?;
 
     let finish = FinishBattleRequest { command_id: command_id(), battle_id: battle_id.clone() };
     let finished = connection.commands().finish_battle(with_token(finish, Some(&admin))).await;
-    let position = finished.map_err(DemoError::refused("finish the battle"))?.into_inner().position;
+    let finished = unless_done(finished).map_err(DemoError::refused("finish the battle"))?;
+    let position = finished.map_or(0, |finished| finished.position);
     scene.count(|counts| counts.commands += 1);
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     while !scene.is_settled() && Instant::now() < deadline {
@@ -114,13 +112,39 @@ pub(super) async fn play(round: Round, server: &Server) -> Result<Played, DemoEr
         GetLeaderboardRequest { battle_id, min_position: position, ..GetLeaderboardRequest::default() };
     let standings = connection.queries().get_leaderboard(with_token(asked, None)).await;
     let standings = standings.map_err(DemoError::refused("tell the standings"))?.into_inner();
+    // The demo itself has a socket for each bot and one for the screen.
+    let had_company = standings.total > round.bots || onlookers::are_there(&authority, round.bots + 1).await;
     listening.finish(STOP_TIMEOUT).await;
-    Ok(Played { standings, view: scene.view(), players: round.bots, took })
+    Ok(Played { standings, view: scene.view(), players: round.bots, took, had_company })
+}
+
+/// The answer, or nothing where the server's own timer did it already.
+fn unless_done<T>(answered: Result<Response<T>, Status>) -> Result<Option<T>, Status> {
+    match answered {
+        Ok(answer) => Ok(Some(answer.into_inner())),
+        Err(status) if status.code() == Code::FailedPrecondition => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// When a battle that people can join beforehand starts and ends, so that their pages show how long that is.
+fn schedule(round: Round) -> Option<Schedule> {
+    let now_ms = Clock::system().now_ms();
+    let after = |time: Duration| {
+        let ms = now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        let nanos = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default();
+        prost_types::Timestamp { seconds: ms.div_euclid(1_000), nanos }
+    };
+    (!round.gathering.is_zero()).then(|| Schedule {
+        starts_at: Some(after(round.gathering)),
+        ends_at: Some(after(round.gathering + round.duration)),
+    })
 }
 
 async fn create(
     connection: &Connection,
     admin: &MetadataValue<Ascii>,
+    round: Round,
     opens_every: Duration,
 ) -> Result<CreateBattleResponse, DemoError> {
     let rules = Rules { initial: Some(INITIAL), points_per_attack: POINTS_PER_ATTACK, ..Rules::default() };
@@ -129,7 +153,7 @@ async fn create(
         title: "Battle of the bots".to_owned(),
         rules: Some(rules),
         questions: quiz::questions(u64::try_from(opens_every.as_millis()).unwrap_or(u64::MAX)),
-        schedule: None,
+        schedule: schedule(round),
     };
     let created = connection.commands().create_battle(with_token(wish, Some(admin))).await;
     Ok(created.map_err(DemoError::refused("create a battle"))?.into_inner())

@@ -1,10 +1,12 @@
 // A battle, for those who play it.
 
 import { type Battle, BattlePhase, type BoardLine, type Nimaora, NimaoraError } from '@nimaora/client';
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Game, type State } from '../game.js';
+import { keptName } from '../kept.js';
 import { Alerts } from '../parts/alerts.js';
 import { Board } from '../parts/board.js';
+import { Countdown } from '../parts/countdown.js';
 import { Frame } from '../parts/frame.js';
 import { Loading, useBattle } from '../parts/load.js';
 import { NextBattle } from '../parts/next.js';
@@ -14,6 +16,7 @@ import { LinkSign, OnlineSign, Standing } from '../parts/standing.js';
 import { hrefOf } from '../route.js';
 import { say } from '../say.js';
 import { useStore } from '../store.js';
+import { closesAt, nextOf } from '../times.js';
 
 export function BattlePage({ nimaora, name }: { readonly nimaora: Nimaora; readonly name: string }) {
   const [loaded, again] = useBattle(nimaora, name);
@@ -31,11 +34,13 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
   const dismiss = useCallback((eventId: string) => game.dismiss(eventId), [game]);
   const { session, board, alerts, holdings } = state;
   const running = state.battle.phase === BattlePhase.RUNNING;
+  const next = nextOf(state.battle);
+  const place = rankOf(state);
   const armed = (holdings?.arrows ?? 0) > 0;
-  const attack = running && session && !state.out ? (line: BoardLine) => void game.attack(line) : undefined;
+  const attack = running && session && !state.out ? (line: BoardLine) => game.attack(line) : undefined;
   const strikeBack = (attacker: string) => {
     const line = [...(board?.lines ?? []), ...state.near].find(({ username }) => username === attacker);
-    return attack && armed && line && line.points > 0 ? () => attack(line) : undefined;
+    return attack && armed && line && line.points > 0 ? () => void attack(line) : undefined;
   };
   return (
     <Frame
@@ -54,16 +59,22 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
         <span class={`phase phase-${BattlePhase[state.battle.phase].toLowerCase()}`}>
           {say.phase(state.battle.phase)}
         </span>
+        {next && <Countdown name={next.name} until={next.at} now={game.now} />}
       </div>
       <div class="arena">
         <div class="side">
           {session ? <Own game={game} state={state} /> : <Join game={game} state={state} />}
+          {session && state.battle.phase === BattlePhase.FINISHED && place !== undefined && (
+            <p class="card" role="status">
+              You came <strong>{say.place(place, board?.total ?? place)}</strong>.
+            </p>
+          )}
           {isOver(state.battle) && <NextBattle nimaora={nimaora} after={state.battle} page="battle" />}
         </div>
         <section class="card board-card" aria-labelledby="board-title">
           <header>
             <h2 id="board-title">{isOver(state.battle) ? 'Final standings' : 'Leaderboard'}</h2>
-            {attack && !armed && <p class="quiet small">Right answers earn arrows.</p>}
+            {attack && <p class="quiet small">{armed ? 'Aim at somebody.' : 'Right answers earn arrows.'}</p>}
           </header>
           <Board
             lines={board?.lines ?? []}
@@ -78,6 +89,9 @@ function Play({ nimaora, battle }: { readonly nimaora: Nimaora; readonly battle:
     </Frame>
   );
 }
+
+/** Letters of a name that the form takes, as a browser counts them: one that counts more for a letter takes none off a name. */
+const NAME_MAX = 100;
 
 function isOver({ phase }: Battle): boolean {
   return phase === BattlePhase.FINISHED || phase === BattlePhase.CANCELLED;
@@ -103,6 +117,8 @@ function Own({ game, state }: { readonly game: Game; readonly state: State }) {
           questions={state.questions}
           total={battle.questions}
           answers={state.answers}
+          closesAt={(question) => closesAt(battle, question)}
+          now={game.now}
           onAnswer={(question, text) => game.answer(question, text)}
         />
       ) : (
@@ -139,7 +155,12 @@ function Out({ game, error }: { readonly game: Game; readonly error: NimaoraErro
 
 function Join({ game, state }: { readonly game: Game; readonly state: State }) {
   const { battle } = state;
-  const [name, setName] = useState('');
+  const [name, setName] = useState(keptName);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // On a phone the keyboard would cover the board.
+    if (matchMedia('(pointer: fine)').matches) field.current?.focus({ preventScroll: true });
+  }, []);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   if (isOver(battle)) return <p class="card">This battle is over.</p>;
@@ -162,11 +183,15 @@ function Join({ game, state }: { readonly game: Game; readonly state: State }) {
       }}
     >
       <h2>Take part</h2>
+      <p class="quiet small">
+        Right answers earn points, arrows and shields. An arrow takes points from somebody else.
+      </p>
       <label for="name">Your name</label>
       <input
         id="name"
+        ref={field}
         value={name}
-        maxLength={50}
+        maxLength={NAME_MAX}
         onInput={(event) => setName(event.currentTarget.value)}
         autocomplete="nickname"
         spellcheck={false}

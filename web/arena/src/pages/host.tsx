@@ -4,7 +4,7 @@ import { type Nimaora, NimaoraError } from '@nimaora/client';
 import { useState } from 'preact/hooks';
 import { keepAdminToken, keptAdminToken } from '../kept.js';
 import { Frame } from '../parts/frame.js';
-import { battleOf, type Draft, EXAMPLES } from '../quiz.js';
+import { battleOf, type Draft, EXAMPLES, SECONDS_EACH_MAX } from '../quiz.js';
 import { go } from '../route.js';
 import { say } from '../say.js';
 
@@ -12,6 +12,7 @@ export function HostPage({ nimaora }: { readonly nimaora: Nimaora }) {
   const [token, setToken] = useState(keptAdminToken());
   const [title, setTitle] = useState('Friday night');
   const [drafts, setDrafts] = useState<readonly Draft[]>(EXAMPLES);
+  const [seconds, setSeconds] = useState('0');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   const change = (draft: Draft) => setDrafts(drafts.map((old) => (old.id === draft.id ? draft : old)));
@@ -23,7 +24,7 @@ export function HostPage({ nimaora }: { readonly nimaora: Nimaora }) {
     setBusy(true);
     setError(undefined);
     try {
-      const created = await nimaora.host(token.trim()).createBattle(battleOf(title, drafts));
+      const created = await nimaora.host(token.trim()).createBattle(battleOf(title, drafts, Number(seconds)));
       // The page that comes next asks for the battle; by then it is known.
       await nimaora.battle(created.battleId, created.position);
       keepAdminToken(token.trim());
@@ -67,6 +68,22 @@ export function HostPage({ nimaora }: { readonly nimaora: Nimaora }) {
           </p>
         </div>
         <h2>Questions</h2>
+        <div class="card fields">
+          <label for="seconds">Seconds for each question</label>
+          <input
+            id="seconds"
+            type="number"
+            min={0}
+            max={SECONDS_EACH_MAX}
+            value={seconds}
+            required
+            aria-describedby="seconds-help"
+            onInput={(event) => setSeconds(event.currentTarget.value)}
+          />
+          <p id="seconds-help" class="quiet small">
+            They come one after the other then. With 0 all are open as long as the battle runs.
+          </p>
+        </div>
         {drafts.map((draft, index) => (
           <DraftFields
             key={draft.id}

@@ -1,10 +1,10 @@
 // A battle on a big screen: the board, and who rises and falls.
 
 import { type Battle, BattlePhase, type Link, type Nimaora, type Board as Standings } from '@nimaora/client';
-import { useEffect, useState } from 'preact/hooks';
-import { Feed, type Line } from '../feed.js';
-import { keptAdminToken } from '../kept.js';
+import { useCallback, useEffect, useState } from 'preact/hooks';
+import { hits, type Line, scored } from '../feed.js';
 import { Board } from '../parts/board.js';
+import { Countdown } from '../parts/countdown.js';
 import { Frame } from '../parts/frame.js';
 import { HostControls } from '../parts/host-controls.js';
 import { Icon } from '../parts/icons.js';
@@ -12,9 +12,12 @@ import { Loading, useBattle } from '../parts/load.js';
 import { NextBattle } from '../parts/next.js';
 import { LinkSign } from '../parts/standing.js';
 import { say } from '../say.js';
+import { nextOf } from '../times.js';
 
 /** Lines of the feed. */
 const FEED_MAX = 14;
+
+const ICONS = { rise: 'rise', fall: 'arrow', held: 'shield' } as const;
 
 export function WatchPage({ nimaora, name }: { readonly nimaora: Nimaora; readonly name: string }) {
   const [loaded, again] = useBattle(nimaora, name);
@@ -28,10 +31,9 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
   const [board, setBoard] = useState<Standings>();
   const [feed, setFeed] = useState<readonly Line[]>([]);
   useEffect(() => {
-    const realtime = nimaora.watch(first.id);
-    const token = keptAdminToken();
+    const realtime = nimaora.watch(first.id, { attacks: true });
     const tell = (lines: readonly Line[]) => setFeed((feed) => [...lines, ...feed].slice(0, FEED_MAX));
-    const happenings = new Feed(first.id, token ? nimaora.host(token) : undefined, tell);
+    let before: Standings | undefined;
     const refresh = () => nimaora.battle(first.id).then(setBattle, () => undefined);
     realtime.on('link', (now) => {
       setLink(now);
@@ -39,21 +41,29 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
     });
     realtime.on('board', (now) => {
       setBoard(now);
-      happenings.show(now);
+      if (before) tell(scored(before, now));
+      before = now;
     });
+    realtime.on('landed', ({ attacks, leftOut }) => tell(hits(attacks, leftOut)));
     realtime.on('started', () => void refresh());
     realtime.on('finished', () => setBattle((battle) => ({ ...battle, phase: BattlePhase.FINISHED })));
     realtime.on('cancelled', () => setBattle((battle) => ({ ...battle, phase: BattlePhase.CANCELLED })));
     return () => realtime.close();
   }, [nimaora, first.id]);
+  const now = useCallback(() => nimaora.serverNowMs, [nimaora]);
+  const next = nextOf(battle);
+  const over = battle.phase === BattlePhase.FINISHED || battle.phase === BattlePhase.CANCELLED;
   return (
     <Frame wide title={battle.title} aside={<LinkSign link={link} />}>
       <div class="battle-head stage">
         <h1>{battle.title}</h1>
         <span class={`phase phase-${BattlePhase[battle.phase].toLowerCase()}`}>{say.phase(battle.phase)}</span>
-        <p class="code">
-          Join with <strong>{battle.joinCode}</strong>
-        </p>
+        {next && <Countdown name={next.name} until={next.at} now={now} />}
+        {!over && (
+          <p class="code">
+            Join with <strong>{battle.joinCode}</strong>
+          </p>
+        )}
       </div>
       <HostControls nimaora={nimaora} battle={battle} onChange={setBattle} />
       <div class="arena watching">
@@ -65,7 +75,7 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
           <ol>
             {feed.map(({ key, tone, text }) => (
               <li key={key} class={tone}>
-                <Icon name={tone === 'held' ? 'shield' : tone} />
+                {tone !== 'more' && <Icon name={ICONS[tone]} />}
                 <span>{text}</span>
               </li>
             ))}
@@ -73,9 +83,7 @@ function Watch({ nimaora, first }: { readonly nimaora: Nimaora; readonly first: 
           {feed.length === 0 && <p class="quiet">Nothing yet.</p>}
         </section>
       </div>
-      {(battle.phase === BattlePhase.FINISHED || battle.phase === BattlePhase.CANCELLED) && (
-        <NextBattle nimaora={nimaora} after={battle} page="watch" />
-      )}
+      {over && <NextBattle nimaora={nimaora} after={battle} page="watch" />}
     </Frame>
   );
 }

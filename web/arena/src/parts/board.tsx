@@ -1,11 +1,15 @@
 // The board. Lines move to their new places, and a score that changes shows which way.
 
 import type { BoardLine } from '@nimaora/client';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { say } from '../say.js';
 import { Icon } from './icons.js';
 
 /** How long a line takes to its new place, in milliseconds. */
 const MOVE_MS = 450;
+
+/** How long it takes to aim at somebody again, in milliseconds: a double click spends one arrow. */
+const AIM_MS = 400;
 
 interface Props {
   readonly lines: readonly BoardLine[];
@@ -15,7 +19,7 @@ interface Props {
   /** Whose line is the player's own. */
   readonly self?: string | undefined;
   /** What the button on a line does; without it there are no buttons. */
-  readonly onAttack?: ((line: BoardLine) => void) | undefined;
+  readonly onAttack?: ((line: BoardLine) => Promise<void>) | undefined;
   /** Whether the player has an arrow. */
   readonly armed?: boolean;
 }
@@ -49,7 +53,7 @@ export function Board({ lines, near = [], total, self, onAttack, armed = false }
       </ol>
       {total > lines.length && (
         <p class="quiet">
-          {lines.length} of {total} players
+          {lines.length} of {say.count(total, 'player')}
         </p>
       )}
     </>
@@ -61,13 +65,20 @@ interface LineProps {
   /** The score as a part of the best one. */
   readonly share: number;
   readonly own: boolean;
-  readonly onAttack: ((line: BoardLine) => void) | undefined;
+  readonly onAttack: ((line: BoardLine) => Promise<void>) | undefined;
   readonly armed: boolean;
 }
 
 function Line({ entry, share, own, onAttack, armed }: LineProps) {
   const { rank, username, points, participantId } = entry;
   const row = useRef<HTMLLIElement>(null);
+  const [busy, setBusy] = useState(false);
+  const attack = async () => {
+    if (busy) return;
+    setBusy(true);
+    await Promise.all([onAttack?.(entry), new Promise((resolve) => setTimeout(resolve, AIM_MS))]);
+    setBusy(false);
+  };
   const before = useRef(points);
   useLayoutEffect(() => {
     const change = points - before.current;
@@ -79,20 +90,27 @@ function Line({ entry, share, own, onAttack, armed }: LineProps) {
       <span class="bar" style={{ transform: `scaleX(${share})` }} aria-hidden="true" />
       <span class={`rank rank-${rank}`}>{rank}</span>
       <span class="name">
-        {username}
+        <bdi>{username}</bdi>
         {own && <span class="you"> you</span>}
       </span>
-      <span class="points">{points}</span>
+      <span class="points">{say.number(points)}</span>
       {onAttack && !own && (
         <button
           type="button"
           class="attack"
           disabled={!armed || points === 0}
-          onClick={() => onAttack(entry)}
-          aria-label={`Attack ${username}`}
+          aria-disabled={busy}
+          onClick={() => void attack()}
+          aria-label={`Attack ${say.named(username)}`}
         >
-          <Icon name="arrow" /> Attack
+          <Icon name="arrow" /> <span class="words">Attack</span>
         </button>
+      )}
+      {onAttack && own && (
+        // The scores stand one below the other.
+        <span class="attack nobody" aria-hidden="true">
+          <Icon name="arrow" /> <span class="words">Attack</span>
+        </span>
       )}
     </li>
   );

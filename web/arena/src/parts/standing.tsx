@@ -1,6 +1,7 @@
 // What the player holds, and how the connection is.
 
 import type { Holdings, Link, Online } from '@nimaora/client';
+import { useEffect, useState } from 'preact/hooks';
 import { say } from '../say.js';
 import { Icon } from './icons.js';
 
@@ -31,7 +32,7 @@ function Figure(props: {
   return (
     <div class={`figure figure-${name.toLowerCase()}`}>
       <Icon name={icon} />
-      <strong>{value ?? '–'}</strong>
+      <strong>{value === undefined ? '–' : say.number(value)}</strong>
       <span class="label">{name}</span>
     </div>
   );
@@ -40,17 +41,31 @@ function Figure(props: {
 const LINKS: Readonly<Record<Link, string>> = {
   connecting: 'Connecting …',
   online: 'Connected',
-  reconnecting: 'Connection lost. Reconnecting …',
+  reconnecting: 'Reconnecting …',
   closed: 'Not connected',
 };
 
 export function LinkSign({ link }: { readonly link: Link }) {
+  const offline = useOffline();
   return (
-    <span class={`link ${link}`} role="status">
+    <span class={`link ${offline ? 'reconnecting' : link}`} role="status">
       <span class="dot" aria-hidden="true" />
-      <span class="words">{LINKS[link]}</span>
+      <span class="words">{offline ? 'No network' : LINKS[link]}</span>
     </span>
   );
+}
+
+/** Whether the browser knows that it has no network; the socket takes some seconds longer to find out. */
+function useOffline(): boolean {
+  const [offline, setOffline] = useState(!navigator.onLine);
+  useEffect(() => {
+    const look = () => setOffline(!navigator.onLine);
+    for (const name of ['online', 'offline']) addEventListener(name, look);
+    return () => {
+      for (const name of ['online', 'offline']) removeEventListener(name, look);
+    };
+  }, []);
+  return offline;
 }
 
 /** Who is there: how many, and their names on demand. */
@@ -63,9 +78,11 @@ export function OnlineSign({ online }: { readonly online: Online }) {
       <summary>{say.count(count, 'player')} online</summary>
       <ul class="card">
         {names.map((name) => (
-          <li key={name}>{name}</li>
+          <li key={name} dir="auto">
+            {name}
+          </li>
         ))}
-        {more > 0 && <li class="quiet">and {more} more</li>}
+        {more > 0 && <li class="quiet">and {say.number(more)} more</li>}
       </ul>
     </details>
   );
