@@ -3,14 +3,18 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`process`] | [`Child`]: the program under measurement, started on a free port and ended with the value |
+//! | [`cluster`] | [`cluster::Cluster`]: a `nimaora dev cluster`, whose nodes may be killed |
 //! | [`history`] | [`History`]: a battle that is written straight to a log |
+//! | [`sockets`] | [`sockets::Socket`]: a WebSocket's other end, in as few instructions as it takes |
 //! | [`players`] | [`Battle`]: a running battle whose players never run out of arrows or points |
 //!
 //! These are measurements for people and for docs/PERFORMANCE.md; nothing here is part of the product.
 
+pub mod cluster;
 pub mod history;
 pub mod players;
 pub mod process;
+pub mod sockets;
 
 pub use history::History;
 pub use players::{Battle, Player};

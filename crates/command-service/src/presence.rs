@@ -17,13 +17,13 @@ pub(crate) struct PromptPresence(pub(crate) Arc<dyn Presence>);
 
 #[async_trait]
 impl Presence for PromptPresence {
-    async fn touch(
+    async fn touch_all(
         &self,
         battle_id: BattleId,
-        participant_id: ParticipantId,
+        participant_ids: &[ParticipantId],
         now_ms: i64,
     ) -> Result<(), PresenceError> {
-        prompt(self.0.touch(battle_id, participant_id, now_ms)).await
+        prompt(self.0.touch_all(battle_id, participant_ids, now_ms)).await
     }
 
     async fn last_seen_ms(
@@ -53,9 +53,7 @@ impl Presence for PromptPresence {
 }
 
 /// The answer, if it comes in time.
-pub(crate) async fn prompt<T>(
-    answer: impl Future<Output = Result<T, PresenceError>>,
-) -> Result<T, PresenceError> {
+async fn prompt<T>(answer: impl Future<Output = Result<T, PresenceError>>) -> Result<T, PresenceError> {
     timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
         Err(PresenceError::Unavailable { reason: "it did not answer in time".to_owned() })
     })

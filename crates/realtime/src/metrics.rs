@@ -96,6 +96,10 @@ pub fn describe() {
         "Frames to all of a channel that were dropped because too many waited. Any: the channel is busier than the node."
     );
     describe_counter!(
+        "nimaora_realtime_board_reads_total",
+        "Boards read from the stores. It grows with battles and ticks; if it grows with sockets, something is wrong."
+    );
+    describe_counter!(
         "nimaora_realtime_board_failures_total",
         "Boards that could not be read and are tried again. Look at the leaderboard's store."
     );
@@ -126,11 +130,10 @@ pub(crate) fn misunderstood() {
     metrics::counter!("nimaora_realtime_misunderstood_total").increment(1);
 }
 
-/// A frame was handed to this many sockets.
-pub(crate) fn sent(what: &'static str, sockets: usize, frame_bytes: usize) {
+/// A frame was handed to this many sockets, in so many bytes for all of them together.
+pub(crate) fn sent(what: &'static str, sockets: usize, bytes: usize) {
     metrics::counter!("nimaora_realtime_frames_total", "what" => what).increment(sockets as u64);
-    let bytes = sockets as u64 * frame_bytes as u64;
-    metrics::counter!("nimaora_realtime_frame_bytes_total", "what" => what).increment(bytes);
+    metrics::counter!("nimaora_realtime_frame_bytes_total", "what" => what).increment(bytes as u64);
 }
 
 /// An alert was handed to its sockets this long after the attack.
@@ -225,6 +228,11 @@ pub(crate) fn hall_overflowed() {
     metrics::counter!("nimaora_realtime_channel_overflows_total").increment(1);
 }
 
+/// A board is read from this store.
+pub(crate) fn board_read(store: &'static str) {
+    metrics::counter!("nimaora_realtime_board_reads_total", "store" => store).increment(1);
+}
+
 /// A board could not be read and is tried again at the next tick.
 pub(crate) fn board_failed() {
     metrics::counter!("nimaora_realtime_board_failures_total").increment(1);
@@ -251,6 +259,7 @@ mod tests {
             told_missed(1);
             caught_up();
             catch_up_failed();
+            board_read("tables");
             board_failed();
             api_events(1);
             api_refused(401);

@@ -1,14 +1,16 @@
 //! What the standard library does not say to the operating system.
-#![allow(unsafe_code, reason = "two calls of libc that take plain numbers")]
+#![allow(unsafe_code, reason = "calls of libc that take plain numbers")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Makes the calling thread give way to others: 0 is ordinary, 19 the most yielding.
+/// Makes the calling thread give way to the process's others by so much more, whatever the priority that the process was started with.
 pub(crate) fn lower_thread_priority(nice: i32) -> io::Result<()> {
     const THIS_THREAD: libc::id_t = 0;
     // SAFETY: takes numbers and touches no memory of ours.
-    match unsafe { libc::setpriority(libc::PRIO_PROCESS, THIS_THREAD, nice) } {
+    let ordinary = unsafe { libc::getpriority(libc::PRIO_PROCESS, THIS_THREAD) };
+    // SAFETY: as above.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, THIS_THREAD, ordinary + nice) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -160,10 +160,14 @@ async fn a_socket_that_opens_while_the_server_stops_is_sent_elsewhere_too() {
 
 #[tokio::test]
 async fn a_herd_is_let_in_one_after_the_other_and_nobody_is_turned_away_for_good() {
-    const HERD: usize = 20;
-    let pace = Config { handshakes_per_second_max: 20, handshake_delay_max_ms: 300, ..config() };
+    const HERD: usize = 30;
+    /// What a quarter of a second has turns for, and the one whose turn it is, come in without a wait.
+    const AT_ONCE: usize = 6;
+    const PER_SECOND: u32 = 20;
+    let pace = Config { handshakes_per_second_max: PER_SECOND, handshake_delay_max_ms: 300, ..config() };
     let arena = Arena::start(pace).await;
     let path = format!("/app/{KEY}?protocol=7");
+    let began = Instant::now();
     let mut waiting = HERD;
     while waiting > 0 {
         let mut came = Vec::new();
@@ -179,4 +183,7 @@ async fn a_herd_is_let_in_one_after_the_other_and_nobody_is_turned_away_for_good
             }
         }
     }
+    // However fast the machine is, nobody came before its turn.
+    let turns = u32::try_from(HERD - AT_ONCE).unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1) * turns / PER_SECOND, "they came unpaced");
 }

@@ -55,10 +55,15 @@ fn question(len: usize) -> Vec<u8> {
 
 impl Raw {
     async fn connect(arena: &Arena) -> Self {
+        Self::offering(arena, "", "").await
+    }
+
+    /// A connection of a client that says what extensions it knows, and is answered what the server takes of them.
+    async fn offering(arena: &Arena, offer: &str, taken: &str) -> Self {
         let mut stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
         let request = format!(
             "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n",
             arena.address
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -66,7 +71,10 @@ impl Raw {
         while !answer.ends_with(b"\r\n\r\n") {
             answer.push(in_time(stream.read_u8()).await.unwrap());
         }
-        assert!(answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        assert_eq!(answer.contains("sec-websocket-extensions"), !taken.is_empty(), "{answer}");
+        assert!(answer.contains(taken), "{answer}");
         let mut raw = Self { stream };
         let established = raw.frame().await;
         assert!(String::from_utf8_lossy(&established.payload).contains("connection_established"));
@@ -277,5 +285,97 @@ async fn a_client_that_closes_is_answered_and_nothing_after_it_counts() {
         let frames = [masked(FINAL | CLOSE, &payload), masked(FINAL | PING, b"late")].concat();
         raw.send(&frames, usize::MAX).await;
         raw.expect_close("7.1.3, 7.7", 1000).await;
+    }
+}
+
+const COMPRESSED: u8 = 0x40;
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+const TAKEN: &str = "sec-websocket-extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
+
+/// As a browser compresses a message.
+fn deflated(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 100);
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    compress.compress_vec(message, &mut out, flate2::FlushCompress::Sync).unwrap();
+    out.truncate(out.len() - 4);
+    out
+}
+
+fn inflated(message: &[u8]) -> String {
+    let mut out = Vec::with_capacity(10_000);
+    let whole = [message, &[0, 0, 0xff, 0xff]].concat();
+    let mut inflate = flate2::Decompress::new(false);
+    inflate.decompress_vec(&whole, &mut out, flate2::FlushDecompress::Sync).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn subscribe(battle: impl std::fmt::Display) -> Vec<u8> {
+    format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"battle.{battle}"}}}}"#).into_bytes()
+}
+
+/// The next frame that is no short one.
+async fn board(raw: &mut Raw) -> Frame {
+    loop {
+        let frame = raw.frame().await;
+        if frame.payload.len() > 250 {
+            return frame;
+        }
+    }
+}
+
+#[tokio::test]
+async fn case_12_boards_are_compressed_for_whom_that_was_agreed_with_and_say_the_same() {
+    let arena = Arena::start(config()).await;
+    let battle = arena.create_battle().await;
+    for n in 0..10 {
+        arena.join(battle, &format!("player-{n}")).await;
+    }
+    let mut small = Raw::offering(&arena, OFFER, TAKEN).await;
+    let mut plain = Raw::connect(&arena).await;
+    small.send(&masked(FINAL | COMPRESSED | TEXT, &deflated(&subscribe(battle))), 7).await;
+    plain.send(&masked(FINAL | TEXT, &subscribe(battle)), 7).await;
+    let (compressed, whole) = (board(&mut small).await, board(&mut plain).await);
+    assert_eq!(compressed.first, FINAL | COMPRESSED | TEXT);
+    assert_eq!(whole.first, FINAL | TEXT);
+    assert_eq!(inflated(&compressed.payload), String::from_utf8(whole.payload.clone()).unwrap());
+    assert!(compressed.payload.len() * 2 < whole.payload.len(), "{}", compressed.payload.len());
+
+    // What is short is sent as it is, and a client need not compress either.
+    small.send(&masked(FINAL | TEXT, &question(100)), 1_000).await;
+    small.expect_answer("uncompressed").await;
+    // Only the first frame of a message says that it is compressed.
+    let message = deflated(&question(500));
+    let (head, tail) = message.split_at(message.len() / 2);
+    small.send(&[masked(COMPRESSED | TEXT, head), masked(FINAL | PING, b"!")].concat(), 3).await;
+    small.expect_pong("between", b"!").await;
+    small.send(&masked(FINAL, tail), 3).await;
+    small.expect_answer("in two frames").await;
+}
+
+#[tokio::test]
+async fn case_13_what_was_not_agreed_on_or_is_not_compressed_closes_the_socket() {
+    let arena = Arena::start(config()).await;
+    let ping = deflated(&question(100));
+    for (case, frames, code) in [
+        ("a bomb", masked(FINAL | COMPRESSED | TEXT, &deflated(&vec![b' '; 1_000_000])), 1009),
+        ("no compressed bytes", masked(FINAL | COMPRESSED | TEXT, b"\xff\xff\xff\xff"), 1007),
+        ("no text in it", masked(FINAL | COMPRESSED | TEXT, &deflated(b"\xff\xfe")), 1007),
+        ("a compressed ping", masked(FINAL | COMPRESSED | PING, b"x"), 1002),
+        ("another reserved bit", masked(FINAL | 0x20 | TEXT, b"{}"), 1002),
+        (
+            "a later frame that says so",
+            [masked(COMPRESSED | TEXT, &ping[..5]), masked(FINAL | COMPRESSED, &ping[5..])].concat(),
+            1002,
+        ),
+    ] {
+        let mut raw = Raw::offering(&arena, OFFER, TAKEN).await;
+        raw.send(&frames, 1_000).await;
+        raw.expect_close(case, code).await;
+    }
+    let smaller = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n";
+    for offer in ["", smaller] {
+        let mut raw = Raw::offering(&arena, offer, "").await;
+        raw.send(&masked(FINAL | COMPRESSED | TEXT, &ping), 1_000).await;
+        raw.expect_close("not agreed on", 1002).await;
     }
 }

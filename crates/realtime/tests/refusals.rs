@@ -55,6 +55,19 @@ async fn plain_http_is_answered_as_such() {
 }
 
 #[tokio::test]
+async fn what_is_no_upgrade_takes_nobodys_turn() {
+    // One newcomer a second, and none waits.
+    let pace = Config { handshakes_per_second_max: 1, handshake_delay_max_ms: 0, ..config() };
+    let arena = Arena::start(pace).await;
+    let path = format!("/app/{KEY}?protocol=7");
+    for _ in 0..30 {
+        assert_eq!(get(&arena, &path).await.0, 426);
+        assert_eq!(handshake_status(&arena, &path, "x").await, 400);
+    }
+    Client::connect(&arena).await;
+}
+
+#[tokio::test]
 async fn a_full_node_asks_to_come_again() {
     let arena = Arena::start(Config { sockets_max: 2, ..config() }).await;
     let first = Client::connect(&arena).await;

@@ -14,6 +14,7 @@ macro_rules! presence_contract {
         $crate::presence_contract!(@each $presence;
             remembers_when_somebody_was_heard_of,
             an_older_time_changes_nothing,
+            notes_many_at_once,
             tells_the_most_silent_first_and_no_more_than_asked,
             whoever_is_heard_of_again_is_not_silent,
             keeps_battles_apart,
@@ -55,6 +56,21 @@ pub async fn an_older_time_changes_nothing(presence: &dyn Presence) {
     presence.touch(battle(1), participant(1), 2_000).await.unwrap();
     presence.touch(battle(1), participant(1), 1_000).await.unwrap();
     assert_eq!(presence.last_seen_ms(battle(1), participant(1)).await.unwrap(), Some(2_000));
+}
+
+/// Many are noted in one go, each as if it were alone; to touch nobody is nothing.
+pub async fn notes_many_at_once(presence: &dyn Presence) {
+    const MANY: u128 = 2_500;
+    presence.touch(battle(1), participant(7), 5_000).await.unwrap();
+    let all: Vec<_> = (0..MANY).map(participant).collect();
+    presence.touch_all(battle(1), &all, 1_000).await.unwrap();
+    for n in [0, 1, 999, 1_000, MANY - 1] {
+        assert_eq!(presence.last_seen_ms(battle(1), participant(n)).await.unwrap(), Some(1_000));
+    }
+    assert_eq!(presence.last_seen_ms(battle(1), participant(7)).await.unwrap(), Some(5_000));
+    assert_eq!(presence.silent_since(battle(1), 2_000, usize::MAX).await.unwrap().len(), all.len() - 1);
+    presence.touch_all(battle(2), &[], 1_000).await.unwrap();
+    assert_eq!(presence.silent_since(battle(2), 2_000, 10).await.unwrap(), []);
 }
 
 /// Silent is who was last heard of before the asked time, not at it.

@@ -107,14 +107,20 @@ impl Shard {
 
 #[async_trait]
 impl Presence for MemoryPresence {
-    async fn touch(
+    async fn touch_all(
         &self,
         battle_id: BattleId,
-        participant_id: ParticipantId,
+        participant_ids: &[ParticipantId],
         now_ms: i64,
     ) -> Result<(), PresenceError> {
+        if participant_ids.is_empty() {
+            return Ok(());
+        }
         let battle = self.battle_or_new(battle_id)?;
-        battle.shards[self.shard_of(participant_id)].lock().touch(participant_id, now_ms)
+        let touches =
+            participant_ids.iter().map(|id| battle.shards[self.shard_of(*id)].lock().touch(*id, now_ms));
+        // Whoever finds no room keeps no other one out.
+        touches.fold(Ok(()), Result::and)
     }
 
     async fn last_seen_ms(

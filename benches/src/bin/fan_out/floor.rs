@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use nimaora_benches::BenchError;
+use nimaora_benches::sockets::HEAD_END;
 
-use crate::receiver::{HANDSHAKE_END, frame};
+use crate::receiver::frame;
 
 /// What it is told on its command line.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ pub(crate) fn run(floor: Floor) -> Result<(), BenchError> {
     while sockets.len() < floor.sockets {
         let (mut socket, _) = listener.accept()?;
         socket.set_nodelay(true)?;
-        socket.write_all(HANDSHAKE_END)?;
+        socket.write_all(HEAD_END)?;
         socket.set_nonblocking(true)?;
         sockets.push(Peer { socket, rest: Vec::new() });
     }

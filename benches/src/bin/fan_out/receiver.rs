@@ -1,34 +1,40 @@
-//! The sockets' other ends: they count frames, and some of them note when which board came.
+//! The sockets' other ends: they count frames, and some of them note when which board or alert came.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use nimaora_benches::BenchError;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use nimaora_benches::sockets::{HEAD_END, Socket, authorise, number_after};
+use nimaora_benches::{BenchError, Player};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// What ends the answer to an upgrade to WebSocket.
-pub(crate) const HANDSHAKE_END: &[u8] = b"\r\n\r\n";
 /// Sockets that connect at a time.
 const CONNECTING_MAX: usize = 100;
 /// How long a socket may take until it is subscribed.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Frames below this are answers and pings; a board of ten lines has more than 1,000 bytes.
-const BOARD_BYTES_MIN: usize = 500;
+/// Frames below this are answers and pings; a board of ten lines has more than 1,000 bytes, and compressed more than a third of them.
+const BOARD_BYTES_MIN: usize = 250;
+/// How a client says that it takes compressed messages.
+const DEFLATE: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 /// One socket of so many is a witness.
 const WITNESS_EVERY: usize = 64;
 /// What witnesses have seen and was not collected yet; more is not recorded.
 const SIGHTINGS_MAX: usize = 1_000_000;
+/// What stands before the position in a board and in an alert. Each is a text within a text, so its quotes are escaped.
+const AS_OF: &[u8] = br#"as_of\":"#;
+const POSITION: &[u8] = br#"position\":"#;
+/// How an alert begins.
+const ALERT: &[u8] = br#"{"event":"attack.received""#;
 
-/// A board that came to a witness.
+/// A board that came to a witness, or an alert to its target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sighting {
     pub(crate) witness: usize,
+    /// The position of what it shows.
     pub(crate) as_of: u64,
     pub(crate) at: Instant,
 }
@@ -43,7 +49,8 @@ pub(crate) struct Receivers {
 }
 
 impl Receivers {
-    /// Connects the sockets and waits until each is subscribed to the channel. Without a channel they only connect.
+    /// Connects the sockets and waits until each is subscribed to the channel. Without a channel they only connect. With `deflates` all but the
+    /// witnesses take compressed boards.
     ///
     /// # Errors
     /// One does not get there in time.
@@ -51,6 +58,7 @@ impl Receivers {
         url: &str,
         sockets: usize,
         channel: Option<&str>,
+        deflates: bool,
     ) -> Result<Self, BenchError> {
         let authority = url.trim_start_matches("http://").to_owned();
         let (witness, sightings) = mpsc::channel(SIGHTINGS_MAX);
@@ -69,7 +77,7 @@ impl Receivers {
                 bytes: Arc::clone(&bytes),
                 witness: number.is_multiple_of(WITNESS_EVERY).then(|| witness.clone()),
             };
-            connecting.push(subscribed(&authority, channel, receiver));
+            connecting.push(subscribed(&authority, channel, deflates, receiver));
         }
         while let Some(connected) = connecting.next().await {
             tasks.spawn(Receiver::run(connected?));
@@ -93,6 +101,44 @@ impl Receivers {
     }
 }
 
+/// One player's own socket, to which its alerts come.
+pub(crate) struct Target {
+    alerts: mpsc::Receiver<Sighting>,
+    _tasks: JoinSet<()>,
+}
+
+impl Target {
+    /// Connects and waits until the player's own channel is subscribed.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub(crate) async fn connect(url: &str, player: &Player) -> Result<Self, BenchError> {
+        let authority = url.trim_start_matches("http://");
+        let mut socket = Socket::upgraded(authority, "").await?;
+        let channel = format!("private-participant.{}", player.id);
+        let id = socket.socket_id().await?;
+        let token = player.bearer.to_str().unwrap_or_default();
+        let signature = authorise(&mut TcpStream::connect(authority).await?, token, &id, &channel).await?;
+        socket.subscribe(&channel, Some(&signature)).await?;
+        let (told, alerts) = mpsc::channel(SIGHTINGS_MAX);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let look = |content: &[u8], _| {
+                if let Some(as_of) = number_after(content, POSITION).filter(|_| content.starts_with(ALERT)) {
+                    let _ = told.try_send(Sighting { witness: 0, as_of, at: Instant::now() });
+                }
+            };
+            while socket.frames(look).await.is_ok() {}
+        });
+        Ok(Self { alerts, _tasks: tasks })
+    }
+
+    /// What came since it was asked last.
+    pub(crate) fn alerts(&mut self) -> Vec<Sighting> {
+        std::iter::from_fn(|| self.alerts.try_recv().ok()).collect()
+    }
+}
+
 struct Receiver {
     number: usize,
     boards: Arc<AtomicU64>,
@@ -100,61 +146,30 @@ struct Receiver {
     witness: Option<mpsc::Sender<Sighting>>,
 }
 
-type Connected = (TcpStream, Vec<u8>, Receiver);
-
 async fn subscribed(
     authority: &str,
     channel: Option<&str>,
+    deflates: bool,
     receiver: Receiver,
-) -> Result<Connected, BenchError> {
+) -> Result<(Socket, Receiver), BenchError> {
     let subscribing = async {
-        let mut stream = TcpStream::connect(authority).await?;
-        stream.set_nodelay(true)?;
-        let mut read = Vec::new();
-        let Some(channel) = channel else {
-            read_until(&mut stream, &mut read, HANDSHAKE_END).await?;
-            return Ok((stream, read, receiver));
-        };
-        let upgrade = format!(
-            "GET /app/nimaora?protocol=7 HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(upgrade.as_bytes()).await?;
-        read_until(&mut stream, &mut read, HANDSHAKE_END).await?;
-        let subscribe = format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#);
-        stream.write_all(&masked(subscribe.as_bytes())).await?;
-        read_until(&mut stream, &mut read, b"subscription_succeeded").await?;
-        Ok((stream, read, receiver))
+        let mut socket;
+        match channel {
+            Some(channel) => {
+                // A witness reads what it gets.
+                let offers = deflates && receiver.witness.is_none();
+                socket = Socket::upgraded(authority, if offers { DEFLATE } else { "" }).await?;
+                socket.subscribe(channel, None).await?;
+            }
+            None => {
+                socket = Socket::bare(authority).await?;
+                socket.read_until(HEAD_END).await?;
+            }
+        }
+        Ok((socket, receiver))
     };
     let late = || BenchError::Invalid("a socket was not subscribed in time".to_owned());
     timeout(SUBSCRIBE_TIMEOUT, subscribing).await.map_err(|_| late())?
-}
-
-/// Reads until `end` has come, and keeps what came behind the handshake.
-async fn read_until(stream: &mut TcpStream, read: &mut Vec<u8>, end: &[u8]) -> Result<(), BenchError> {
-    loop {
-        if let Some(at) = find(read, end) {
-            if end == HANDSHAKE_END {
-                read.drain(..at + end.len());
-            }
-            return Ok(());
-        }
-        if stream.read_buf(read).await? == 0 {
-            let said = String::from_utf8_lossy(read).into_owned();
-            return Err(BenchError::Invalid(format!("a socket was closed: {said}")));
-        }
-    }
-}
-
-fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
-    bytes.windows(part.len()).position(|window| window == part)
-}
-
-/// A short text in the one frame that clients send here. A mask of zeros is one too.
-fn masked(text: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(text.len()).unwrap_or(u8::MAX).min(125);
-    [&[0x81, 0x80 | length, 0, 0, 0, 0], text].concat()
 }
 
 /// A frame of this size as a server would send it.
@@ -164,53 +179,24 @@ pub(crate) fn frame(bytes: usize) -> Vec<u8> {
     [head, vec![b'x'; usize::from(length)]].concat()
 }
 
-/// The first frame's head and content in `bytes`, if it is whole.
-fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    let length = usize::from(*bytes.get(1)? & 0x7f);
-    let (head, length) = match length {
-        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
-        short => (2, short),
-    };
-    (bytes.len() >= head + length).then_some((head, length))
-}
-
 impl Receiver {
     /// Reads until the server closes.
-    async fn run((mut stream, mut read, receiver): Connected) {
-        loop {
-            let mut done = 0;
-            while let Some((head, length)) = first_frame(&read[done..]) {
-                let content = &read[done + head..done + head + length];
-                if length >= BOARD_BYTES_MIN {
-                    receiver.saw(content, head + length);
-                }
-                done += head + length;
+    async fn run((mut socket, receiver): (Socket, Self)) {
+        let look = |content: &[u8], bytes| {
+            if content.len() >= BOARD_BYTES_MIN {
+                receiver.saw(content, bytes);
             }
-            read.drain(..done);
-            match stream.read_buf(&mut read).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
+        };
+        while socket.frames(look).await.is_ok() {}
     }
 
     fn saw(&self, content: &[u8], bytes: usize) {
         self.boards.fetch_add(1, Ordering::Relaxed);
         let Some(witness) = &self.witness else { return };
         self.bytes.store(bytes as u64, Ordering::Relaxed);
-        if let Some(as_of) = as_of(content) {
+        if let Some(as_of) = number_after(content, AS_OF) {
             // A witness whose notes are full says no more.
             let _ = witness.try_send(Sighting { witness: self.number, as_of, at: Instant::now() });
         }
     }
-}
-
-/// The position in a board. The board is a text within a text, so its quotes are escaped.
-fn as_of(content: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = br#"as_of\":"#;
-    let from = find(content, NAME)? + NAME.len();
-    let digits = content[from..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits
-        .copied()
-        .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }

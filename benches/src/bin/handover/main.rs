@@ -4,21 +4,18 @@
 //!     cargo build --release -p nimaora && cargo run --release -p nimaora-benches --bin handover
 #![allow(clippy::print_stdout, reason = "a measurement for people")]
 
-mod cluster;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use nimaora_api::v1;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
+use nimaora_benches::cluster::{Cluster, Signal};
 use nimaora_benches::players::{connect, id, with};
 use nimaora_benches::{Battle, BenchError};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
-
-use self::cluster::{Cluster, Signal};
 
 /// How often each is measured.
 #[derive(Parser, Debug)]
@@ -80,7 +77,7 @@ async fn main() -> Result<(), BenchError> {
             longest().await;
             sleep(PEACE).await;
             quiet.push(longest().await);
-            cluster.signal(owner, signal)?;
+            cluster.signal(&format!("command-{owner}"), signal)?;
             sleep(AFTERWARDS).await;
             pauses.push(longest().await);
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
-use futures::stream::{self, TryStreamExt};
 use nimaora_domain::{AnswerKey, Battle, BattleId, Command, Participant, ParticipantId, Phase, Status};
 use nimaora_event_log::Direction;
 use nimaora_event_log::log::SharedLog;
@@ -20,7 +19,6 @@ use crate::config::Config;
 use crate::error::CommandError;
 use crate::metrics;
 use crate::ownership::{Owner, Ownership};
-use crate::presence::prompt;
 use crate::snapshot::Snapshots;
 use crate::writer::actor::Writer;
 use crate::writer::order::Order;
@@ -30,9 +28,6 @@ use crate::writer::roster::{Look, Roster};
 const SHARDS: usize = 16;
 /// How often an order is tried on a writer that ends at this very moment.
 const TRIES_MAX: usize = 8;
-/// How many participants of a battle that was read are told to presence at a time, so that twenty thousand of them cost no twenty
-/// thousand round trips one after the other.
-const TOUCHES_AT_ONCE: usize = 64;
 
 type Doors = HashMap<BattleId, Door, RandomState>;
 
@@ -248,12 +243,11 @@ impl Shared {
             return;
         }
         let now_ms = self.parts.clock.now_ms();
-        let active =
-            battle.participants().iter().filter(|p| p.status() == Status::Active).map(Participant::id);
-        let touch_all = stream::iter(active.map(Ok))
-            .try_for_each_concurrent(TOUCHES_AT_ONCE, |id| self.parts.presence.touch(battle_id, id, now_ms));
-        // The battle's first command waits for this, so it has a deadline as a whole.
-        if let Err(error) = prompt(touch_all).await {
+        // The battle's first command waits for this; presence answers promptly or not at all.
+        let participants = battle.participants().iter();
+        let active: Vec<_> =
+            participants.filter(|p| p.status() == Status::Active).map(Participant::id).collect();
+        if let Err(error) = self.parts.presence.touch_all(battle_id, &active, now_ms).await {
             tracing::debug!(%battle_id, %error, "presence was not recorded");
             metrics::presence_failed();
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{ORIGIN, SEC_WEBSOCKET_KEY};
+use axum::http::header::{ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use fastwebsockets::upgrade;
@@ -15,6 +15,7 @@ use crate::error::CloseReason;
 use crate::hub::Hub;
 use crate::hub::registry::Admission;
 use crate::socket::task::{self, Entry};
+use crate::websocket::deflate;
 
 /// How long the client may take to read the answer to its upgrade. Then the connection is dropped.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,17 +39,15 @@ pub(super) async fn connect(
     Path(key): Path<String>,
     request: Request,
 ) -> Response {
-    let entry = match admit(&hub, &key, &request) {
+    upgrade(&hub, request, |request| match admit(&hub, &key, request) {
         Ok((admission, turn)) => Some(Entry::admitted(admission, turn)),
         Err(reason) => refuse(&hub, reason),
-    };
-    upgrade(&hub, request, entry)
+    })
 }
 
 /// A path under `/app` that is no application's.
 pub(super) async fn lost(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    let entry = refuse(&hub, CloseReason::PathNotFound);
-    upgrade(&hub, request, entry)
+    upgrade(&hub, request, |_| refuse(&hub, CloseReason::PathNotFound))
 }
 
 /// Lets the connection be told why it is refused; `None` when too many are being told.
@@ -79,7 +78,8 @@ fn admit(hub: &Hub, key: &str, request: &Request) -> Result<(Admission, Instant)
     Ok((admission, turn))
 }
 
-fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Response {
+/// Answers the upgrade. `enter` is asked for a request that is whole and right, so that no other one takes the turn of somebody who comes.
+fn upgrade(hub: &Arc<Hub>, mut request: Request, enter: impl FnOnce(&Request) -> Option<Entry>) -> Response {
     if hub.shutdown.is_requested() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -87,19 +87,24 @@ fn upgrade(hub: &Arc<Hub>, mut request: Request, entry: Option<Entry>) -> Respon
         let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
         return (StatusCode::UPGRADE_REQUIRED, upgrade, "connect with a WebSocket").into_response();
     }
-    let Some(entry) = entry else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many are being refused; try again").into_response();
-    };
     let upgraded = hyper::upgrade::on(&mut request);
     let is_valid = request.headers().get(SEC_WEBSOCKET_KEY).is_some_and(is_key);
-    let Some((response, _)) = upgrade::upgrade(&mut request).ok().filter(|_| is_valid) else {
+    let Some((mut response, _)) = upgrade::upgrade(&mut request).ok().filter(|_| is_valid) else {
         let version = [("sec-websocket-version", "13")];
         return (StatusCode::BAD_REQUEST, version, "the WebSocket handshake is not valid").into_response();
     };
+    let Some(entry) = enter(&request) else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many are being refused; try again").into_response();
+    };
+    let mut offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
+    let deflates = offers.any(|offer| offer.to_str().is_ok_and(deflate::is_offered));
+    if deflates {
+        response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::TAKEN));
+    }
     let hub_of_socket = Arc::clone(hub);
     hub.shutdown.spawn(async move {
         if let Ok(Ok(upgraded)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgraded).await {
-            task::run(hub_of_socket, upgraded, entry).await;
+            task::run(hub_of_socket, upgraded, entry.deflating(deflates)).await;
         }
     });
     response.map(|_| Body::empty())

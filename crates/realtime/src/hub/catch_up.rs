@@ -1,12 +1,13 @@
 //! What a battle's feeds have lost, read from the tables and told, however often the tables have to be asked.
 //!
 //! Beside the feeds, which go on meanwhile. Whatever cannot be read stays owed and is tried again for as long as somebody is
-//! there to be told. Until then alerts to those who are owed some are held back, so that they keep their order; that costs
-//! little, because changes are published only after the same tables took them.
+//! there to be told. Until then alerts to those who are owed some are held back, so that they keep their order. Thousands may be
+//! owed some, so whoever's alert is held back comes first: it waits for one read, and not for all the others'.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::stream::{FuturesUnordered, StreamExt};
 use nimaora_domain::{ParticipantId, Phase};
 use nimaora_read_models::BattleView;
 use tokio::sync::Notify;
@@ -24,6 +25,15 @@ const PAUSE_MIN_MS: u64 = 250;
 const PAUSE_MAX_MS: u64 = 4_000;
 /// So many questions without an answer in a row, and the tables are left alone for a while.
 const FAILURES_MAX: usize = 3;
+/// Questions that are under way at a time; the tables have others to answer too.
+const QUESTIONS_AT_ONCE: usize = 8;
+
+/// What a participant is owed.
+#[derive(Clone, Copy)]
+enum Debt {
+    Alerts(ParticipantId),
+    Row(ParticipantId),
+}
 
 /// That something is owed to a battle's sockets. What it is to each participant stands in its inbox.
 #[derive(Default)]
@@ -77,10 +87,39 @@ impl Follower {
     /// Asks once for everything that is owed, the most urgent first; an error when some of it is owed still.
     async fn catch_up_once(&self) -> Result<(), Refusal> {
         let owed = self.room.inboxes.lock().owed();
-        let alerts = each(&owed, |id| self.catch_up_with_alerts(id)).await;
+        let alerts = self.catch_up_with_all(owed.iter().copied().map(Debt::Alerts)).await;
         let phase = self.catch_up_with_phase().await;
-        let rows = each(&owed, |id| self.catch_up_with_row(id)).await;
+        let rows = self.catch_up_with_all(owed.iter().copied().map(Debt::Row)).await;
         alerts.and(phase).and(rows)
+    }
+
+    /// Those whose alerts are held back first, then the others in turn, unless the tables do not answer; an error when that failed for
+    /// somebody. What has begun is finished.
+    async fn catch_up_with_all(&self, mut debts: impl Iterator<Item = Debt>) -> Result<(), Refusal> {
+        let (mut answer, mut failures) = (Ok(()), 0);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < QUESTIONS_AT_ONCE && failures < FAILURES_MAX {
+                let urgent = self.room.inboxes.lock().next_urgent();
+                let Some(debt) = urgent.map(Debt::Alerts).or_else(|| debts.next()) else { break };
+                under_way.push(self.catch_up_with(debt));
+            }
+            match under_way.next().await {
+                Some(Ok(())) => failures = 0,
+                Some(Err(refusal)) => {
+                    answer = Err(refusal);
+                    failures += 1;
+                }
+                None => return answer,
+            }
+        }
+    }
+
+    async fn catch_up_with(&self, debt: Debt) -> Result<(), Refusal> {
+        match debt {
+            Debt::Alerts(id) => self.catch_up_with_alerts(id).await,
+            Debt::Row(id) => self.catch_up_with_row(id).await,
+        }
     }
 
     async fn catch_up_with_phase(&self) -> Result<(), Refusal> {
@@ -166,29 +205,4 @@ impl Follower {
         self.score(id, score);
         Ok(())
     }
-}
-
-/// Catches up with each participant, unless the tables do not answer; an error when that failed for somebody.
-async fn each<Caught>(
-    ids: &[ParticipantId],
-    catch_up: impl Fn(ParticipantId) -> Caught,
-) -> Result<(), Refusal>
-where
-    Caught: Future<Output = Result<(), Refusal>>,
-{
-    let mut answer = Ok(());
-    let mut failures = 0;
-    for id in ids {
-        match catch_up(*id).await {
-            Ok(()) => failures = 0,
-            Err(refusal) => {
-                answer = Err(refusal);
-                failures += 1;
-            }
-        }
-        if failures == FAILURES_MAX {
-            break;
-        }
-    }
-    answer
 }

@@ -176,7 +176,7 @@ impl Follower {
             frame
         });
         if sockets > 0 {
-            metrics::sent("alert", sockets, frame_bytes);
+            metrics::sent("alert", sockets, sockets * frame_bytes);
             metrics::alerted(self.hub.clock.now_ms().saturating_sub(happened_at.as_millis()));
         }
     }
@@ -202,7 +202,7 @@ impl Follower {
         self.room.entered(phase);
         let frame = events::of_battle(self.room.battle_id, news);
         let sockets = self.room.broadcast(&frame).await;
-        metrics::sent("broadcast", sockets, frame.len());
+        metrics::sent("broadcast", sockets, sockets * frame.len());
     }
 
     /// The final standings go with the news; without them when they cannot be read, because a board follows anyway.

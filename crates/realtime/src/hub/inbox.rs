@@ -21,6 +21,8 @@ const WAITING_ALERTS_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Inboxes {
     by_participant: AHashMap<ParticipantId, Inbox>,
+    /// Those for whom an alert was held back, or who were let in while some are owed: they are caught up with before all others.
+    urgent: VecDeque<ParticipantId>,
     next_key: u64,
 }
 
@@ -136,6 +138,9 @@ impl Inboxes {
         if is_first {
             inbox.told_up_to = inbox.told_up_to.max(listener.told_up_to);
         }
+        if inbox.held_back.is_some() {
+            self.urgent.push_back(id);
+        }
         Ok(told)
     }
 
@@ -192,6 +197,9 @@ impl Inboxes {
         if let Some(held_back) = &mut inbox.held_back
             && !is_owed
         {
+            if *held_back == 0 {
+                self.urgent.push_back(id);
+            }
             *held_back = position.max(*held_back);
             return 0;
         }
@@ -298,6 +306,11 @@ impl Inboxes {
         let owed =
             self.by_participant.iter().filter(|(_, inbox)| inbox.is_row_owed || inbox.held_back.is_some());
         owed.map(|(id, _)| *id).collect()
+    }
+
+    /// The next who is to be caught up with before all others.
+    pub(crate) fn next_urgent(&mut self) -> Option<ParticipantId> {
+        self.urgent.pop_front()
     }
 
     /// Whether the participant's row is owed. From here on it is not.

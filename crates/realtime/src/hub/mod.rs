@@ -47,6 +47,7 @@ use crate::cluster::{Event, Link, Questions, Say};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::http::Replays;
+use crate::metrics;
 use crate::signature::Application;
 use crate::webhooks::Webhooks;
 
@@ -116,10 +117,14 @@ impl Hub {
     /// what they hold.
     pub(crate) async fn top(&self, battle_id: BattleId, at_least: Position) -> Result<Board, Refusal> {
         let limit = self.config.board_top_n;
+        metrics::board_read("leaderboard");
         let board = self.ask(self.leaderboard.top(battle_id, limit)).await;
         match board {
             Ok(board) if board.as_of >= at_least => Ok(board),
-            _ => self.ask(self.read_models.top(battle_id, limit)).await.or(board),
+            _ => {
+                metrics::board_read("tables");
+                self.ask(self.read_models.top(battle_id, limit)).await.or(board)
+            }
         }
     }
 

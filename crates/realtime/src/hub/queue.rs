@@ -17,8 +17,9 @@ pub(crate) trait Turn: Send + Sync + 'static {
     /// Whether it stands in the queue.
     fn is_queued(&self) -> &AtomicBool;
 
-    /// Sends what there is.
-    fn send(&self);
+    /// Sends what there is, or a part of it whose size is bounded; answers whether there is more, for which it gets another turn behind
+    /// those that wait.
+    fn send(&self) -> bool;
 }
 
 /// Clones share it.
@@ -58,7 +59,9 @@ impl<T: Turn> Queue<T> {
                 tracing::debug!(%error, "many are served with ordinary priority");
             }
             while let Some(turn) = queue.pop() {
-                turn.send();
+                if turn.send() {
+                    queue.push(&turn);
+                }
             }
         })
     }
@@ -90,5 +93,54 @@ impl<T: Turn> Queue<T> {
             }
             self.inner.came.wait(&mut waiting);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// Never done, or done at once.
+    struct Talker {
+        is_queued: AtomicBool,
+        is_endless: bool,
+        turns: AtomicUsize,
+    }
+
+    impl Talker {
+        fn new(is_endless: bool) -> Arc<Self> {
+            Arc::new(Self { is_queued: AtomicBool::new(false), is_endless, turns: AtomicUsize::new(0) })
+        }
+    }
+
+    impl Turn for Talker {
+        fn is_queued(&self) -> &AtomicBool {
+            &self.is_queued
+        }
+
+        fn send(&self) -> bool {
+            self.turns.fetch_add(1, Ordering::Relaxed);
+            self.is_endless
+        }
+    }
+
+    #[test]
+    fn who_always_has_more_keeps_nobody_waiting() {
+        let queue = Queue::default();
+        let (endless, short) = (Talker::new(true), Talker::new(false));
+        queue.push(&endless);
+        let thread = queue.start("test-queue").unwrap();
+        while endless.turns.load(Ordering::Relaxed) < 10 {
+            std::thread::yield_now();
+        }
+        queue.push(&short);
+        while short.turns.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        queue.stop();
+        thread.join().unwrap();
+        assert_eq!(short.turns.load(Ordering::Relaxed), 1);
     }
 }

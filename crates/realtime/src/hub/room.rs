@@ -1,7 +1,7 @@
 //! A battle that somebody on this node follows: its viewers, its participants' inboxes and its newest board.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,9 +26,10 @@ use crate::error::Refusal;
 use crate::pusher::events::{self, News};
 use crate::socket::Socket;
 use crate::socket::outbox::{BoardKey, Class};
+use crate::websocket::encode;
 
-/// Sockets that are written to before others get their turn.
-pub(super) const SLICE_SOCKETS: usize = 256;
+/// Sockets that are looked up at a time: few enough that they are still in the processor's cache when they are written to.
+pub(super) const SLICE_SOCKETS: usize = 64;
 
 /// A battle on this node.
 pub(crate) struct Room {
@@ -64,7 +65,19 @@ struct Viewer {
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedBoard {
     pub(crate) as_of: Position,
-    pub(crate) frame: Bytes,
+    frame: Bytes,
+    /// Made when the first socket takes it, once for all.
+    compressed: Arc<OnceLock<Bytes>>,
+}
+
+impl EncodedBoard {
+    /// The frame for this socket.
+    pub(super) fn frame_for(&self, socket: &Socket) -> &Bytes {
+        match socket.deflates {
+            true => self.compressed.get_or_init(|| encode::compressed(&self.frame)),
+            false => &self.frame,
+        }
+    }
 }
 
 impl Room {
@@ -162,7 +175,7 @@ impl Room {
         socket.send(Class::Answer, &events::subscribed(&Channel::Battle(self.battle_id).to_string()));
         let board = self.board();
         if let Some(board) = &board {
-            socket.send_board(self.board_key(), &board.frame);
+            socket.send_board(self.board_key(), board.frame_for(socket));
         }
         viewers.insert(Viewer { socket: Arc::clone(socket), board_as_of: board.map(|board| board.as_of) })
     }
@@ -187,7 +200,7 @@ impl Room {
             return false;
         }
         let frame = events::of_battle(self.battle_id, &News::Board(board));
-        *kept = Some(EncodedBoard { as_of: board.as_of, frame });
+        *kept = Some(EncodedBoard { as_of: board.as_of, frame, compressed: Arc::default() });
         true
     }
 

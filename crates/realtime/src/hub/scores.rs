@@ -88,7 +88,7 @@ impl Follower {
             frame
         });
         if sockets > 0 {
-            metrics::sent("score", sockets, frame_bytes);
+            metrics::sent("score", sockets, sockets * frame_bytes);
         }
     }
 }

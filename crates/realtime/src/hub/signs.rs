@@ -11,8 +11,8 @@ use super::Hub;
 use super::room::Room;
 use crate::metrics;
 
-/// How long a sign of life may take. Then the rest of a battle's waits for the next round.
-const TOUCH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the signs of life of one battle may take, which are told in one go. Then they wait for the next round.
+const TOUCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Records signs of life until the server stops.
 pub(crate) async fn run(hub: Arc<Hub>) {
@@ -35,15 +35,12 @@ pub(crate) async fn run(hub: Arc<Hub>) {
 
 /// Nobody waits for the participants of a battle that is over.
 async fn record(hub: &Hub, presence: &dyn Presence, room: &Room) {
+    if room.is_over.load(Ordering::Relaxed) {
+        return;
+    }
     let listening = room.inboxes.lock().listening();
-    for id in listening {
-        if room.is_over.load(Ordering::Relaxed) {
-            return;
-        }
-        let touched = presence.touch(room.battle_id, id, hub.clock.now_ms());
-        if !matches!(timeout(TOUCH_TIMEOUT, touched).await, Ok(Ok(()))) {
-            metrics::sign_of_life_failed();
-            return;
-        }
+    let touched = presence.touch_all(room.battle_id, &listening, hub.clock.now_ms());
+    if !matches!(timeout(TOUCH_TIMEOUT, touched).await, Ok(Ok(()))) {
+        metrics::sign_of_life_failed();
     }
 }

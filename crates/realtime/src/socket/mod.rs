@@ -39,6 +39,8 @@ pub(crate) struct Socket {
     is_pinged: AtomicBool,
     /// What this client was told, in seconds.
     activity_timeout_s: u16,
+    /// Whether it takes compressed messages.
+    pub(crate) deflates: bool,
 }
 
 /// What a socket's silence means.
@@ -73,7 +75,13 @@ impl Socket {
             last_heard_s: AtomicU32::new(now_s),
             is_pinged: AtomicBool::new(false),
             activity_timeout_s,
+            deflates: false,
         }
+    }
+
+    /// With what was agreed on about compressed messages.
+    pub(crate) fn deflating(self, deflates: bool) -> Self {
+        Self { deflates, ..self }
     }
 
     /// Sends a frame; a socket that is too slow for it is closed. Never waits.

@@ -140,7 +140,7 @@ impl Outbox {
             return Sent::Closed;
         }
         if self.backlog.is_none() {
-            match wire.try_write(&[IoSlice::new(frame)]) {
+            match wire.try_write(frame) {
                 Ok(written) if written == frame.len() => return Sent::Written,
                 Ok(written) => {
                     let partial = frame.slice(written..);

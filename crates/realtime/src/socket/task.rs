@@ -27,17 +27,24 @@ pub(crate) struct Entry {
     refused: Option<CloseReason>,
     /// When it is let in.
     turn: Instant,
+    /// Whether it was agreed that messages may be compressed.
+    deflates: bool,
 }
 
 impl Entry {
     /// For a connection that is let in at that time.
     pub(crate) fn admitted(admission: Admission, turn: Instant) -> Self {
-        Self { _admission: admission, refused: None, turn }
+        Self { _admission: admission, refused: None, turn, deflates: false }
     }
 
     /// For one that is only told why it is not.
     pub(crate) fn refused(admission: Admission, reason: CloseReason) -> Self {
-        Self { _admission: admission, refused: Some(reason), turn: Instant::now() }
+        Self { _admission: admission, refused: Some(reason), turn: Instant::now(), deflates: false }
+    }
+
+    /// With what was agreed on about compressed messages.
+    pub(crate) fn deflating(self, deflates: bool) -> Self {
+        Self { deflates, ..self }
     }
 }
 
@@ -46,7 +53,8 @@ pub(crate) async fn run(hub: Arc<Hub>, upgraded: Upgraded, entry: Entry) {
     let config = &hub.config;
     let (wire, early) = Wire::of(upgraded, config.send_buffer_bytes);
     let timeout_s = spread(config.activity_timeout_s);
-    let socket = Arc::new(Socket::new(wire, timeout_s, config.outbox_bytes_max, hub.now_s()));
+    let socket = Socket::new(wire, timeout_s, config.outbox_bytes_max, hub.now_s());
+    let socket = Arc::new(socket.deflating(entry.deflates));
     match entry.refused {
         None => {
             let registered = hub.sockets.register(Arc::clone(&socket));
@@ -92,7 +100,7 @@ fn spread(timeout_s: u16) -> u16 {
 
 /// Until the socket is closed by either side. What the client has asked for is seen to beside everything else.
 async fn serve(hub: &Arc<Hub>, socket: &Arc<Socket>, early: Bytes) {
-    let mut reader = Reader::new(hub.config.message_bytes_max);
+    let mut reader = Reader::new(hub.config.message_bytes_max, socket.deflates);
     let mut listening = Listening::default();
     let mut flow = take(hub, socket, &mut reader, &mut listening, &early);
     // Even when it is empty, it holds the HTTP server's whole read buffer.
@@ -141,7 +149,7 @@ fn take(
 
 /// Writes what is left, and waits for the client to close too; else the kernel would throw away what the client has not read.
 async fn linger(socket: &Socket, message_bytes_max: usize) {
-    let mut reader = Reader::new(message_bytes_max);
+    let mut reader = Reader::new(message_bytes_max, socket.deflates);
     while let Progress::Read(bytes) = poll_fn(|cx| socket.poll_closing(cx)).await {
         let mut bytes = &bytes[..];
         loop {
@@ -151,7 +159,7 @@ async fn linger(socket: &Socket, message_bytes_max: usize) {
                 Ok(None) => break,
                 // After a frame that broke the rules, the next bytes may well begin a frame that does not.
                 Err(_) => {
-                    reader = Reader::new(message_bytes_max);
+                    reader = Reader::new(message_bytes_max, socket.deflates);
                     break;
                 }
             }

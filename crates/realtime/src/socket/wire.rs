@@ -49,13 +49,17 @@ impl Wire {
     }
 
     /// Writes what can be written now; `WouldBlock` when that is nothing.
-    pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn try_write(&self, frame: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write_vectored(slices),
-            Self::Other(_) => match self.poll_write(&mut Context::from_waker(Waker::noop()), slices) {
-                Poll::Ready(result) => result,
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            // The kernel takes one piece more cheaply than a list of one.
+            Self::Tcp(stream) => stream.try_write(frame),
+            Self::Other(_) => {
+                let mut nobody = Context::from_waker(Waker::noop());
+                match self.poll_write(&mut nobody, &[IoSlice::new(frame)]) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{CONTROL_BYTES_MAX, Opcode};
+use super::{COMPRESSED, CONTROL_BYTES_MAX, Opcode, deflate};
 
 /// The longest header of an unmasked frame, in bytes.
 const HEADER_BYTES_MAX: usize = 10;
@@ -10,6 +10,19 @@ const HEADER_BYTES_MAX: usize = 10;
 /// A text message in one frame.
 pub(crate) fn text(payload: &str) -> Bytes {
     frame(Opcode::Text, payload.as_bytes())
+}
+
+/// The same text for those who take compressed messages; as it is when compressing makes it no shorter.
+pub(crate) fn compressed(text: &Bytes) -> Bytes {
+    let head = match text.get(1) {
+        Some(126) => 4,
+        Some(127) => HEADER_BYTES_MAX,
+        _ => 2,
+    };
+    match text.get(head..).and_then(deflate::compress) {
+        Some(payload) => with_head(Opcode::Text.bits() | COMPRESSED, &payload),
+        None => text.clone(),
+    }
 }
 
 /// The answer to a ping, with its payload.
@@ -26,9 +39,13 @@ pub(crate) fn close(code: u16, message: &str) -> Bytes {
 }
 
 fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    with_head(opcode.bits(), payload)
+}
+
+fn with_head(bits: u8, payload: &[u8]) -> Bytes {
     const FINAL: u8 = 0x80;
     let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
-    frame.push(FINAL | opcode.bits());
+    frame.push(FINAL | bits);
     let len = payload.len();
     if len <= CONTROL_BYTES_MAX {
         frame.push(len as u8);

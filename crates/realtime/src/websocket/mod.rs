@@ -1,5 +1,6 @@
-//! The WebSocket protocol (RFC 6455) as a server needs it: frames to clients, messages from clients.
+//! The WebSocket protocol (RFC 6455) as a server needs it: frames to clients, messages from clients, compressed ones (RFC 7692) too.
 
+pub(crate) mod deflate;
 pub(crate) mod encode;
 pub(crate) mod read;
 
@@ -42,6 +43,9 @@ impl Opcode {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 }
+
+/// The bit of a message's first byte that says that it is compressed, where that was agreed on.
+const COMPRESSED: u8 = 0x40;
 
 /// The largest payload of a close, ping or pong.
 const CONTROL_BYTES_MAX: usize = 125;

@@ -2,7 +2,7 @@
 //!
 //! Between two messages a reader holds no buffer, so that an idle socket costs next to nothing.
 
-use super::{CONTROL_BYTES_MAX, Opcode};
+use super::{COMPRESSED, CONTROL_BYTES_MAX, Opcode, deflate};
 use crate::error::CloseReason;
 
 /// A whole message or control frame of a client.
@@ -21,14 +21,17 @@ const HEADER_BYTES_MAX: usize = 14;
 /// Puts a client's messages together from the bytes as they come.
 pub(crate) struct Reader {
     message_bytes_max: usize,
+    /// Whether the client may compress its messages.
+    inflates: bool,
     header: [u8; HEADER_BYTES_MAX],
     header_len: usize,
     /// The frame whose payload is being read.
     frame: Option<Frame>,
     /// The payload of that frame, if it is a control frame. They may come between the frames of a message.
     control: Vec<u8>,
-    /// The text so far.
+    /// The text so far, compressed if its first frame says so.
     text: Vec<u8>,
+    is_compressed: bool,
     /// Whether a first frame of a text was read and its last was not.
     within_text: bool,
 }
@@ -37,21 +40,24 @@ pub(crate) struct Reader {
 struct Frame {
     opcode: Opcode,
     is_final: bool,
+    is_compressed: bool,
     mask: [u8; 4],
     payload_len: usize,
     read: usize,
 }
 
 impl Reader {
-    /// A reader that takes messages up to this size.
-    pub(crate) fn new(message_bytes_max: usize) -> Self {
+    /// A reader that takes messages up to this size, and compressed ones if that was agreed on.
+    pub(crate) fn new(message_bytes_max: usize, inflates: bool) -> Self {
         Self {
             message_bytes_max,
+            inflates,
             header: [0; HEADER_BYTES_MAX],
             header_len: 0,
             frame: None,
             control: Vec::new(),
             text: Vec::new(),
+            is_compressed: false,
             within_text: false,
         }
     }
@@ -79,7 +85,7 @@ impl Reader {
             *input = rest;
             self.header[self.header_len] = *byte;
             self.header_len += 1;
-            if let Some(frame) = parse_header(&self.header[..self.header_len])? {
+            if let Some(frame) = parse_header(&self.header[..self.header_len], self.inflates)? {
                 self.header_len = 0;
                 self.begin(frame)?;
                 return Ok(true);
@@ -101,6 +107,9 @@ impl Reader {
                 }
             }
             Opcode::Close | Opcode::Ping | Opcode::Pong => {}
+        }
+        if frame.opcode == Opcode::Text {
+            self.is_compressed = frame.is_compressed;
         }
         self.frame = Some(frame);
         Ok(())
@@ -132,7 +141,11 @@ impl Reader {
                 if self.within_text {
                     return Ok(None);
                 }
-                let text = String::from_utf8(std::mem::take(&mut self.text));
+                let mut text = std::mem::take(&mut self.text);
+                if self.is_compressed {
+                    text = deflate::inflate(&text, self.message_bytes_max)?;
+                }
+                let text = String::from_utf8(text);
                 text.map(Message::Text).map(Some).map_err(|_| CloseReason::InvalidText)
             }
         }
@@ -140,7 +153,7 @@ impl Reader {
 }
 
 /// The frame that this header begins; `None` when the header goes on.
-fn parse_header(header: &[u8]) -> Result<Option<Frame>, CloseReason> {
+fn parse_header(header: &[u8], inflates: bool) -> Result<Option<Frame>, CloseReason> {
     const FINAL: u8 = 0x80;
     const RESERVED: u8 = 0x70;
     const MASKED: u8 = 0x80;
@@ -149,7 +162,13 @@ fn parse_header(header: &[u8]) -> Result<Option<Frame>, CloseReason> {
     let is_final = first & FINAL != 0;
     let short_len = second & !MASKED;
     let broken_control = opcode.is_control() && (!is_final || usize::from(short_len) > CONTROL_BYTES_MAX);
-    if first & RESERVED != 0 || second & MASKED == 0 || broken_control {
+    let is_compressed = first & COMPRESSED != 0;
+    // Only a message's first frame says whether it is compressed.
+    let is_reserved = match inflates && opcode == Opcode::Text {
+        true => first & RESERVED & !COMPRESSED != 0,
+        false => first & RESERVED != 0,
+    };
+    if is_reserved || second & MASKED == 0 || broken_control {
         return Err(CloseReason::ProtocolError);
     }
     let len_bytes = match short_len {
@@ -173,7 +192,7 @@ fn parse_header(header: &[u8]) -> Result<Option<Frame>, CloseReason> {
     }
     let payload_len = usize::try_from(payload_len).map_err(|_| CloseReason::MessageTooBig)?;
     let mask = [mask[0], mask[1], mask[2], mask[3]];
-    Ok(Some(Frame { opcode, is_final, mask, payload_len, read: 0 }))
+    Ok(Some(Frame { opcode, is_final, is_compressed, mask, payload_len, read: 0 }))
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, CloseReason> {

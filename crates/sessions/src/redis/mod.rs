@@ -17,6 +17,9 @@ use uuid::Uuid;
 pub use self::config::RedisPresenceConfig;
 use crate::presence::{Presence, PresenceError};
 
+/// Participants that one command touches; a longer one would keep Redis from everybody else for more than a millisecond or two.
+const TOUCHES_AT_ONCE: usize = 1_000;
+
 /// Presence kept in Redis. What Redis loses was never the truth: everybody counts as not heard of yet, and nobody as silent.
 pub struct RedisPresence {
     link: Link,
@@ -48,15 +51,24 @@ fn key(battle_id: BattleId) -> String {
 
 #[async_trait]
 impl Presence for RedisPresence {
-    async fn touch(
+    async fn touch_all(
         &self,
         battle_id: BattleId,
-        participant_id: ParticipantId,
+        participant_ids: &[ParticipantId],
         now_ms: i64,
     ) -> Result<(), PresenceError> {
+        if participant_ids.is_empty() {
+            return Ok(());
+        }
         let (key, seconds) = (key(battle_id), self.config.battle_ttl.as_secs());
         let mut commands = Pipeline::new();
-        commands.cmd("ZADD").arg(&key).arg("GT").arg(now_ms).arg(participant_id.to_string()).ignore();
+        for some in participant_ids.chunks(TOUCHES_AT_ONCE) {
+            commands.cmd("ZADD").arg(&key).arg("GT");
+            for id in some {
+                commands.arg(now_ms).arg(id.to_string());
+            }
+            commands.ignore();
+        }
         commands.cmd("EXPIRE").arg(&key).arg(seconds).ignore();
         self.run(&commands).await
     }

@@ -99,18 +99,18 @@ async fn wait_for(counter: &watch::Sender<usize>, count: usize) {
 
 #[async_trait]
 impl Presence for WatchedPresence {
-    async fn touch(
+    async fn touch_all(
         &self,
         battle_id: BattleId,
-        participant_id: ParticipantId,
+        participant_ids: &[ParticipantId],
         now_ms: i64,
     ) -> Result<(), PresenceError> {
         self.up()?;
-        self.arrived.send_modify(|arrived| *arrived += 1);
+        self.arrived.send_modify(|arrived| *arrived += participant_ids.len());
         let mut held = self.held.subscribe();
         held.wait_for(|held| !*held).await.unwrap();
-        self.presence.touch(battle_id, participant_id, now_ms).await?;
-        self.noted.send_modify(|noted| *noted += 1);
+        self.presence.touch_all(battle_id, participant_ids, now_ms).await?;
+        self.noted.send_modify(|noted| *noted += participant_ids.len());
         Ok(())
     }
 

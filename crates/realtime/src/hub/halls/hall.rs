@@ -26,7 +26,7 @@ use crate::socket::id::SocketId;
 use crate::socket::outbox::Class;
 use crate::webhooks::{Occurred, WebhookEvent};
 
-/// Sockets that are written to before others get their turn.
+/// Sockets that are looked up at a time; then others may come and go.
 const SLICE_SOCKETS: usize = 256;
 /// Bytes of frames that wait to be sent to all of a channel's sockets. When it is reached, frames are dropped, and members are told
 /// anew afterwards.
@@ -364,18 +364,18 @@ impl Turn for Hall {
         &self.is_queued
     }
 
-    /// Sends what waits, in its order, in slices, so that others get the processor in between.
-    fn send(&self) {
-        while let Some(waiting) = self.next_waiting() {
-            let (mut sent, mut first) = (0, 0);
-            while let Some(more) = self.send_slice(&waiting, first) {
-                sent += more;
-                first += SLICE_SOCKETS;
-                std::thread::yield_now();
-            }
-            if let What::Frame(what, frame) = &waiting.what {
-                metrics::sent(what, sent, frame.len());
-            }
+    /// Sends the first of what waits, in slices, so that nobody who comes or goes waits for all of them. One frame a turn: a channel in
+    /// which much is said keeps no other one waiting for longer.
+    fn send(&self) -> bool {
+        let Some(waiting) = self.next_waiting() else { return false };
+        let (mut sent, mut first) = (0, 0);
+        while let Some(more) = self.send_slice(&waiting, first) {
+            sent += more;
+            first += SLICE_SOCKETS;
         }
+        if let What::Frame(what, frame) = &waiting.what {
+            metrics::sent(what, sent, sent * frame.len());
+        }
+        true
     }
 }

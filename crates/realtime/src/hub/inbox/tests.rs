@@ -62,9 +62,15 @@ async fn an_alert_does_not_overtake_those_that_are_owed() {
     inboxes.owe_alerts();
     assert_eq!(inboxes.alert(ID, 5, false, frame), 0);
     assert_eq!(inboxes.owed_alerts(ID), Some(OwedAlerts { after: 2, up_to: 5 }));
+    assert_eq!(
+        inboxes.next_urgent(),
+        Some(ID),
+        "one is held back, so this one is not in turn with all who are owed some"
+    );
     assert_eq!(inboxes.alert(ID, 3, true, frame), 1);
     assert_eq!(inboxes.settle_alerts(ID, 5), Settled::Lacking);
     assert_eq!(inboxes.alert(ID, 7, false, frame), 0);
+    assert_eq!(inboxes.next_urgent(), None);
     assert_eq!(inboxes.settle_alerts(ID, 5), Settled::MoreCame);
     for position in [5, 7] {
         assert_eq!(inboxes.alert(ID, position, true, frame), 1);

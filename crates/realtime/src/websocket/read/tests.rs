@@ -30,7 +30,7 @@ fn text(payload: &str) -> Vec<u8> {
 
 /// All messages in `pieces`, and the error that ended them.
 fn read(pieces: &[&[u8]]) -> (Vec<Message>, Option<CloseReason>) {
-    let mut reader = Reader::new(LIMIT);
+    let mut reader = Reader::new(LIMIT, false);
     let mut messages = Vec::new();
     for piece in pieces {
         let mut input = *piece;
@@ -119,7 +119,7 @@ fn a_close_frame_is_checked_too() {
 
 #[test]
 fn an_idle_reader_holds_no_buffer() {
-    let mut reader = Reader::new(LIMIT);
+    let mut reader = Reader::new(LIMIT, false);
     let bytes = [text("hi"), masked(FINAL | 0x9, b"ping"), masked(FINAL | 0xa, b"pong")].concat();
     let mut input = &bytes[..];
     while reader.next(&mut input).unwrap().is_some() {}

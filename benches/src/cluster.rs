@@ -1,15 +1,16 @@
-//! A `nimaora dev cluster`, its command nodes, and what may be done to them.
+//! A `nimaora dev cluster`, its nodes, and what may be done to them.
 
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nimaora_benches::BenchError;
-use nimaora_benches::process::beside;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
+
+use crate::BenchError;
+use crate::process::beside;
+use crate::sockets::metrics;
 
 /// How often is asked who owns the battle.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -18,9 +19,9 @@ const ASKS_MAX: usize = 600;
 /// What the metric is called that tells how many battles a node owns.
 const OWNED: &str = "nimaora_commands_battles_owned_count ";
 
-/// What a command node is sent.
+/// What a node is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// `kill -9`.
     Kill,
     /// SIGTERM.
@@ -28,17 +29,23 @@ pub(crate) enum Signal {
 }
 
 /// A running cluster. It is killed when this is dropped.
-pub(crate) struct Cluster {
+#[derive(Debug)]
+pub struct Cluster {
     process: Child,
     /// Where its command nodes listen.
-    pub(crate) commands: Vec<String>,
+    pub commands: Vec<String>,
+    /// Where its realtime nodes listen.
+    pub sockets: Vec<String>,
     admin_token_file: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Cluster {
     /// Starts one in a folder of its own.
-    pub(crate) async fn start() -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start() -> Result<Self, BenchError> {
         let folder =
             nimaora_local_servers::scratch().map_err(|error| BenchError::Invalid(error.to_string()))?;
         let mut process = Command::new(beside("nimaora")?)
@@ -63,17 +70,25 @@ impl Cluster {
             let at = words.iter().position(|word| *word == flag);
             at.and_then(|at| words.get(at + 1)).ok_or_else(|| not_started("it did not tell where it is"))
         };
-        let commands = told("--commands")?.split(',').map(str::to_owned).collect();
+        let urls = |flag| Ok::<_, BenchError>(told(flag)?.split(',').map(str::to_owned).collect());
+        let (commands, sockets) = (urls("--commands")?, urls("--sockets")?);
         let admin_token_file = PathBuf::from(told("--admin-token-file")?);
-        Ok(Self { process, commands, admin_token_file, _folder: folder })
+        Ok(Self { process, commands, sockets, admin_token_file, _folder: folder })
     }
 
-    pub(crate) fn admin_token(&self) -> Result<String, BenchError> {
+    /// The token of an admin.
+    ///
+    /// # Errors
+    /// The file is not there.
+    pub fn admin_token(&self) -> Result<String, BenchError> {
         Ok(std::fs::read_to_string(&self.admin_token_file)?.trim().to_owned())
     }
 
     /// Which command node owns the battle.
-    pub(crate) async fn owner(&self) -> Result<usize, BenchError> {
+    ///
+    /// # Errors
+    /// None does for a minute.
+    pub async fn owner(&self) -> Result<usize, BenchError> {
         for _ in 0..ASKS_MAX {
             let mut owners = Vec::new();
             for (number, url) in self.commands.iter().enumerate() {
@@ -92,9 +107,12 @@ impl Cluster {
         Err(BenchError::Invalid("nobody owns the battle".to_owned()))
     }
 
-    /// Sends a command node a signal. The cluster starts it again.
-    pub(crate) fn signal(&self, node: usize, signal: Signal) -> Result<(), BenchError> {
-        let id = self.process_of(&format!("node.name=command-{node}"))?;
+    /// Sends the node of this name, as `command-0`, a signal. The cluster starts it again.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn signal(&self, node: &str, signal: Signal) -> Result<(), BenchError> {
+        let id = self.process_of(&format!("node.name={node}"))?;
         let flag = if signal == Signal::Kill { "-KILL" } else { "-TERM" };
         std::process::Command::new("kill").args([flag, &id]).status()?;
         Ok(())
@@ -117,22 +135,15 @@ impl Cluster {
     }
 
     /// SIGTERM, and waits for its end.
-    pub(crate) async fn stop(mut self) -> Result<(), BenchError> {
+    ///
+    /// # Errors
+    /// It has ended before.
+    pub async fn stop(mut self) -> Result<(), BenchError> {
         let id = self.process.id().ok_or_else(|| not_started("it ended"))?;
         std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
         self.process.wait().await?;
         Ok(())
     }
-}
-
-async fn metrics(url: &str) -> std::io::Result<String> {
-    let address = url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).await?;
-    let question = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(question.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn not_started(reason: &str) -> BenchError {
