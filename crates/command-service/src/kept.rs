@@ -71,7 +71,11 @@ impl Keeper {
         if kept.version != VERSION {
             return Ok(unused("it is of another version"));
         }
-        let page = log.read_all(kept.last.position, Direction::Forwards, 1, &Filter::default()).await?;
+        let page = match log.read_all(kept.last.position, Direction::Forwards, 1, &Filter::default()).await {
+            // What was kept of another log may be at no event's place of this one, and some logs refuse to read there.
+            Err(ReadError::Invalid { reason }) => return Ok(unused(&reason)),
+            page => page?,
+        };
         let found = page.events.first().map(|event| Known { position: event.position, id: event.id });
         if found != Some(kept.last) || log.status().await?.head < kept.position {
             return Ok(unused("it does not fit the log"));

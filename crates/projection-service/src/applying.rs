@@ -16,6 +16,7 @@ use crate::healing::as_store_error;
 use crate::inbox::{Batch, Inbox};
 use crate::metrics;
 use crate::names::Names;
+use crate::noted::Noted;
 use crate::projection::{Deps, PART};
 use crate::publisher::{Publisher, Written};
 use crate::rebuild::{PROJECTION_VERSION, version_of};
@@ -105,6 +106,7 @@ impl Applying {
         let (to_publish, queue) = mpsc::channel(UNPUBLISHED_BATCHES_MAX);
         let publisher = self.start_publisher(queue);
         let mut out = Out { boards: self.start_boards(), to_publish };
+        let _noted = Noted::start(&self.deps, &self.config);
         let projected = self.apply_all(&mut inbox, &mut out).await;
         drop(out.to_publish);
         tokio::join!(out.boards.end(), self.end_publishing(publisher));

@@ -15,6 +15,8 @@ pub struct Config {
     /// How long a batch that the tables hold waits for the boards before its changes are published without them. Who is told then
     /// and reads a board finds it in the tables.
     pub boards_patience: Duration,
+    /// How long whoever exchanged tables may take to compare the boards with them, before the projection does it.
+    pub boards_noted_patience: Duration,
     /// How long to rest between two sweeps over the boards of battles that are over.
     pub ended_sweep_interval: Duration,
     /// How long publishing a batch may take; then it is tried again.
@@ -38,6 +40,7 @@ impl Config {
             batch_events_max: 32_768,
             store_timeout: Duration::from_secs(30),
             boards_patience: Duration::from_millis(50),
+            boards_noted_patience: Duration::from_secs(30),
             ended_sweep_interval: Duration::from_secs(30),
             publish_timeout: Duration::from_secs(10),
             quiet_time: Duration::from_millis(250),
@@ -84,6 +87,8 @@ pub(crate) const HEALING_PAGE_EVENTS: usize = 1_024;
 pub(crate) const SWEEP_PAGE_BATTLES: u32 = 100;
 /// Between two pages of a sweep.
 pub(crate) const SWEEP_PAGE_INTERVAL: Duration = Duration::from_millis(20);
+/// How often it is looked whether tables were exchanged and the boards not compared with them.
+pub(crate) const NOTED_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two sweeps over all battles that are not over.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Battles that were finished, and as many that were cancelled, whose boards are compared, the newest. Older boards have had their time.

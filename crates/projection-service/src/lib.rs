@@ -15,8 +15,10 @@
 //! | `backlog` | what is on its way to the boards, bounded |
 //! | `boards` | writes boards, and holds up nothing when the leaderboard cannot be used |
 //! | `healing` | makes boards that the leaderboard has lost anew from the log |
+//! | `reading` | reads the log for a rebuild, ahead of its writer |
 //! | [`rebuild`] | builds the tables anew beside those in use, and exchanges them |
 //! | [`parity`] | boards compared with tables that were built anew |
+//! | `noted` | lets boards go when whoever exchanged tables could not compare them |
 //! | `sweep` | finds those that were lost while nothing happened in their battles |
 //! | `publisher` | publishes what was written |
 //! | `stores` | the stores behind their deadlines |
@@ -36,9 +38,11 @@ mod inbox;
 pub mod leadership;
 pub mod metrics;
 mod names;
+mod noted;
 pub mod parity;
 pub mod projection;
 mod publisher;
+mod reading;
 pub mod rebuild;
 mod retry;
 mod source;

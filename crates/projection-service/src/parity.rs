@@ -44,12 +44,32 @@ impl BoardsBeside {
     /// After an exchange: boards that were of other tables are all let go; else those that differ, which are added to the comparison.
     ///
     /// # Errors
-    /// The leaderboard or the tables cannot be read.
-    pub(crate) async fn follow(&self, comparison: &mut Comparison) -> Result<(), StoreError> {
-        if comparison.differing > 0 {
-            tracing::warn!("the tables are others now; all boards are made anew");
-            return self.forget_all().await;
+    /// The leaderboard or the tables cannot be used. It stays noted in the tables that this is to be done.
+    pub(crate) async fn follow(
+        &self,
+        comparison: &mut Comparison,
+        exchanged: Position,
+    ) -> Result<(), StoreError> {
+        match comparison.differing > 0 {
+            true => self.let_go(exchanged).await,
+            false => {
+                self.name_those_that_differ(comparison).await?;
+                self.tables.boards_compared(exchanged).await
+            }
         }
+    }
+
+    /// Lets all boards go, whatever the tables were before, and takes the note back.
+    ///
+    /// # Errors
+    /// The leaderboard or the tables cannot be used.
+    pub(crate) async fn let_go(&self, exchanged: Position) -> Result<(), StoreError> {
+        tracing::warn!("the tables may be others now; all boards are made anew");
+        self.forget_all().await?;
+        self.tables.boards_compared(exchanged).await
+    }
+
+    async fn name_those_that_differ(&self, comparison: &mut Comparison) -> Result<(), StoreError> {
         let found = self.compare().await?;
         if !found.wrong.is_empty() {
             tracing::warn!(boards = found.wrong.len(), "boards differ from the tables and are made anew");

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_domain::BattleId;
-use nimaora_event_log::log::{AllPage, SharedLog};
-use nimaora_event_log::{Direction, Filter, ReadError};
+use nimaora_event_log::ReadError;
+use nimaora_event_log::log::SharedLog;
 use nimaora_read_models::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
 use nimaora_read_models::{Checkpoints, Position, StoreError};
 use nimaora_runtime::{Health, Shutdown};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::fold::Marks;
 use crate::parity::BoardsBeside;
-use crate::source::{Decoded, decode};
+use crate::reading::Reading;
+use crate::source::Decoded;
 use crate::status::Status;
 use crate::stores::{End, Stores};
 use crate::writing::{Delivery, Downstream, TableWriter};
@@ -32,8 +32,6 @@ pub fn version_of(tables: &Checkpoints) -> u32 {
     tables.version.unwrap_or(FIRST_VERSION)
 }
 
-/// Events that are read at once.
-const PAGE_EVENTS: usize = 8_192;
 /// How many events may be left when writing to the tables in use is held up for them; a fraction of a second.
 const HELD_EVENTS_MAX: u64 = 5_000;
 /// How often it is tried to come so near before it is given up: the log grows faster than it can be read.
@@ -168,11 +166,11 @@ impl<'a> Builder<'a> {
     async fn run(mut self, accept_differences: bool) -> Result<Rebuilt, RebuildError> {
         self.next.tables().save_version(PROJECTION_VERSION).await?;
         let mut rebuilt = self.compare_and_exchange(accept_differences).await?;
-        if rebuilt.exchanged_at.is_some()
-            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison).await
+        if let Some(at) = rebuilt.exchanged_at
+            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison, at).await
         {
-            // The tables are right, and answer where boards are let go.
-            tracing::warn!(%error, "the boards could not be compared with the tables; empty the leaderboard if the tables were others");
+            // It stands in the tables that this is to be done.
+            tracing::warn!(%error, "the boards could not be compared with the tables now; the projection does it later");
         }
         Ok(rebuilt)
     }
@@ -208,19 +206,26 @@ impl<'a> Builder<'a> {
     /// Comes so near to the tables in use that nobody notices when they are held, and then to the very same position.
     async fn meet(&mut self) -> Result<Box<dyn HeldTables>, RebuildError> {
         for _ in 0..APPROACHES_MAX {
+            let target = self.rebuild.boards.tables.checkpoints().await?.tables;
+            if !self.is_near(target) {
+                self.build_up_to(target).await?;
+                continue;
+            }
             let held = self.next.hold().await?;
             let target = held.position();
-            if target.saturating_sub(self.writer.marks.tables) <= HELD_EVENTS_MAX {
+            if self.is_near(target) {
                 self.build_up_to(target).await?;
                 return Ok(held);
             }
-            drop(held);
-            self.build_up_to(target).await?;
         }
         Err(RebuildError::GivenUp { reason: "the log grows faster than it can be read".to_owned() })
     }
 
-    /// Writes what is in the log up to this position. The next page is read while one is written.
+    fn is_near(&self, target: Position) -> bool {
+        target.saturating_sub(self.writer.marks.tables) <= HELD_EVENTS_MAX
+    }
+
+    /// Writes what is in the log up to this position. What comes next is read meanwhile.
     async fn build_up_to(&mut self, target: Position) -> Result<(), RebuildError> {
         self.tell(Stage::Building, target);
         let from = self.writer.marks.tables + 1;
@@ -228,22 +233,11 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let Rebuild { log, config, .. } = self.rebuild;
-        let mut page = read_page(log, from, config.store_timeout).await?;
-        loop {
-            let events = page.events.iter().take_while(|event| event.position <= target);
-            let events = decode(log, events).await?;
-            let next = page.next.filter(|&next| next <= target && events.len() == page.events.len());
-            let checkpoint = next.map_or(target, |next| next - 1);
-            match next {
-                None => return self.write(&events, checkpoint, target).await,
-                Some(next) => {
-                    let reading = read_page(log, next, config.store_timeout);
-                    let (written, read) = tokio::join!(self.write(&events, checkpoint, target), reading);
-                    written?;
-                    page = read?;
-                }
-            }
+        let mut reading = Reading::begin(log, from, target, config.store_timeout);
+        while let Some(batch) = reading.next().await? {
+            self.write(&batch.events, batch.upto, target).await?;
         }
+        Ok(())
     }
 
     async fn write(
@@ -265,13 +259,4 @@ impl<'a> Builder<'a> {
             *progress = Progress { stage, position, in_use, events: progress.events };
         });
     }
-}
-
-async fn read_page(log: &SharedLog, from: Position, limit: Duration) -> Result<AllPage, ReadError> {
-    let filter = Filter::stream_prefix(BattleId::STREAM_PREFIX);
-    let page = log.read_all(from, Direction::Forwards, PAGE_EVENTS, &filter);
-    timeout(limit, page).await.unwrap_or_else(|_| {
-        let reason = format!("it did not answer within {} ms", limit.as_millis());
-        Err(ReadError::Unavailable { reason })
-    })
 }

@@ -28,7 +28,8 @@ pub trait NextTables: Send + Sync + 'static {
     /// To write them.
     fn tables(&self) -> Arc<dyn ReadModels>;
 
-    /// Keeps everybody from writing to the tables in use until the answer is used or dropped, at most for some seconds.
+    /// Makes the next tables fit for queries, which may take long when much was written to them since they were begun, and holds up
+    /// nobody. Then keeps everybody from writing to the tables in use until the answer is used or dropped, at most for some seconds.
     async fn hold(&self) -> Result<Box<dyn HeldTables>, StoreError>;
 
     /// Removes them.
@@ -45,7 +46,7 @@ pub trait HeldTables: Send {
     async fn compare(self: Box<Self>) -> Result<Comparison, StoreError>;
 
     /// Puts the next tables in their place. What was discarded of the parked events stays discarded, and what was published stays
-    /// published.
+    /// published. That the boards are still to be compared is noted in the same step, as [`crate::Checkpoints::exchanged`].
     ///
     /// # Errors
     /// [`StoreError::Overtaken`] when both do not hold the log up to the same position. Then, and after any other error, the tables in use

@@ -107,6 +107,10 @@ impl ReadModels for ReplicaFirst {
         self.tables.save_version(version).await
     }
 
+    async fn boards_compared(&self, exchanged: Position) -> Result<(), StoreError> {
+        self.tables.boards_compared(exchanged).await
+    }
+
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {
         self.tables.parked(after, limit).await
     }

@@ -52,6 +52,8 @@ pub struct Checkpoints {
     pub begun: bool,
     /// Which version of the projection makes these tables; `None` for those of a time when none was kept.
     pub version: Option<u32>,
+    /// Where these tables took the place of others, until the boards are compared with them. It is written with the exchange.
+    pub exchanged: Option<Position>,
 }
 
 impl Checkpoints {
@@ -96,6 +98,10 @@ pub trait ReadModels: Send + Sync + 'static {
 
     /// Records which version of the projection makes these tables. It goes with them when they are exchanged.
     async fn save_version(&self, version: u32) -> Result<(), StoreError>;
+
+    /// Records that no board is left which differs from the tables as they were exchanged at a position. After a later exchange it
+    /// changes nothing.
+    async fn boards_compared(&self, exchanged: Position) -> Result<(), StoreError>;
 
     /// Up to `limit` parked events after a position, oldest first.
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError>;

@@ -220,11 +220,16 @@ impl Server {
         self.health.not_ready(HEALTH_PART, "the server is stopping");
         self.roles.drain(self.drain_timeout).await;
         let connections = self.front.finish(self.drain_timeout).await;
-        // It may be that of another process that shares the folder; that one is found in other ways.
-        let _ = std::fs::remove_file(self.data_dir.join(ADDRESS_FILE));
+        forget_address(&self.data_dir);
         let roles = self.roles.stop(self.drain_timeout).await;
         connections && roles
     }
+}
+
+/// Tools are not sent to where a server was.
+fn forget_address(data_dir: &Path) {
+    // It is rarely there. And it may be that of another process that shares the folder; that one is found in other ways.
+    let _ = std::fs::remove_file(data_dir.join(ADDRESS_FILE));
 }
 
 async fn upkeep(metrics: nimaora_runtime::telemetry::Metrics, shutdown: Shutdown) {

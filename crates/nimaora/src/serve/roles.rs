@@ -66,6 +66,8 @@ impl Roles {
         keys::private_dir(dir).map_err(|source| ServeError::DataDir { path: dir.clone(), source })?;
         // Whether something was lost is known before anything is changed.
         let found = Found::look(config, &clock).await?;
+        // One that was killed leaves where it was, and somebody else may listen there by now.
+        super::forget_address(dir);
         let keys = Keys::load_or_create(dir, config.secrets_dir.as_deref(), found.head(), &clock)?;
         let stores = found.open(config).await?;
         let tasks = Shutdown::new();

@@ -5,6 +5,7 @@ mod equality;
 mod following;
 mod healing;
 mod leading;
+mod noted;
 mod rebuilding;
 mod redis;
 mod support;

@@ -1,12 +1,13 @@
 //! The suite of [`Rebuildable`] tables, and of what operators do with parked events.
 
-use nimaora_domain::Phase;
+use nimaora_domain::event::Verdict;
+use nimaora_domain::{Phase, QuestionId};
 
-use super::story::{apply, attack, balance, batch, joined, opening, parked, second, update};
+use super::story::{apply, attack, balance, batch, battle_row, joined, opening, parked, second, update};
 use super::{battle, participant};
 use crate::error::StoreError;
 use crate::rebuild::{Difference, NextTables, Rebuildable, TableRows};
-use crate::rows::{Discarded, ParticipantUpdate};
+use crate::rows::{AnswerRow, AnswerVerdict, Discarded, NewParticipant, ParticipantUpdate};
 use crate::tables::{Checkpoints, ReadModels, TableBatch};
 
 /// Tables of which both are asked.
@@ -97,6 +98,27 @@ pub async fn keeps_the_version_with_the_tables(tables: &dyn Both) {
     assert_eq!(tables.checkpoints().await.unwrap().version, Some(4));
 }
 
+/// Whoever compares the boards after an exchange says so, and not of a later one.
+pub async fn notes_with_an_exchange_that_boards_are_to_be_compared(tables: &dyn Both) {
+    written(tables, opening(2)).await;
+    let mut at = tables.checkpoints().await.unwrap().tables;
+    let exchanged = async || tables.checkpoints().await.unwrap().exchanged;
+    assert_eq!(exchanged().await, None);
+    for _ in 0..2 {
+        let next = tables.begin_next().await.unwrap();
+        written(&*next.tables(), TableBatch { checkpoint: at, ..opening(2) }).await;
+        next.hold().await.unwrap().replace().await.unwrap();
+        assert_eq!(exchanged().await, Some(at));
+        at += 1;
+        written(tables, batch(at)).await;
+    }
+    tables.boards_compared(at - 2).await.unwrap();
+    assert_eq!(exchanged().await, Some(at - 1));
+    tables.boards_compared(at - 1).await.unwrap();
+    assert_eq!(exchanged().await, None);
+    assert_eq!(tables.checkpoints().await.unwrap().tables, at);
+}
+
 /// Rows that differ are named with their column, and rows that only one has.
 pub async fn names_what_differs_between_both(tables: &dyn Both) {
     written(tables, opening(3)).await;
@@ -168,4 +190,98 @@ pub async fn writes_on_after_tables_with_other_keys_took_their_place(tables: &dy
     written(tables, TableBatch { participants: holds(4, 55), ..batch(at + 3) }).await;
     let shown = tables.participant(battle(1), participant(4)).await.unwrap().unwrap();
     assert_eq!((shown.balance, shown.username.as_str()), (balance(55), "player 4"));
+}
+
+/// That rows have other keys in the next tables is no difference, and no difference hides behind it.
+pub async fn finds_the_same_rows_under_other_keys(tables: &dyn Both) {
+    let next = tables.begin_next().await.unwrap();
+    written(tables, opening(2)).await;
+    written(&*next.tables(), opening(2)).await;
+    let at = tables.checkpoints().await.unwrap().tables;
+    for (n, of) in [(3, 4), (4, 3)].into_iter().zip(1..) {
+        let (here, there) = n;
+        written(tables, TableBatch { joined: vec![joined(battle(1), here)], ..batch(at + of) }).await;
+        written(&*next.tables(), TableBatch { joined: vec![joined(battle(1), there)], ..batch(at + of) })
+            .await;
+    }
+    let attacks = || vec![attack(battle(1), at + 3, 3, 4)];
+    written(tables, TableBatch { attacks: attacks(), ..batch(at + 3) }).await;
+    written(&*next.tables(), TableBatch { attacks: attacks(), ..batch(at + 3) }).await;
+    let same = next.hold().await.unwrap().compare().await.unwrap();
+    assert_eq!(same.differing, 0, "{:?}", same.differences);
+    // The same integer keys as in the other set, which stand for others there.
+    written(tables, TableBatch { attacks: vec![attack(battle(1), at + 4, 3, 4)], ..batch(at + 4) }).await;
+    written(&*next.tables(), TableBatch { attacks: vec![attack(battle(1), at + 4, 4, 3)], ..batch(at + 4) })
+        .await;
+    let found = next.hold().await.unwrap().compare().await.unwrap();
+    assert_eq!((found.differing, found.differences[0].column), (1, Some("attacker_id")));
+}
+
+/// Whatever they leave out while they are built, an event that cannot be projected is found out as ever.
+pub async fn refuses_in_the_next_tables_what_is_refused_in_those_in_use(tables: &dyn Both) {
+    written(tables, opening(2)).await;
+    let next = tables.begin_next().await.unwrap();
+    let next = next.tables();
+    written(&*next, opening(2)).await;
+    let at = next.checkpoints().await.unwrap().tables + 1;
+    let namesake = NewParticipant { id: participant(9), ..joined(battle(1), 2) };
+    for wrong in [
+        TableBatch { joined: vec![namesake], ..batch(at) },
+        TableBatch { joined: vec![joined(battle(1), 1)], ..batch(at) },
+        TableBatch { battles: vec![battle_row(battle(1), at)], ..batch(at) },
+        TableBatch { attacks: vec![attack(battle(1), at, 1, 99)], ..batch(at) },
+    ] {
+        let answer = apply(&*next, wrong).await;
+        assert!(matches!(answer, Err(StoreError::Constraint { .. })), "{answer:?}");
+    }
+    written(&*next, batch(at)).await;
+}
+
+/// Batches may be large, and one of many rows is refused whole for the sake of one.
+pub async fn takes_many_rows_at_once_or_none_of_them(tables: &dyn ReadModels) {
+    const MANY: u32 = 5_000;
+    written(tables, opening(2)).await;
+    let answer = |n: u32| AnswerRow {
+        position: 10 + u64::from(n),
+        battle_id: battle(1),
+        participant_id: participant(1),
+        question_id: QuestionId(1),
+        attempt: n,
+        verdict: Verdict::Pending,
+        earned: balance(n),
+        answer: n.is_multiple_of(2).then(|| "\"ä\"\n\\".to_owned()),
+        submitted_at: second(n.into()),
+    };
+    let answers: Vec<_> = (1..=MANY).map(answer).collect();
+    let attacks: Vec<_> = (1..=MANY).map(|n| attack(battle(1), 10 + u64::from(n), 1, 2)).collect();
+    let end = 10 + u64::from(MANY);
+    let twice = AnswerRow { position: end, ..answer(1) };
+    let wrong = [&answers[1..], &[answer(1), twice]].concat();
+    let refused = [
+        TableBatch { answers: wrong, attacks: attacks.clone(), ..batch(end) },
+        TableBatch {
+            attacks: [&attacks[..], &[attack(battle(1), end, 1, 99)]].concat(),
+            answers: answers.clone(),
+            ..batch(end)
+        },
+    ];
+    for refused in refused {
+        let answer = apply(tables, refused).await;
+        assert!(matches!(answer, Err(StoreError::Constraint { .. })), "{answer:?}");
+        assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+    }
+    written(tables, TableBatch { answers, attacks, ..batch(end) }).await;
+    let shown = tables.attacks_on(battle(1), participant(2), 0, MANY + 1).await.unwrap();
+    assert_eq!(shown.len(), MANY as usize);
+    assert_eq!(shown[MANY as usize - 1].attack, attack(battle(1), end, 1, 2));
+    let verdict = AnswerVerdict {
+        battle_id: battle(1),
+        participant_id: participant(1),
+        question_id: QuestionId(1),
+        attempt: MANY,
+        verdict: Verdict::Correct,
+        earned: balance(3),
+        judged_at: second(2),
+    };
+    written(tables, TableBatch { verdicts: vec![verdict], ..batch(end + 1) }).await;
 }

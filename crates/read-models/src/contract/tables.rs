@@ -48,10 +48,14 @@ macro_rules! read_models_contract {
             discards_a_parked_event_once,
             builds_tables_beside_those_in_use_and_puts_them_in_their_place,
             keeps_the_version_with_the_tables,
+            notes_with_an_exchange_that_boards_are_to_be_compared,
             names_what_differs_between_both,
             replaces_nothing_that_is_not_as_far,
             tells_a_builder_that_another_began,
             writes_on_after_tables_with_other_keys_took_their_place,
+            finds_the_same_rows_under_other_keys,
+            refuses_in_the_next_tables_what_is_refused_in_those_in_use,
+            takes_many_rows_at_once_or_none_of_them,
             knows_nothing_of_what_was_not_written,
             ranks_as_the_leaderboard_does
         );
@@ -69,6 +73,10 @@ macro_rules! read_models_contract {
 
 async fn apply(tables: &dyn ReadModels, batch: TableBatch) {
     super::story::apply(tables, batch).await.unwrap();
+}
+
+fn at(tables: Position, changes: Position) -> Checkpoints {
+    Checkpoints { tables, changes, begun: true, ..Checkpoints::default() }
 }
 
 async fn refused(tables: &dyn ReadModels, batch: TableBatch) {
@@ -123,10 +131,7 @@ pub async fn applies_a_batch_once(tables: &dyn ReadModels) {
     apply(tables, late).await;
     assert_eq!(tables.battle(battle(1)).await.unwrap(), before);
     assert_eq!(tables.usernames(battle(1)).await.unwrap().len(), 3);
-    assert_eq!(
-        tables.checkpoints().await.unwrap(),
-        Checkpoints { tables: 10, changes: 0, begun: true, version: None }
-    );
+    assert_eq!(tables.checkpoints().await.unwrap(), at(10, 0));
 }
 
 /// A batch that goes on from elsewhere, before or behind, is refused and changes nothing; the writer is told where the tables are.
@@ -156,10 +161,7 @@ pub async fn writes_all_of_a_batch_or_nothing(tables: &dyn ReadModels) {
         ..batch(20)
     };
     refused(tables, bad).await;
-    assert_eq!(
-        tables.checkpoints().await.unwrap(),
-        Checkpoints { tables: 10, changes: 0, begun: true, version: None }
-    );
+    assert_eq!(tables.checkpoints().await.unwrap(), at(10, 0));
     assert_eq!(tables.participant(battle(1), participant(4)).await.unwrap(), None);
     let good = TableBatch { joined: vec![joined(battle(1), 4)], ..batch(20) };
     apply(tables, good).await;
@@ -247,17 +249,11 @@ pub async fn refuses_a_verdict_on_no_answer(tables: &dyn ReadModels) {
 /// The two checkpoints move on their own, and never back.
 pub async fn keeps_the_checkpoint_of_changes_apart(tables: &dyn ReadModels) {
     apply(tables, TableBatch { changes_checkpoint: Some(4), ..opening(1) }).await;
-    assert_eq!(
-        tables.checkpoints().await.unwrap(),
-        Checkpoints { tables: 10, changes: 4, begun: true, version: None }
-    );
+    assert_eq!(tables.checkpoints().await.unwrap(), at(10, 4));
     tables.save_changes_checkpoint(9).await.unwrap();
     tables.save_changes_checkpoint(5).await.unwrap();
     apply(tables, TableBatch { changes_checkpoint: Some(6), ..batch(11) }).await;
-    assert_eq!(
-        tables.checkpoints().await.unwrap(),
-        Checkpoints { tables: 11, changes: 9, begun: true, version: None }
-    );
+    assert_eq!(tables.checkpoints().await.unwrap(), at(11, 9));
 }
 
 /// New tables are not whole before they hold what was in the log when they were begun; from then on they are.

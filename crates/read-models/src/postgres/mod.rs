@@ -5,8 +5,10 @@
 
 mod audit;
 mod config;
+mod copy;
 mod decode;
 mod fault;
+mod indexes;
 mod keys;
 mod migrations;
 mod read;
@@ -30,7 +32,7 @@ use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::relational::decode::StoredRow;
 use crate::relational::keys::{Keys, NewKeys};
-use crate::relational::{CHANGES, TABLES, VERSION, as_i64, misfit};
+use crate::relational::{BOARDS, CHANGES, TABLES, VERSION, as_i64, misfit};
 use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
@@ -104,6 +106,13 @@ impl PostgresReadModels {
     async fn write_changes_checkpoint(&self, position: Position) -> Result<(), StoreError> {
         let mut session = self.writer.begin().await?;
         move_checkpoint(&mut session, CHANGES, position).await?;
+        session.commit().await
+    }
+
+    async fn write_boards_compared(&self, exchanged: Position) -> Result<(), StoreError> {
+        let mut session = self.writer.begin().await?;
+        let query = sqlx::query(include_str!("sql/boards_compared.sql")).bind(BOARDS).bind(as_i64(exchanged));
+        session.execute(query).await?;
         session.commit().await
     }
 
@@ -190,6 +199,10 @@ impl ReadModels for PostgresReadModels {
 
     async fn save_version(&self, version: u32) -> Result<(), StoreError> {
         self.writer.in_time(self.write_version(version)).await
+    }
+
+    async fn boards_compared(&self, exchanged: Position) -> Result<(), StoreError> {
+        self.writer.in_time(self.write_boards_compared(exchanged)).await
     }
 
     async fn parked(&self, after: Position, limit: u32) -> Result<Vec<ParkedEvent>, StoreError> {

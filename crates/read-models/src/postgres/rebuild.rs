@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::config::PostgresConfig;
 use super::fault::store_error;
+use super::indexes::LeftOut;
 use super::session::{Connections, Session, within};
 use super::{Locked, PostgresReadModels, lock_tables, migrations};
 use crate::Position;
@@ -17,7 +18,7 @@ use crate::error::StoreError;
 use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
 use crate::relational::comparing::{self, Sets, Snapshot, Texts};
 use crate::relational::decode::StoredRow;
-use crate::relational::{CHANGES, TABLES, misfit};
+use crate::relational::{BOARDS, CHANGES, TABLES, misfit};
 use crate::tables::ReadModels;
 
 /// All that moves, in an order in which it can be dropped.
@@ -33,8 +34,8 @@ const MOVED: [&str; 8] = [
 ];
 /// PostgreSQL cuts names off after 63 bytes, and what is derived from the schema's must be another one.
 const SCHEMA_BYTES_MAX: usize = 30;
-/// How long comparing a table may take. Nobody waits for it.
-const COMPARE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long comparing a table, or making its indexes, may take. Nobody waits for it.
+pub(super) const BESIDE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// How long the move waits for queries that are under way. New ones wait meanwhile, so it is not long.
 const MOVE_LOCK_TIMEOUT_MS: u64 = 2_000;
 
@@ -46,6 +47,8 @@ struct Next {
     writer: Connections,
     readers: Connections,
     tables: Arc<PostgresReadModels>,
+    /// What the tables lack while most of their rows are written.
+    left_out: Mutex<LeftOut>,
 }
 
 /// A transaction that holds the row which every writer has to lock.
@@ -72,12 +75,14 @@ impl Rebuildable for PostgresReadModels {
         run(&mut session, &format!("DROP SCHEMA IF EXISTS {next} CASCADE; CREATE SCHEMA {next}")).await?;
         session.commit().await?;
         let tables = PostgresReadModels::in_schema(&self.config, &sets.next).await?;
+        let left_out = LeftOut::take_out(&tables.writer).await?;
         Ok(Arc::new(Next {
             sets: Arc::new(sets),
             config: self.config.clone(),
             writer: self.writer.clone(),
             readers: self.readers.clone(),
             tables: Arc::new(tables),
+            left_out: Mutex::new(left_out),
         }))
     }
 }
@@ -99,6 +104,7 @@ impl NextTables for Next {
     }
 
     async fn hold(&self) -> Result<Box<dyn HeldTables>, StoreError> {
+        self.left_out.lock().await.put_in(&self.tables.writer).await?;
         let held = async {
             let mut session = self.writer.begin().await?;
             // Other processes wait for the table then, and not for its row with a lock on the table that the exchange needs.
@@ -127,7 +133,7 @@ impl HeldTables for Held {
 
     async fn compare(self: Box<Self>) -> Result<Comparison, StoreError> {
         let mut snapshot = self.readers.begin().await?;
-        run(&mut snapshot, &format!("SET LOCAL statement_timeout = {}", COMPARE_TIMEOUT.as_millis())).await?;
+        run(&mut snapshot, &format!("SET LOCAL statement_timeout = {}", BESIDE_TIMEOUT.as_millis())).await?;
         run(&mut snapshot, "SET LOCAL idle_in_transaction_session_timeout = 0").await?;
         // From the first question on, the transaction sees everything as it is at this moment.
         snapshot.row(sqlx::query("SELECT count(*) AS n FROM projection_checkpoints")).await?;
@@ -146,7 +152,7 @@ impl HeldTables for Held {
         let before = identifier(&format!("{}_before_{}", unquoted(in_use), self.locked.tables_id));
         let session = &mut self.session;
         run(session, &format!("SET LOCAL lock_timeout = {MOVE_LOCK_TIMEOUT_MS}")).await?;
-        run(session, &keep(in_use, next)).await?;
+        run(session, &keep(in_use, next, built)).await?;
         run(session, &grants(in_use, next)).await?;
         run(session, &format!("CREATE SCHEMA {before}")).await?;
         for table in MOVED {
@@ -160,13 +166,15 @@ impl HeldTables for Held {
     }
 }
 
-/// What is not in the log: what operators have discarded, and what was published.
-fn keep(in_use: &str, next: &str) -> String {
+/// What is not in the log: what operators have discarded, what was published, and that the boards are to be compared with these tables.
+fn keep(in_use: &str, next: &str, at: Position) -> String {
     format!(
         "UPDATE {next}.parked_events n SET discarded_at = u.discarded_at, discard_reason = u.discard_reason \
          FROM {in_use}.parked_events u WHERE u.position = n.position AND u.discarded_at IS NOT NULL; \
          UPDATE {next}.projection_checkpoints n SET position = u.position \
-         FROM {in_use}.projection_checkpoints u WHERE u.name = n.name AND n.name = '{CHANGES}'"
+         FROM {in_use}.projection_checkpoints u WHERE u.name = n.name AND n.name = '{CHANGES}'; \
+         INSERT INTO {next}.projection_checkpoints (name, position) VALUES ('{BOARDS}', {at}) \
+         ON CONFLICT (name) DO UPDATE SET position = excluded.position"
     )
 }
 
@@ -214,7 +222,7 @@ impl Snapshot for Session {
     }
 }
 
-async fn run(session: &mut Session, sql: &str) -> Result<(), StoreError> {
+pub(super) async fn run(session: &mut Session, sql: &str) -> Result<(), StoreError> {
     session.run(sql).await.map_err(store_error)
 }
 

@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use tokio::time::timeout;
 
 use super::config::{IDLE_TIMEOUT, LIFETIME_MAX, PostgresConfig};
+use super::copy::Copied;
 use super::fault::{is_stale, store_error};
 use crate::error::StoreError;
 
@@ -157,6 +158,11 @@ impl Session {
     /// Runs statements without parameters.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.connection()).await.map(|_| ())
+    }
+
+    /// Copies rows to where the statement says. Answers how many there are.
+    pub(super) async fn copy(&mut self, statement: &str, rows: Copied) -> Result<u64, StoreError> {
+        rows.send(self.connection(), statement).await
     }
 
     fn connection(&mut self) -> &mut PgConnection {

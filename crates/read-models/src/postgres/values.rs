@@ -39,8 +39,7 @@ impl PgHasArrayType for Time {
 
 impl Encode<'_, Postgres> for Time {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let micros = (self.0.as_millis() - EPOCH_MILLIS) * 1_000;
-        buffer.extend_from_slice(&micros.to_be_bytes());
+        buffer.extend_from_slice(&micros(self.0).to_be_bytes());
         Ok(IsNull::No)
     }
 }
@@ -51,6 +50,11 @@ impl Decode<'_, Postgres> for Time {
         // The largest values stand for infinity, which nobody writes here.
         Ok(Self(Timestamp::from_millis((micros / 1_000).saturating_add(EPOCH_MILLIS))))
     }
+}
+
+/// A point in time as PostgreSQL counts it.
+pub(super) fn micros(time: Timestamp) -> i64 {
+    (time.as_millis() - EPOCH_MILLIS) * 1_000
 }
 
 /// A JSON text.

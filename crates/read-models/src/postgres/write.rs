@@ -1,4 +1,4 @@
-//! Writing a batch: one statement a table, each given all of its rows as arrays, one a column.
+//! Writing a batch: one statement a table, each given all of its rows as arrays, one a column, or copied where they are many.
 
 use nimaora_domain::Timestamp;
 use serde::Serialize;
@@ -6,6 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Postgres, query};
 
+use super::copy::{COPIED_ROWS_MIN, Copied};
 use super::session::Session;
 use super::values::{Json, Time};
 use crate::error::StoreError;
@@ -119,6 +120,9 @@ impl Out<'_> {
     }
 
     async fn answers(&mut self, rows: &[AnswerRow]) -> Result<(), StoreError> {
+        if rows.len() >= COPIED_ROWS_MIN {
+            return self.copy_answers(rows).await;
+        }
         let sql = include_str!("sql/insert_answers.sql");
         let query = query(sql)
             .bind(each(rows, |row| as_i64(row.position)))
@@ -149,7 +153,29 @@ impl Out<'_> {
         self.write(sql, query, rows.len()).await
     }
 
+    async fn copy_answers(&mut self, rows: &[AnswerRow]) -> Result<(), StoreError> {
+        let mut copied = Copied::of_columns(11);
+        for row in rows {
+            let mut fields = copied.row();
+            fields.bigint(as_i64(row.position));
+            fields.integer(self.keys.battle(row.battle_id)?);
+            fields.bigint(self.keys.participant(row.participant_id)?);
+            fields.bigint(i64::from(row.question_id.0));
+            fields.integer(i64::from(row.attempt));
+            fields.text(verdict_word(row.verdict));
+            fields.integer(i64::from(row.earned.points));
+            fields.integer(i64::from(row.earned.shields));
+            fields.integer(i64::from(row.earned.arrows));
+            fields.text_or_null(row.answer.as_deref());
+            fields.time(row.submitted_at);
+        }
+        self.copy(include_str!("sql/copy_answers.sql"), copied, rows.len()).await
+    }
+
     async fn attacks(&mut self, rows: &[AttackRow]) -> Result<(), StoreError> {
+        if rows.len() >= COPIED_ROWS_MIN {
+            return self.copy_attacks(rows).await;
+        }
         let sql = include_str!("sql/insert_attacks.sql");
         let query = query(sql)
             .bind(each(rows, |row| as_i64(row.position)))
@@ -161,6 +187,22 @@ impl Out<'_> {
             .bind(each(rows, |row| i64::from(row.points_deducted)))
             .bind(each(rows, |row| Time(row.attacked_at)));
         self.write(sql, query, rows.len()).await
+    }
+
+    async fn copy_attacks(&mut self, rows: &[AttackRow]) -> Result<(), StoreError> {
+        let mut copied = Copied::of_columns(8);
+        for row in rows {
+            let mut fields = copied.row();
+            fields.bigint(as_i64(row.position));
+            fields.uuid(row.event_id);
+            fields.integer(self.keys.battle(row.battle_id)?);
+            fields.bigint(self.keys.participant(row.attacker_id)?);
+            fields.bigint(self.keys.participant(row.target_id)?);
+            fields.boolean(row.blocked);
+            fields.integer(i64::from(row.points_deducted));
+            fields.time(row.attacked_at);
+        }
+        self.copy(include_str!("sql/copy_attacks.sql"), copied, rows.len()).await
     }
 
     async fn parked(&mut self, rows: &[ParkedEvent]) -> Result<(), StoreError> {
@@ -190,6 +232,12 @@ impl Out<'_> {
             .bind(each(&rows, |(_, row)| time(row.ended_at)))
             .bind(each(&rows, |(_, row)| i64::from(row.participants_delta)));
         self.write(sql, query, rows.len()).await
+    }
+
+    async fn copy(&mut self, sql: &str, copied: Copied, rows: usize) -> Result<(), StoreError> {
+        all_found(sql, self.session.copy(sql, copied).await?, rows)?;
+        self.rows += rows;
+        Ok(())
     }
 
     /// Runs a statement with its rows; each of them must find its place.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::words::{kind, phase, verdict};
-use super::{CHANGES, TABLES, VERSION, misfit};
+use super::{BOARDS, CHANGES, TABLES, VERSION, misfit};
 use crate::Position;
 use crate::audit::AnswerView;
 use crate::error::StoreError;
@@ -200,6 +200,7 @@ pub(crate) fn checkpoints(rows: &[impl StoredRow]) -> Result<Checkpoints, StoreE
             TABLES => (found.begun, found.tables) = (true, row.number("position")?),
             CHANGES => (found.begun, found.changes) = (true, row.number("position")?),
             VERSION => found.version = Some(row.number("position")?),
+            BOARDS => found.exchanged = Some(row.number("position")?),
             other => return Err(misfit("checkpoint", other)),
         }
     }

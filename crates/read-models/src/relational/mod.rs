@@ -14,6 +14,8 @@ pub(crate) const TABLES: &str = "tables";
 pub(crate) const CHANGES: &str = "changes";
 /// What stands beside the checkpoints for the version of the projection that makes the tables.
 pub(crate) const VERSION: &str = "version";
+/// What stands beside the checkpoints after an exchange, until the boards are compared with the tables: where that was.
+pub(crate) const BOARDS: &str = "boards";
 
 /// A stored value that does not fit its column.
 pub(crate) fn misfit(what: &str, value: impl std::fmt::Display) -> StoreError {

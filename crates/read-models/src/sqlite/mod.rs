@@ -36,7 +36,7 @@ use self::keys::KeyRows;
 use crate::error::StoreError;
 use crate::leaderboard::Board;
 use crate::relational::keys::Keys;
-use crate::relational::{CHANGES, TABLES, VERSION, as_i64};
+use crate::relational::{BOARDS, CHANGES, TABLES, VERSION, as_i64};
 use crate::rows::{AttackView, BattleView, Discarded, ParkedEvent, ParticipantView};
 use crate::tables::{BattlePage, Checkpoints, ReadModels, TableBatch};
 use crate::{Position, metrics};
@@ -228,6 +228,17 @@ impl ReadModels for SqliteReadModels {
         let written = sqlx::query(include_str!("sql/save_version.sql"))
             .bind(VERSION)
             .bind(version)
+            .execute(&mut *connection)
+            .await;
+        trusted(connection, written.map(|_| ()).map_err(store_error))
+    }
+
+    async fn boards_compared(&self, exchanged: Position) -> Result<(), StoreError> {
+        let _writing = self.keys.lock().await;
+        let mut connection = self.writing().await?;
+        let written = sqlx::query(include_str!("sql/boards_compared.sql"))
+            .bind(BOARDS)
+            .bind(as_i64(exchanged))
             .execute(&mut *connection)
             .await;
         trusted(connection, written.map(|_| ()).map_err(store_error))

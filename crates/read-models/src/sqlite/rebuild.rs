@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::rebuild::{Comparison, HeldTables, NextTables, Rebuildable};
 use crate::relational::comparing::{self, Sets, Snapshot, Texts};
 use crate::relational::keys::Keys;
+use crate::relational::{BOARDS, as_i64};
 use crate::tables::ReadModels;
 
 /// All that is copied, in an order in which rows can be deleted; the other way round they are copied.
@@ -150,6 +151,8 @@ impl HeldTables for Held {
             run(connection, &format!("INSERT INTO main.{table} SELECT * FROM next.{table}")).await?;
         }
         run(connection, TAKE_VERSION).await?;
+        let noted = sqlx::query(include_str!("sql/save_version.sql")).bind(BOARDS).bind(as_i64(built));
+        noted.execute(&mut *connection).await.map_err(store_error)?;
         run(connection, "COMMIT").await?;
         *self.keys = Keys::default();
         // They are exchanged whatever becomes of the connection.

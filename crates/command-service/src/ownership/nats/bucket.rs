@@ -48,6 +48,12 @@ pub(super) enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(i128);
 
+impl Identity {
+    fn of(info: &stream::Info) -> Self {
+        Self(info.created.unix_timestamp_nanos())
+    }
+}
+
 impl Bucket {
     pub(super) fn new(context: Context, name: String, replicas: usize) -> Self {
         Self { context, name, replicas, store: Mutex::default() }
@@ -142,13 +148,17 @@ impl Bucket {
         let store = self.store().await?;
         let watch = call(store.watch_with_history(">")).await?;
         let info = call(store.stream.get_info()).await?;
-        Ok((watch, Identity(info.created.unix_timestamp_nanos())))
+        Ok((watch, Identity::of(&info)))
     }
 
-    /// Removes what the entry that was deleted in this revision left behind. Where somebody has written another one since, there is
-    /// nothing of that revision.
-    pub(super) async fn sweep(&self, revision: u64) -> Result<(), String> {
+    /// Removes what the entry that was deleted in this revision of this bucket left behind. Where somebody has written another one since,
+    /// there is nothing of that revision; in a bucket that was made anew it is of something else, which stays.
+    pub(super) async fn sweep(&self, of: Identity, revision: u64) -> Result<(), String> {
         let store = self.store().await?;
+        let info = call(store.stream.get_info()).await?;
+        if Identity::of(&info) != of {
+            return Err("the bucket is another one by now".to_owned());
+        }
         call(store.stream.delete_message(revision)).await.map(drop)
     }
 }

@@ -61,8 +61,8 @@ async fn follow(shared: &Shared) -> String {
     };
     if !shared.view.write().begin(identity) {
         tracing::warn!("the bucket of the leases was made anew; all nodes claim their battles again");
-        shared.traces.lock().clear();
     }
+    shared.traces.lock().begin(identity);
     loop {
         // This node's own heartbeats are among the news.
         match timeout(BLIND_AFTER, watch.next()).await {

@@ -7,35 +7,44 @@ use std::sync::Arc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Shared;
+use super::bucket::Identity;
 use super::config::{ABANDONED_AFTER, SWEPT_AFTER, TIDIED_MAX, TIDY_EVERY, TRACES_MAX};
 
 /// Revisions in which entries were deleted, the oldest first. Every node remembers them, so that each can be the one that tidies up.
 #[derive(Default)]
-pub(super) struct Traces(VecDeque<(Instant, u64)>);
+pub(super) struct Traces {
+    /// Of which bucket; none before one is followed.
+    of: Option<Identity>,
+    deleted: VecDeque<(Instant, u64)>,
+}
 
 impl Traces {
     /// An entry was seen to be deleted in this revision.
     pub(super) fn note(&mut self, revision: u64) {
-        if self.0.len() < TRACES_MAX {
-            self.0.push_back((Instant::now(), revision));
+        if self.deleted.len() < TRACES_MAX {
+            self.deleted.push_back((Instant::now(), revision));
         }
     }
 
-    /// The bucket is another one, with other revisions.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// This bucket is followed now. What was noted of another one, with other revisions, is forgotten.
+    pub(super) fn begin(&mut self, of: Identity) {
+        if self.of.replace(of) != Some(of) {
+            self.deleted.clear();
+        }
     }
 
-    /// What is to be removed now.
-    fn due(&mut self) -> Vec<u64> {
-        let due = self.0.iter().take(TIDIED_MAX).take_while(|(at, _)| at.elapsed() >= SWEPT_AFTER).count();
-        self.0.drain(..due).map(|(_, revision)| revision).collect()
+    /// What is to be removed now, and from which bucket.
+    fn due(&mut self) -> Option<(Identity, Vec<u64>)> {
+        let due =
+            self.deleted.iter().take(TIDIED_MAX).take_while(|(at, _)| at.elapsed() >= SWEPT_AFTER).count();
+        let due = self.deleted.drain(..due).map(|(_, revision)| revision).collect();
+        self.of.map(|of| (of, due))
     }
 
     /// Forgets what another node has removed by now.
     fn forget_old(&mut self) {
-        while self.0.front().is_some_and(|(at, _)| at.elapsed() >= 2 * SWEPT_AFTER) {
-            self.0.pop_front();
+        while self.deleted.front().is_some_and(|(at, _)| at.elapsed() >= 2 * SWEPT_AFTER) {
+            self.deleted.pop_front();
         }
     }
 }
@@ -71,9 +80,10 @@ async fn tidy(shared: &Shared) -> Result<(), String> {
         shared.bucket.release(battle_id, revision).await?;
     }
     let due = shared.traces.lock().due();
+    let Some((of, due)) = due else { return Ok(()) };
     for revision in due {
         // It fails where the entry was written anew: then there is nothing to remove.
-        if let Err(reason) = shared.bucket.sweep(revision).await {
+        if let Err(reason) = shared.bucket.sweep(of, revision).await {
             tracing::debug!(revision, %reason, "what a deleted entry left behind is not there");
         }
     }

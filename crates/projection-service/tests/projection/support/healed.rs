@@ -34,8 +34,11 @@ impl Healed {
             bus: Arc::<RecordingBus>::clone(&bus),
         };
         let (shutdown, health) = (Shutdown::new(), Health::default());
-        let config =
-            Config { ended_sweep_interval: Duration::from_secs(1), ..Config::new(world.clock.clone(), 1) };
+        let config = Config {
+            ended_sweep_interval: Duration::from_secs(1),
+            boards_noted_patience: Duration::from_secs(1),
+            ..Config::new(world.clock.clone(), 1)
+        };
         let handle = Projection::start(deps, config, &shutdown, &health);
         Self { boards, tables, bus, handle, health, shutdown }
     }

@@ -53,6 +53,43 @@ async fn who_writes_in_another_process_waits_for_an_exchange_and_goes_on_in_the_
     assert_eq!(count(&mut other, left).await, 0);
 }
 
+/// All indexes and constraints of a schema's tables.
+const DEFINED: &str = "SELECT string_agg(d, E'\n' ORDER BY d) FROM ( \
+     SELECT replace(pg_get_indexdef(i.indexrelid), t.relnamespace::regnamespace::text, '') AS d FROM pg_index i \
+     JOIN pg_class t ON t.oid = i.indrelid WHERE t.relnamespace = 'public'::regnamespace \
+     UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+     WHERE connamespace = 'public'::regnamespace) AS all_of_them";
+
+async fn defined(connection: &mut PgConnection) -> String {
+    sqlx::query(DEFINED).persistent(false).fetch_one(connection).await.unwrap().get(0)
+}
+
+/// What is left out while tables are built is there again when they are used.
+#[tokio::test]
+async fn tables_that_were_exchanged_have_all_their_indexes_and_constraints() {
+    let (tables, home) = straight().await;
+    let mut other = other(&home).await;
+    let before = defined(&mut other).await;
+    assert!(before.contains("idx_attacks_target") && before.contains("attacks_pkey"), "{before}");
+    tables.apply(&opening(2)).await.unwrap();
+    let next = tables.begin_next().await.unwrap();
+    next.tables().apply(&opening(2)).await.unwrap();
+    next.hold().await.unwrap().replace().await.unwrap();
+    assert_eq!(defined(&mut other).await, before);
+}
+
+/// A rebuild that was overtaken by another one makes nothing in the tables of that one.
+#[tokio::test]
+async fn a_rebuild_that_was_overtaken_leaves_the_tables_of_the_other_alone() {
+    let (tables, _home) = straight().await;
+    tables.apply(&opening(2)).await.unwrap();
+    let first = tables.begin_next().await.unwrap();
+    let second = tables.begin_next().await.unwrap();
+    assert!(first.hold().await.is_err());
+    second.tables().apply(&opening(2)).await.unwrap();
+    second.hold().await.unwrap().replace().await.unwrap();
+}
+
 /// Each of two processes takes itself for the only one that writes, many ask, PgBouncer has two connections and is killed again
 /// and again: every batch is applied once, and no answer is a mixture.
 #[tokio::test]
