@@ -1,8 +1,10 @@
-//! A server of the log that is killed while official clients append and listen: each event is there once and in order, for everybody.
+//! A server of the log that is killed while official clients append and listen: each event is there once and in order, for everybody,
+//! whatever comes when. When it is killed, how large appends are, and when a follower comes, and leaves and comes again, is drawn anew each time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use fastrand::Rng;
 use kurrentdb::{
     AppendToStreamOptions, Client, EventData, ReadAllOptions, ReadStreamOptions, StreamPosition, StreamState,
     SubscribeToAllOptions, SubscriptionFilter,
@@ -16,8 +18,12 @@ use crate::server::{PATIENCE, Server};
 /// How many write, each to a stream of its own, and how many events.
 const WRITERS: usize = 4;
 const EVENTS: usize = 60;
-/// The server is killed when so many events were acknowledged.
-const KILLS: [usize; 3] = [20, 80, 160];
+/// An append has at most so many of them.
+const APPEND_EVENTS: usize = 5;
+/// How often the server is killed, each time when some number of events was acknowledged.
+const KILLS: usize = 3;
+/// How many follow the log. The first is there from the beginning.
+const FOLLOWERS: usize = 3;
 
 /// What was acknowledged so far, by all.
 #[derive(Default)]
@@ -27,14 +33,18 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
-    fn one_more(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.more.notify_one();
+    fn more(&self, events: usize) {
+        self.count.fetch_add(events, Ordering::Relaxed);
+        self.more.notify_waiters();
     }
 
     async fn reached(&self, count: usize) {
-        while self.count.load(Ordering::Relaxed) < count {
-            timeout(PATIENCE, self.more.notified()).await.unwrap();
+        loop {
+            let more = self.more.notified();
+            if self.count.load(Ordering::Relaxed) >= count {
+                return;
+            }
+            timeout(PATIENCE, more).await.unwrap();
         }
     }
 }
@@ -48,16 +58,22 @@ fn client(url: &str) -> Client {
     Client::new(url.parse().unwrap()).unwrap()
 }
 
-/// Appends one event after the other, each again and unchanged until it is acknowledged.
-async fn write(url: String, stream: String, ids: Vec<Uuid>, acknowledged: Arc<Acknowledged>) {
+/// Appends some events after the others, each time again and unchanged until that is acknowledged.
+async fn write(url: String, stream: String, ids: Vec<Uuid>, mut rng: Rng, acknowledged: Arc<Acknowledged>) {
     let mut appending = client(&url);
-    for (revision, id) in (0_u64..).zip(ids) {
-        let state = revision.checked_sub(1).map_or(StreamState::NoStream, StreamState::StreamRevision);
+    let mut done = 0;
+    while done < ids.len() {
+        let count = rng.usize(1..=APPEND_EVENTS).min(ids.len() - done);
+        let last = (done as u64).checked_sub(1);
+        let state = last.map_or(StreamState::NoStream, StreamState::StreamRevision);
         let options = AppendToStreamOptions::default().stream_state(state);
-        let event = EventData::json("Noted", &revision).unwrap().id(id);
+        let events: Vec<EventData> = ids[done..done + count]
+            .iter()
+            .map(|id| EventData::json("Noted", &id.to_string()).unwrap().id(*id))
+            .collect();
         let written = async {
             loop {
-                match appending.append_to_stream(&*stream, &options, event.clone()).await {
+                match appending.append_to_stream(&*stream, &options, events.clone()).await {
                     Ok(written) => return written,
                     Err(kurrentdb::Error::WrongExpectedVersion { expected, current }) => {
                         panic!("{stream}: expected {expected}, found {current}")
@@ -67,13 +83,15 @@ async fn write(url: String, stream: String, ids: Vec<Uuid>, acknowledged: Arc<Ac
             }
         };
         let written = timeout(PATIENCE, written).await.unwrap();
-        assert_eq!(written.next_expected_version, revision);
-        acknowledged.one_more();
+        done += count;
+        assert_eq!(written.next_expected_version, done as u64 - 1);
+        acknowledged.more(count);
     }
 }
 
-/// Follows the log, and goes on behind what was seen last whenever the server is gone. Answers the positions and ids.
-async fn follow(url: String, count: usize) -> Vec<(u64, Uuid)> {
+/// Follows the log, and goes on behind what was seen last whenever the server is gone, or it wanted no more for a moment. Answers the
+/// positions and ids.
+async fn follow(url: String, count: usize, mut rng: Rng) -> Vec<(u64, Uuid)> {
     let mut seen: Vec<(u64, Uuid)> = Vec::new();
     while seen.len() < count {
         let from = seen.last().map_or(StreamPosition::Start, |(position, _)| {
@@ -82,7 +100,8 @@ async fn follow(url: String, count: usize) -> Vec<(u64, Uuid)> {
         let notes = SubscriptionFilter::on_stream_name().add_prefix("notes-");
         let options = SubscribeToAllOptions::default().position(from).filter(notes);
         let mut listener = client(&url).subscribe_to_all(&options).await;
-        while seen.len() < count {
+        let enough = (seen.len() + rng.usize(1..=count)).min(count);
+        while seen.len() < enough {
             let Ok(event) = timeout(PATIENCE, listener.next()).await.unwrap() else { break };
             let event = event.get_original_event();
             seen.push((event.position.commit, event.id));
@@ -92,7 +111,13 @@ async fn follow(url: String, count: usize) -> Vec<(u64, Uuid)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_event_is_there_once_however_often_the_server_is_killed() {
+async fn each_event_is_there_once_whatever_comes_when() {
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut rng = Rng::with_seed(seed);
+    let all = WRITERS * EVENTS;
+    let mut kills: Vec<usize> = (0..KILLS).map(|_| rng.usize(1..all)).collect();
+    kills.sort_unstable();
     let folder = tempfile::tempdir().unwrap();
     let listen = ["--event-store-listen", "127.0.0.1:0"];
     let mut server = Server::start_with(&listen, folder.path(), "127.0.0.1:0").await;
@@ -103,10 +128,19 @@ async fn each_event_is_there_once_however_often_the_server_is_killed() {
     let mut writers = Vec::new();
     for (writer, ids) in ids.iter().enumerate() {
         let acknowledged = Arc::clone(&acknowledged);
-        writers.push(tokio::spawn(write(url.clone(), stream_of(writer), ids.clone(), acknowledged)));
+        let write = write(url.clone(), stream_of(writer), ids.clone(), rng.fork(), acknowledged);
+        writers.push(tokio::spawn(write));
     }
-    let follower = tokio::spawn(follow(url.clone(), WRITERS * EVENTS));
-    for count in KILLS {
+    let mut followers = Vec::new();
+    for number in 0..FOLLOWERS {
+        let comes_at = if number == 0 { 0 } else { rng.usize(..all) };
+        let (url, acknowledged, rng) = (url.clone(), Arc::clone(&acknowledged), rng.fork());
+        followers.push(tokio::spawn(async move {
+            acknowledged.reached(comes_at).await;
+            follow(url, all, rng).await
+        }));
+    }
+    for count in kills {
         acknowledged.reached(count).await;
         let address = server.address.clone();
         let data_dir = server.kill().await;
@@ -115,7 +149,6 @@ async fn each_event_is_there_once_however_often_the_server_is_killed() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let followed = timeout(PATIENCE, follower).await.unwrap().unwrap();
 
     let client = client(&url);
     for (writer, ids) in ids.iter().enumerate() {
@@ -134,6 +167,8 @@ async fn each_event_is_there_once_however_often_the_server_is_killed() {
         let event = event.get_original_event();
         found.push((event.position.commit, event.id));
     }
-    assert_eq!(followed, found);
+    for follower in followers {
+        assert_eq!(timeout(PATIENCE, follower).await.unwrap().unwrap(), found);
+    }
     assert_eq!(server.terminate().await, 0);
 }

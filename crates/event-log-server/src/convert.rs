@@ -92,6 +92,14 @@ pub(crate) fn event(event: RecordedEvent, ids: IdForm) -> ReadResp {
     ReadResp { content: Some(Content::Event(event)) }
 }
 
+/// What a link stands for, if that is there, and the link.
+pub(crate) fn linked(found: Option<RecordedEvent>, link: RecordedEvent, ids: IdForm) -> ReadResp {
+    let position = Some(Position::CommitPosition(link.position));
+    let event = found.map(|event| recorded(event, ids));
+    let event = ReadEvent { event, link: Some(recorded(link, ids)), position };
+    ReadResp { content: Some(Content::Event(event)) }
+}
+
 /// The event as the log holds it.
 pub(crate) fn recorded(event: RecordedEvent, ids: IdForm) -> Recorded {
     let (mark, custom_metadata) = match access::is_battle(&event.stream) {

@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use fancy_regex::{Regex, RegexBuilder};
 use nimaora_event_log::{Filter, RecordedEvent};
 use tonic::Status;
 
+use crate::expressions::{Expression, Expressions};
 use crate::wire::client::streams::read_req::options::FilterOptions;
-use crate::wire::client::streams::read_req::options::filter_options::{Expression, Filter as Looked, Window};
+use crate::wire::client::streams::read_req::options::filter_options::{
+    Expression as Asked, Filter as Looked, Window,
+};
 
-/// How often one expression may go back on one name. What takes longer counts as no match: the client's expression is at fault, and
-/// the server goes on.
-const BACKTRACKS_MAX: usize = 10_000;
-/// The longest expression, in bytes. A longer one is refused.
-const REGEX_BYTES_MAX: usize = 4_096;
 /// The events between checkpoints where the client does not say.
 const CHECKPOINT_EVENTS: u64 = 4_096;
 
@@ -22,7 +19,7 @@ const CHECKPOINT_EVENTS: u64 = 4_096;
 pub(crate) struct Wanted {
     /// What the log itself looks for.
     pub(crate) in_log: Filter,
-    regex: Option<(Field, Regex)>,
+    expression: Option<(Field, Arc<Expression>)>,
     /// A checkpoint is sent after so many events; never without a filter.
     pub(crate) checkpoint_events: Option<u64>,
 }
@@ -40,8 +37,8 @@ impl Wanted {
     }
 
     /// # Errors
-    /// The expression is none, or too long.
-    pub(crate) fn new(options: FilterOptions) -> Result<Self, Status> {
+    /// As [`Expressions::compiled`].
+    pub(crate) fn new(expressions: &Expressions, options: FilterOptions) -> Result<Self, Status> {
         let window = match options.window {
             Some(Window::Max(max)) if max > 0 => u64::from(max),
             Some(Window::Count(_)) => 1,
@@ -54,22 +51,33 @@ impl Wanted {
             Some(Looked::EventType(expression)) => (Field::Type, expression),
             None => return Ok(wanted),
         };
-        let Expression { regex, prefix } = expression;
-        wanted.look(field, &regex, &prefix)?;
+        let Asked { regex, prefix } = expression;
+        wanted.look(expressions, field, &regex, &prefix)?;
         Ok(wanted)
     }
 
     /// Events whose type, or whose stream's name, is like this.
     ///
     /// # Errors
-    /// The expression is none, or too long.
-    pub(crate) fn like(by_type: bool, regex: &str, prefixes: &[String]) -> Result<Self, Status> {
+    /// As [`Expressions::compiled`].
+    pub(crate) fn like(
+        expressions: &Expressions,
+        by_type: bool,
+        regex: &str,
+        prefixes: &[String],
+    ) -> Result<Self, Status> {
         let mut wanted = Self::default();
-        wanted.look(if by_type { Field::Type } else { Field::Stream }, regex, prefixes)?;
+        wanted.look(expressions, if by_type { Field::Type } else { Field::Stream }, regex, prefixes)?;
         Ok(wanted)
     }
 
-    fn look(&mut self, field: Field, regex: &str, prefixes: &[String]) -> Result<(), Status> {
+    fn look(
+        &mut self,
+        expressions: &Expressions,
+        field: Field,
+        regex: &str,
+        prefixes: &[String],
+    ) -> Result<(), Status> {
         if !prefixes.is_empty() {
             let prefixes: Vec<Arc<str>> = prefixes.iter().map(|prefix| prefix.as_str().into()).collect();
             match field {
@@ -77,35 +85,23 @@ impl Wanted {
                 Field::Type => self.in_log.type_prefixes = prefixes,
             }
         } else if !regex.is_empty() {
-            self.regex = Some((field, compile(regex)?));
+            self.expression = Some((field, expressions.compiled(regex)?));
         }
         Ok(())
     }
 
     /// Whether the log's own filter may let through what is not wanted.
     pub(crate) fn has_expression(&self) -> bool {
-        self.regex.is_some()
+        self.expression.is_some()
     }
 
     /// Whether an event that the log's own filter let through is wanted.
     pub(crate) fn lets_through(&self, event: &RecordedEvent) -> bool {
-        let Some((field, regex)) = &self.regex else { return true };
+        let Some((field, expression)) = &self.expression else { return true };
         let name = match field {
             Field::Stream => &event.stream,
             Field::Type => &event.event_type,
         };
-        regex.is_match(name).unwrap_or(false)
+        expression.matches(name)
     }
-}
-
-fn compile(regex: &str) -> Result<Regex, Status> {
-    if regex.len() > REGEX_BYTES_MAX {
-        return Err(Status::invalid_argument(format!(
-            "the expression is longer than {REGEX_BYTES_MAX} bytes"
-        )));
-    }
-    RegexBuilder::new(regex)
-        .backtrack_limit(BACKTRACKS_MAX)
-        .build()
-        .map_err(|error| Status::invalid_argument(format!("the filter is no regular expression: {error}")))
 }

@@ -8,9 +8,10 @@ use nimaora_runtime::Clock;
 use uuid::Uuid;
 
 use crate::access;
-use crate::convert::{self, IdForm};
+use crate::convert;
 use crate::deleting::ENDED_TYPE;
 use crate::filter::Wanted;
+use crate::links::Form;
 use crate::metrics::{self, Kind, Listens};
 use crate::reading::{Answers, Gone, send};
 use crate::refusal;
@@ -39,7 +40,7 @@ pub(crate) struct Listener {
     pub(crate) log: SharedLog,
     pub(crate) clock: Clock,
     pub(crate) wanted: Wanted,
-    pub(crate) ids: IdForm,
+    pub(crate) form: Form,
     pub(crate) answers: Answers,
     /// The stream, if it is one.
     stream: Option<String>,
@@ -70,9 +71,9 @@ impl std::convert::From<ReadError> for End {
 }
 
 impl Listener {
-    pub(crate) fn new(log: SharedLog, clock: Clock, wanted: Wanted, ids: IdForm, answers: Answers) -> Self {
+    pub(crate) fn new(log: SharedLog, clock: Clock, wanted: Wanted, form: Form, answers: Answers) -> Self {
         let (stream, revision, position, checkpoint, live) = (None, None, 0, 0, false);
-        Self { log, clock, wanted, ids, answers, stream, revision, position, checkpoint, live }
+        Self { log, clock, wanted, form, answers, stream, revision, position, checkpoint, live }
     }
 
     /// Sends what comes until the client is gone or the log cannot be read.
@@ -205,7 +206,8 @@ impl Listener {
     async fn event(&mut self, event: RecordedEvent) -> Result<(), Gone> {
         self.revision = Some(event.revision);
         metrics::sent(1);
-        self.answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)
+        let told = self.form.told(&self.log, event, self.clock.now_ms()).await;
+        self.answers.send(told).await.map_err(|_| Gone)
     }
 
     async fn checkpoint_if_due(&mut self) -> Result<(), Gone> {

@@ -3,6 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `server` | [`EventStore`]: the services of one port, and the loop that takes its connections |
+//! | `connections` | who is connected, and who gives way when there are too many |
+//! | `prompt` | a connection on which what comes is acknowledged at once |
 //! | `opening` | how a connection begins, within a deadline |
 //! | `access` | who may do what |
 //! | `budget` | bytes of events on their way into the log, of all clients together |
@@ -11,7 +13,9 @@
 //! | `reading` | a stream or the whole log, once |
 //! | `following` | the same, for as long as the client listens |
 //! | `persistent` | groups of consumers that share events, and whose place the server keeps |
+//! | `expressions` | regular expressions of clients, of all together |
 //! | `filter` | which events of the whole log a client wants |
+//! | `links` | events that stand for others |
 //! | `appending`, `batching` | appends, one for a call or many |
 //! | `nodes` | appends of nodes of ours whose log this is |
 //! | `writing` | what an append to a stream does that was deleted, ended or given metadata |
@@ -34,15 +38,19 @@ mod batching;
 mod bounds;
 mod budget;
 mod cluster;
+mod connections;
 mod convert;
 mod deleting;
+mod expressions;
 mod filter;
 mod following;
+mod links;
 mod marks;
 pub mod metrics;
 mod nodes;
 mod opening;
 mod persistent;
+mod prompt;
 mod reading;
 mod refusal;
 mod server;
@@ -53,5 +61,6 @@ mod wire;
 mod writing;
 
 pub use access::NodePassword;
-pub use server::{Deps, EventStore, OPENING_TIMEOUT};
+pub use connections::ConnectionBounds;
+pub use server::{Deps, EventStore};
 pub use tls::{Tls, TlsError};

@@ -16,6 +16,11 @@ pub fn describe() {
          serve the log from more processes."
     );
     describe_counter!(
+        "nimaora_event_store_dismissed_connections_total",
+        "Connections without a call that were closed because nearly all places were taken. Many: somebody holds connections for nothing; \
+         ask who it is, or keep the port from strangers."
+    );
+    describe_counter!(
         "nimaora_event_store_fell_behind_total",
         "Subscriptions that were live and could not keep up. Many: their clients are slow."
     );
@@ -52,6 +57,11 @@ pub(crate) fn sent(events: u64) {
 /// A call was refused because of a bound of all calls together.
 pub(crate) fn shed() {
     metrics::counter!("nimaora_event_store_shed_calls_total").increment(1);
+}
+
+/// A connection gives way to another.
+pub(crate) fn dismissed() {
+    metrics::counter!("nimaora_event_store_dismissed_connections_total").increment(1);
 }
 
 /// A subscription that was live is behind.

@@ -5,8 +5,9 @@ use nimaora_event_log::{Direction, Position, Revision};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use crate::convert::{self, IdForm};
+use crate::convert;
 use crate::filter::Wanted;
+use crate::links::Form;
 use crate::metrics;
 use crate::refusal;
 use crate::standing::Shown;
@@ -39,7 +40,7 @@ pub(crate) struct StreamRead {
     pub(crate) limit: u64,
     /// Whether the client wants to know the stream's first and last revision.
     pub(crate) ends_wanted: bool,
-    pub(crate) ids: IdForm,
+    pub(crate) form: Form,
 }
 
 /// The whole log to read.
@@ -48,11 +49,17 @@ pub(crate) struct AllRead {
     pub(crate) direction: Direction,
     pub(crate) limit: u64,
     pub(crate) wanted: Wanted,
-    pub(crate) ids: IdForm,
+    pub(crate) form: Form,
 }
 
 impl StreamRead {
-    pub(crate) async fn run(self, log: SharedLog, shown: Shown, answers: Answers) -> Result<(), Gone> {
+    pub(crate) async fn run(
+        self,
+        log: SharedLog,
+        shown: Shown,
+        now_ms: i64,
+        answers: Answers,
+    ) -> Result<(), Gone> {
         let Shown::Events { first, last } = shown else {
             let stream_identifier = Some(convert::identifier(&self.stream));
             return send(&answers, Content::StreamNotFound(StreamNotFound { stream_identifier })).await;
@@ -60,14 +67,20 @@ impl StreamRead {
         if self.ends_wanted {
             send(&answers, Content::FirstStreamPosition(first)).await?;
         }
-        self.pages(&log, first, &answers).await?;
+        self.pages(&log, first, now_ms, &answers).await?;
         if self.ends_wanted {
             send(&answers, Content::LastStreamPosition(last)).await?;
         }
         Ok(())
     }
 
-    async fn pages(&self, log: &SharedLog, first: Revision, answers: &Answers) -> Result<(), Gone> {
+    async fn pages(
+        &self,
+        log: &SharedLog,
+        first: Revision,
+        now_ms: i64,
+        answers: &Answers,
+    ) -> Result<(), Gone> {
         let mut left = self.limit;
         let mut from = match self.direction {
             Direction::Forwards => self.from.max(first),
@@ -82,7 +95,8 @@ impl StreamRead {
             let Some(last) = page.last().map(|event| event.revision) else { return Ok(()) };
             metrics::sent(page.len() as u64);
             for event in page.into_iter().filter(|event| event.revision >= first) {
-                answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
+                let told = self.form.told(log, event, now_ms).await;
+                answers.send(told).await.map_err(|_| Gone)?;
                 left -= 1;
             }
             from = match self.direction {
@@ -96,7 +110,7 @@ impl StreamRead {
 }
 
 impl AllRead {
-    pub(crate) async fn run(self, log: SharedLog, answers: Answers) -> Result<(), Gone> {
+    pub(crate) async fn run(self, log: SharedLog, now_ms: i64, answers: Answers) -> Result<(), Gone> {
         let mut left = self.limit;
         let mut next = Some(self.from);
         while let (Some(from), 1..) = (next, left) {
@@ -111,7 +125,8 @@ impl AllRead {
             let found = page.events.into_iter().filter(|event| self.wanted.lets_through(event));
             for event in found.take(most) {
                 metrics::sent(1);
-                answers.send(Ok(convert::event(event, self.ids))).await.map_err(|_| Gone)?;
+                let told = self.form.told(&log, event, now_ms).await;
+                answers.send(told).await.map_err(|_| Gone)?;
                 left -= 1;
             }
             // A filter that lets nothing through sends nothing, and would not notice.

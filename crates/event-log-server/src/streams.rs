@@ -12,8 +12,10 @@ use crate::access::Principal;
 use crate::bounds::WritingCalls;
 use crate::budget::Budget;
 use crate::convert::{self, IdForm};
+use crate::expressions::Expressions;
 use crate::filter::Wanted;
 use crate::following::{From, Listener};
+use crate::links::Form;
 use crate::reading::{AllRead, StreamRead};
 use crate::standing::Shown;
 use crate::wire::client::Empty;
@@ -47,6 +49,7 @@ pub(crate) struct LogStreams {
     pub(crate) shutdown: Shutdown,
     pub(crate) writing: WritingCalls,
     pub(crate) budget: Budget,
+    pub(crate) expressions: Expressions,
 }
 
 type Reading = ReceiverStream<Result<ReadResp, Status>>;
@@ -55,7 +58,7 @@ type Reading = ReceiverStream<Result<ReadResp, Status>>;
 enum Plan {
     Stream(StreamRead),
     All(AllRead),
-    Follow(From, Wanted, IdForm),
+    Follow(From, Wanted, Form),
 }
 
 #[tonic::async_trait]
@@ -65,25 +68,25 @@ impl Streams for LogStreams {
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Reading>, Status> {
         let missing = || Status::invalid_argument("a read says what to read");
-        let plan = plan(request.into_inner().options.ok_or_else(missing)?)?;
+        let plan = plan(&self.expressions, request.into_inner().options.ok_or_else(missing)?)?;
         let (answers, stream) = mpsc::channel(ANSWERS_MAX);
-        let log = self.writer.log.clone();
+        let (log, now_ms) = (self.writer.log.clone(), self.clock.now_ms());
         match plan {
             // When sending fails the client is gone, and there is nobody to tell.
             Plan::Stream(read) => {
                 let (told, shown) = (answers.clone(), self.shown(&read.stream).await?);
-                self.run(told, async move { drop(read.run(log, shown, answers).await) });
+                self.run(told, async move { drop(read.run(log, shown, now_ms, answers).await) });
             }
             Plan::All(read) => {
                 let told = answers.clone();
-                self.run(told, async move { drop(read.run(log, answers).await) });
+                self.run(told, async move { drop(read.run(log, now_ms, answers).await) });
             }
-            Plan::Follow(from, wanted, ids) => {
+            Plan::Follow(from, wanted, form) => {
                 let shown = match &from {
                     From::Stream(stream, _) | From::StreamEnd(stream) => self.shown(stream).await?,
                     From::All(_) | From::AllEnd => Shown::Nothing(0),
                 };
-                let listener = Listener::new(log, self.clock.clone(), wanted, ids, answers.clone());
+                let listener = Listener::new(log, self.clock.clone(), wanted, form, answers.clone());
                 self.run(answers, listener.run(from, shown));
             }
         }
@@ -190,12 +193,13 @@ impl LogStreams {
     }
 }
 
-fn plan(options: Options) -> Result<Plan, Status> {
+fn plan(expressions: &Expressions, options: Options) -> Result<Plan, Status> {
     let ids = match options.uuid_option.and_then(|option| option.content) {
         Some(IdOption::Structured(_)) => IdForm::Structured,
         Some(IdOption::String(_)) => IdForm::Text,
         None => return Err(Status::invalid_argument("a read says in which form it wants ids")),
     };
+    let form = Form { ids, resolved: options.resolve_links };
     let direction = match ReadDirection::try_from(options.read_direction) {
         Ok(ReadDirection::Forwards) => Direction::Forwards,
         Ok(ReadDirection::Backwards) => Direction::Backwards,
@@ -211,13 +215,13 @@ fn plan(options: Options) -> Result<Plan, Status> {
     };
     let ends_wanted = options.control_option.is_some_and(|option| option.compatibility >= 1);
     match options.stream_option {
-        Some(StreamOption::Stream(stream)) => stream_plan(stream, direction, limit, ends_wanted, ids),
+        Some(StreamOption::Stream(stream)) => stream_plan(stream, direction, limit, ends_wanted, form),
         Some(StreamOption::All(all)) => {
             let wanted = match options.filter_option {
-                Some(FilterOption::Filter(filter)) => Wanted::new(filter)?,
+                Some(FilterOption::Filter(filter)) => Wanted::new(expressions, filter)?,
                 Some(FilterOption::NoFilter(_)) | None => Wanted::default(),
             };
-            Ok(all_plan(&all, direction, limit, wanted, ids))
+            Ok(all_plan(&all, direction, limit, wanted, form))
         }
         None => Err(Status::invalid_argument("a read says of which stream")),
     }
@@ -228,7 +232,7 @@ fn stream_plan(
     direction: Direction,
     limit: Option<u64>,
     ends_wanted: bool,
-    ids: IdForm,
+    form: Form,
 ) -> Result<Plan, Status> {
     let stream = convert::stream(options.stream_identifier)?;
     let from = options.revision_option;
@@ -238,7 +242,7 @@ fn stream_plan(
             Some(RevisionOption::Start(_)) | None => 0,
             Some(RevisionOption::End(_)) => Revision::MAX,
         };
-        return Ok(Plan::Stream(StreamRead { stream, from, direction, limit, ends_wanted, ids }));
+        return Ok(Plan::Stream(StreamRead { stream, from, direction, limit, ends_wanted, form }));
     }
     let wanted = Wanted::stream(&stream);
     let from = match from {
@@ -246,7 +250,7 @@ fn stream_plan(
         Some(RevisionOption::Start(_)) | None => From::Stream(stream, 0),
         Some(RevisionOption::End(_)) => From::StreamEnd(stream),
     };
-    Ok(Plan::Follow(from, wanted, ids))
+    Ok(Plan::Follow(from, wanted, form))
 }
 
 fn all_plan(
@@ -254,7 +258,7 @@ fn all_plan(
     direction: Direction,
     limit: Option<u64>,
     wanted: Wanted,
-    ids: IdForm,
+    form: Form,
 ) -> Plan {
     let Some(limit) = limit else {
         let from = match options.all_option {
@@ -262,12 +266,12 @@ fn all_plan(
             Some(AllOption::Start(_)) | None => From::All(0),
             Some(AllOption::End(_)) => From::AllEnd,
         };
-        return Plan::Follow(from, wanted, ids);
+        return Plan::Follow(from, wanted, form);
     };
     let from = match options.all_option {
         Some(AllOption::Position(position)) => position.commit_position,
         Some(AllOption::Start(_)) | None => 0,
         Some(AllOption::End(_)) => Position::MAX,
     };
-    Plan::All(AllRead { from, direction, limit, wanted, ids })
+    Plan::All(AllRead { from, direction, limit, wanted, form })
 }

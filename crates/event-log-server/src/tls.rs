@@ -1,5 +1,6 @@
 //! TLS of the port. Some clients send credentials over nothing else.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,12 +35,24 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
+/// The key may be shared with other programs by its group, but who may read it is the server to every client.
+fn warn_if_exposed(key: &Path) {
+    let mode = std::fs::metadata(key).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o007 != 0 {
+        let key = key.display();
+        tracing::warn!(
+            "{key} has mode {mode:03o}: everybody on this machine may read the port's key; run: chmod o= {key}"
+        );
+    }
+}
+
 impl Tls {
     /// Reads a chain of certificates and a key, both PEM.
     ///
     /// # Errors
     /// [`TlsError`].
     pub fn load(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
+        warn_if_exposed(key);
         let wrong = |path: &Path, reason: String| TlsError::File { path: path.to_owned(), reason };
         let chain = CertificateDer::pem_file_iter(certificates)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -31,11 +31,14 @@ pub(crate) async fn measure(args: &Args) -> Result<(), BenchError> {
         Some(packages) => Some(UmaServer::start(packages).await?),
         None => None,
     };
-    let (mut plain, mut ahead) = (Vec::new(), Vec::new());
+    let hollow = Child::this_program("--hollow")?;
+    let answered = serving::client(&hollow)?;
+    let (mut plain, mut alike, mut ahead) = (Vec::new(), Vec::new(), Vec::new());
     // The first round does not count: caches fill, files grow.
     for number in 0..=args.rounds {
         let durable = official(args, &appending).await?;
         let unary = unary(args, &bare).await?;
+        let nothing = official(args, &answered).await?;
         let uma = match &uma {
             Some(uma) => uma.appends(args).await?,
             None => 0.0,
@@ -44,15 +47,18 @@ pub(crate) async fn measure(args: &Args) -> Result<(), BenchError> {
             continue;
         }
         println!(
-            "round {number}: {durable:>6.0} durable appends a second; bare echo {unary:>6.0} ({:.2}), UmaDB {uma:>6.0}",
+            "round {number}: {durable:>6.0} durable appends a second; bare echo {unary:>6.0} ({:.2}), the client's own call without a log {nothing:>6.0} ({:.2}), UmaDB {uma:>6.0}",
             durable / unary,
+            durable / nothing,
         );
+        alike.push(durable / nothing);
         plain.push(durable / unary);
         ahead.push(durable / uma);
     }
     println!(
-        "median ratio to the bare echo {:.2} (target 0.5), to UmaDB {:.2} (target 1)",
+        "median ratio to the bare echo {:.2} (target 0.5), to the client's own call without a log {:.2}, to UmaDB {:.2} (target 1)",
         median(plain),
+        median(alike),
         median(ahead)
     );
     Ok(())

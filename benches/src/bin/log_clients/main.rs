@@ -8,6 +8,7 @@
 mod appends;
 mod echo;
 mod messages;
+mod prompt;
 mod reading;
 mod serving;
 
@@ -43,6 +44,9 @@ struct Args {
     /// Runs as the echo.
     #[arg(long, hide = true)]
     echo: bool,
+    /// Runs as a server that answers appends and does nothing.
+    #[arg(long, hide = true)]
+    hollow: bool,
 }
 
 #[tokio::main]
@@ -50,6 +54,9 @@ async fn main() -> Result<(), BenchError> {
     let args = Args::parse();
     if args.echo {
         return echo::serve().await;
+    }
+    if args.hollow {
+        return echo::serve_hollow().await;
     }
     if let Some(folder) = &args.serve {
         return serving::serve(folder).await;

@@ -23,6 +23,7 @@ use super::progress::Progress;
 use super::settings::{Group, GroupId};
 use super::source::{Chunk, Source};
 use crate::convert::IdForm;
+use crate::filter::Wanted;
 use crate::refusal;
 
 /// What waits for a group's task. When it is reached, consumers' words are not read on.
@@ -118,10 +119,10 @@ impl AtWork {
         clock: Clock,
         shutdown: Shutdown,
         group: Group,
+        wanted: Wanted,
         commands: mpsc::Receiver<Command>,
     ) -> Result<Self, Status> {
         let id = group.id.clone();
-        let wanted = group.wanted()?;
         let cannot_read = |error: ReadError| refusal::read(&error);
         let mut checkpoints = Checkpoints::load(log.clone(), &id).await.map_err(cannot_read)?;
         let done = checkpoints.place;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::deliveries::{Delivery, Origin};
 use super::settings::{GroupId, Place};
+use crate::links;
 use crate::marks::Mark;
 use crate::metrics;
 use crate::standing::{self, Shown, Standing};
@@ -19,8 +20,6 @@ use crate::writing;
 
 /// The type of events that hold a group's place.
 const CHECKPOINT_TYPE: &str = "$SubscriptionCheckpoint";
-/// The type of events that lead to another event: `REVISION@STREAM`.
-const LINK_TYPE: &str = "$>";
 /// How many parked events are taken from the log at once.
 const PAGE_EVENTS: usize = 256;
 
@@ -104,7 +103,7 @@ impl Parked {
         let data = format!("{}@{}", event.revision, event.stream).into();
         let why = json!({ "added": now_ms, "reason": reason, "tries": delivery.tries });
         let metadata = Mark::Binary.before(why.to_string().as_bytes());
-        let event = NewEvent { id, event_type: LINK_TYPE.into(), data, metadata };
+        let event = NewEvent { id, event_type: links::LINK_TYPE.into(), data, metadata };
         let stream = self.stream.as_str().into();
         let append = Append { stream, expected: Expected::Any, events: vec![event] };
         let appended = self.log.append(append).await?;
@@ -147,11 +146,7 @@ impl Parked {
     }
 
     async fn resolve(&self, link: &Bytes) -> Result<Option<RecordedEvent>, ReadError> {
-        let Some((revision, stream)) = std::str::from_utf8(link).ok().and_then(|link| link.split_once('@'))
-        else {
-            return Ok(None);
-        };
-        let Ok(revision) = revision.parse() else { return Ok(None) };
+        let Some((revision, stream)) = links::target(link) else { return Ok(None) };
         Ok(self.log.read_stream(stream, revision, Direction::Forwards, 1).await?.pop())
     }
 

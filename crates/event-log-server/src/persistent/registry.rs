@@ -14,6 +14,7 @@ use super::group::{AtWork, COMMANDS_MAX, Command};
 use super::info::Numbers;
 use super::keeping::{Checkpoints, Parked};
 use super::settings::{Group, GroupId, Place, Start};
+use crate::expressions::Expressions;
 use crate::marks::Mark;
 use crate::{refusal, standing, writing};
 
@@ -36,6 +37,7 @@ struct Inner {
     log: SharedLog,
     clock: Clock,
     pub(super) shutdown: Shutdown,
+    expressions: Expressions,
     /// Those that have a task here. Held while groups are changed.
     at_work: Mutex<HashMap<GroupId, Working>>,
 }
@@ -65,8 +67,8 @@ impl Catalog {
 }
 
 impl Groups {
-    pub(crate) fn new(log: SharedLog, clock: Clock, shutdown: Shutdown) -> Self {
-        Self(Arc::new(Inner { log, clock, shutdown, at_work: Mutex::default() }))
+    pub(crate) fn new(log: SharedLog, clock: Clock, shutdown: Shutdown, expressions: Expressions) -> Self {
+        Self(Arc::new(Inner { log, clock, shutdown, expressions, at_work: Mutex::default() }))
     }
 
     pub(super) fn shutdown(&self) -> &Shutdown {
@@ -74,7 +76,7 @@ impl Groups {
     }
 
     pub(super) async fn create(&self, group: Group) -> Result<(), Status> {
-        group.wanted()?;
+        group.wanted(&self.0.expressions)?;
         let _held = self.0.at_work.lock().await;
         let id = group.id.clone();
         if self.catalog().await?.at(&id).is_some() {
@@ -186,11 +188,13 @@ impl Groups {
             cut_off(&mut at_work, id).await;
         }
         let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
-        let Inner { log, clock, shutdown, .. } = &*self.0;
+        let Inner { log, clock, shutdown, expressions, .. } = &*self.0;
+        let (group, wanted) = (group.clone(), group.wanted(expressions)?);
         let work =
-            AtWork::begin(log.clone(), clock.clone(), shutdown.clone(), group.clone(), waiting).await?;
+            AtWork::begin(log.clone(), clock.clone(), shutdown.clone(), group.clone(), wanted, waiting)
+                .await?;
         shutdown.spawn(work.run());
-        at_work.insert(id.clone(), Working { group: group.clone(), commands: commands.clone() });
+        at_work.insert(id.clone(), Working { group, commands: commands.clone() });
         Ok(commands)
     }
 

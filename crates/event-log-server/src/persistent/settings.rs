@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tonic::Status;
 
+use crate::expressions::Expressions;
 use crate::filter::Wanted;
 
 /// A place in what a group reads: a revision of its stream, or a position of the whole log.
@@ -189,12 +190,12 @@ pub(super) struct Group {
 
 impl Group {
     /// # Errors
-    /// The filter is none.
-    pub(super) fn wanted(&self) -> Result<Wanted, Status> {
+    /// The filter is none, or as [`Expressions::compiled`].
+    pub(super) fn wanted(&self, expressions: &Expressions) -> Result<Wanted, Status> {
         match &self.filter {
             _ if !self.id.is_all() => Ok(Wanted::stream(&self.id.source)),
             None => Ok(Wanted::default()),
-            Some(filter) => Wanted::like(filter.by_type, &filter.regex, &filter.prefixes),
+            Some(filter) => Wanted::like(expressions, filter.by_type, &filter.regex, &filter.prefixes),
         }
     }
 }

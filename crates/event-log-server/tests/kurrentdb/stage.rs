@@ -9,7 +9,7 @@ use bytes::Bytes;
 use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::kurrentdb::{KurrentDbConfig, KurrentDbLog};
 use nimaora_event_log::{Append, AppendError, Appended, Direction, EventLog, Expected, NewEvent, ReadError};
-use nimaora_event_log_server::{Deps, EventStore, NodePassword, OPENING_TIMEOUT, Tls};
+use nimaora_event_log_server::{ConnectionBounds, Deps, EventStore, NodePassword, Tls};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{TokenSigner, TokenVerifier};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ impl Server {
             clock,
             advertised_host: None,
             tls,
-            opening_timeout: OPENING_TIMEOUT,
+            bounds: ConnectionBounds::default(),
         };
         let listener = TcpListener::bind(address).await.unwrap();
         let shutdown = Shutdown::new();

@@ -1,8 +1,10 @@
 //! What the official Rust client gets from this server, over a real port and a real log.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "a suite of assertions")]
 
+mod crowded;
 mod deleting;
 mod edges;
+mod links;
 mod persistent;
 mod stage;
 mod wire;
@@ -19,6 +21,7 @@ use kurrentdb::{
     ReadStreamOptions, StreamPosition, StreamState, SubscribeToAllOptions, SubscribeToStreamOptions,
     SubscriptionEvent, SubscriptionFilter,
 };
+use nimaora_event_log_server::ConnectionBounds;
 use stage::{PATIENCE, Stage, note, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -268,7 +271,9 @@ async fn a_server_that_stops_ends_its_subscriptions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_says_nothing_or_too_little_is_not_kept() {
-    let stage = Stage::with_opening_timeout(Duration::from_millis(50)).await;
+    let bounds =
+        ConnectionBounds { opening_timeout: Duration::from_millis(50), ..ConnectionBounds::default() };
+    let stage = Stage::with_bounds(bounds).await;
     for said in [b"".as_slice(), b"PRI * HT"] {
         let mut connection = TcpStream::connect(stage.address).await.unwrap();
         connection.write_all(said).await.unwrap();

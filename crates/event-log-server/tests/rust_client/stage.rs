@@ -13,7 +13,7 @@ use nimaora_event_log::embedded::{EmbeddedConfig, EmbeddedLog};
 use nimaora_event_log::jetstream::{JetStreamConfig, JetStreamLog};
 use nimaora_event_log::log::SharedLog;
 use nimaora_event_log::{Append, Expected, NewEvent};
-use nimaora_event_log_server::{Deps, EventStore, OPENING_TIMEOUT};
+use nimaora_event_log_server::{ConnectionBounds, Deps, EventStore};
 use nimaora_local_servers::{Nats, NatsOptions, scratch};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Claims, Role, TokenSigner, TokenVerifier};
@@ -39,14 +39,14 @@ type Ground = Box<dyn Any + Send + Sync>;
 
 impl Stage {
     pub async fn new() -> Self {
-        Self::with_opening_timeout(OPENING_TIMEOUT).await
+        Self::with_bounds(ConnectionBounds::default()).await
     }
 
-    pub async fn with_opening_timeout(opening_timeout: Duration) -> Self {
+    pub async fn with_bounds(bounds: ConnectionBounds) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
         let log = Self::embedded(dir.path(), &clock);
-        Self::over(log, clock, Box::new(dir), opening_timeout).await
+        Self::over(log, clock, Box::new(dir), bounds).await
     }
 
     /// With a clock that stands still.
@@ -54,7 +54,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(1_700_000_000_000);
         let log = Self::embedded(dir.path(), &clock);
-        Self::over(log, clock, Box::new(dir), OPENING_TIMEOUT).await
+        Self::over(log, clock, Box::new(dir), ConnectionBounds::default()).await
     }
 
     /// Over a log in JetStream, of a server of its own.
@@ -63,19 +63,19 @@ impl Stage {
         let nats = Nats::start(dir.path(), NatsOptions::default()).await.unwrap();
         let clock = Clock::system();
         let log = JetStreamLog::connect(JetStreamConfig::new(&nats.url(), clock.clone())).await.unwrap();
-        Self::over(log, clock, Box::new((nats, dir)), OPENING_TIMEOUT).await
+        Self::over(log, clock, Box::new((nats, dir)), ConnectionBounds::default()).await
     }
 
     /// Another server of the same log.
     pub async fn another(&self) -> Self {
-        Self::over(Arc::clone(&self.log), self.clock.clone(), Box::new(()), OPENING_TIMEOUT).await
+        Self::over(Arc::clone(&self.log), self.clock.clone(), Box::new(()), ConnectionBounds::default()).await
     }
 
     fn embedded(dir: &Path, clock: &Clock) -> SharedLog {
         EmbeddedLog::open(dir, EmbeddedConfig::new(clock.clone())).unwrap()
     }
 
-    async fn over(log: SharedLog, clock: Clock, ground: Ground, opening_timeout: Duration) -> Self {
+    async fn over(log: SharedLog, clock: Clock, ground: Ground, bounds: ConnectionBounds) -> Self {
         let signer = TokenSigner::from_seed([7; 32]);
         let expires_at = Timestamp::from_millis(clock.now_ms() + 3_600_000);
         let token = signer.issue(&Claims { role: Role::Admin, expires_at });
@@ -87,7 +87,7 @@ impl Stage {
             clock: clock.clone(),
             advertised_host: None,
             tls: None,
-            opening_timeout,
+            bounds,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = Shutdown::new();

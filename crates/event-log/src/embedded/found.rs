@@ -40,6 +40,11 @@ impl FoundLog {
         Ok(Self { dir, config, lock, found })
     }
 
+    /// Whether there is no log yet, and opening makes one.
+    pub fn is_new(&self) -> bool {
+        self.found.is_none()
+    }
+
     /// The position of the last event; 0 when there is none.
     pub fn head(&self) -> Position {
         self.found.as_ref().map_or(0, |found| found.index.head())

@@ -48,12 +48,17 @@ impl Appending {
         let run = Run { link, append: &append, deadline };
         let seen = link.newest();
         let (written, tries) = run.write().await?;
-        let (last_revision, last_position) = (written.next_expected_version, position::of(written.position));
+        let last_revision = written.next_expected_version;
+        let scattered = run.positions(last_revision, position::of(written.position)).await?;
+        let (Some(&first_position), Some(&last_position)) = (scattered.first(), scattered.last()) else {
+            return Err(AppendError::UnknownOutcome {
+                reason: "it is not known where the events are".into(),
+            });
+        };
         link.saw(last_position);
-        let scattered = run.positions(last_revision, last_position).await?;
         Ok(Appended {
             last_revision,
-            first_position: scattered.first().copied().unwrap_or(last_position),
+            first_position,
             last_position,
             // Positions are given at commit. What an earlier try of this very call wrote is no repeat.
             repeated: last_position <= seen && tries == 0,
@@ -131,11 +136,12 @@ impl Run<'_> {
         AppendToStreamOptions::default().stream_state(expected).requires_leader(true).deadline(patience)
     }
 
-    /// The positions of all events. The server tells that of the last one; those before it are read back.
-    async fn positions(&self, last: Revision, last_position: Position) -> Result<Vec<Position>, AppendError> {
+    /// The positions of all events. The server tells that of the last one, or of a repeat none, which the client makes a 0; what it does
+    /// not tell is read back.
+    async fn positions(&self, last: Revision, told: Position) -> Result<Vec<Position>, AppendError> {
         let count = self.append.events.len();
-        if count == 1 {
-            return Ok(vec![last_position]);
+        if count == 1 && position::is_of_event(told) {
+            return Ok(vec![told]);
         }
         let unknown = |reason: String| AppendError::UnknownOutcome { reason };
         let first = (last + 1)

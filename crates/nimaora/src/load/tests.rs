@@ -54,5 +54,9 @@ async fn a_wrong_admin_token_ends_the_load_with_the_servers_words() {
     args.admin_token_file = Some(wrong);
     let error = leader::run(&args).await.err().unwrap().to_string();
     assert!(error.contains("create a battle") && error.contains("UNAUTHENTICATED"), "{error}");
+    // A file without an end is not read to it.
+    args.admin_token_file = Some("/dev/zero".into());
+    let error = leader::run(&args).await.err().unwrap().to_string();
+    assert!(error.contains("the token is none"), "{error}");
     server.stop().await;
 }

@@ -13,10 +13,12 @@ use nimaora_runtime::telemetry::TelemetryError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The port is not to be had.
-    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
     Bind {
         /// The address that was asked for.
         address: SocketAddr,
+        /// The flag that asks for it.
+        flag: &'static str,
         /// What the system said.
         source: io::Error,
     },

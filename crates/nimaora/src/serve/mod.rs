@@ -107,6 +107,10 @@ pub fn make_keys(data_dir: &Path, secrets: &Path) -> Result<(), ServeError> {
 /// # Errors
 /// [`ServeError::Bind`].
 pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    bind_for("--listen", address)
+}
+
+fn bind_for(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restarted server takes its port back at once.
@@ -114,7 +118,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|source| ServeError::Bind { address, source })
+    listen().map_err(|source| ServeError::Bind { address, flag, source })
 }
 
 /// Opens the stores, starts every role and serves on `listener`. It returns before the read models have caught up with the
@@ -123,8 +127,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// # Errors
 /// [`ServeError`]: a store or a secret cannot be opened. Nothing runs then.
 pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, ServeError> {
-    let address =
-        listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    let address = listener.local_addr()?;
     // Process ids are no names: in containers they are all the same.
     config.node.name.get_or_insert_with(|| format!("node-{}", uuid::Uuid::new_v4().simple()));
     let metrics = probes::metrics()?;
@@ -133,7 +136,8 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     let (front, health) = (Shutdown::new(), Health::default());
     health.register(HEALTH_PART);
 
-    let event_store = config.event_store_listen().map(bind).transpose()?;
+    let event_store = config.event_store_listen();
+    let event_store = event_store.map(|address| bind_for("--event-store-listen", address)).transpose()?;
     let roles = Roles::start(&config, address, Clock::system(), &front, &health).await;
     let mut roles = roles.map_err(|error| error.on_full_disk(&config.data_dir))?;
     let reporter = probes::Reporter::new();

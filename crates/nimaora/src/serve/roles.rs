@@ -102,7 +102,7 @@ impl Roles {
         let files = settings.tls_certificate.as_ref().zip(settings.tls_key.as_ref());
         let deps = nimaora_event_log_server::Deps {
             tls: files.map(|(certificates, key)| Tls::load(certificates, key)).transpose()?,
-            opening_timeout: nimaora_event_log_server::OPENING_TIMEOUT,
+            bounds: nimaora_event_log_server::ConnectionBounds::default(),
             log,
             verifier: TokenVerifier::new([self.key]),
             clock: self.clock.clone(),

@@ -108,7 +108,10 @@ impl Found {
         let mut closing = Vec::new();
         let head = self.head();
         let log = match self.log {
-            Some(Log::Embedded(found)) => Some(open_embedded_log(*found, &mut closing).await?),
+            Some(Log::Embedded(found)) => {
+                tell_of_new_log(config, &found);
+                Some(open_embedded_log(*found, &mut closing).await?)
+            }
             Some(Log::Shared(log)) => Some(log),
             None => None,
         };
@@ -133,6 +136,18 @@ impl Stores {
         for closing in self.closing {
             closing().await;
         }
+    }
+}
+
+/// Who serves a log alone mostly means one that is there, and may have named the wrong folder.
+fn tell_of_new_log(config: &Config, found: &FoundLog) {
+    if found.is_new() && !config.has(Role::Command) {
+        let dir = config.data_dir.join(LOG_DIR);
+        tracing::warn!(
+            "there is no log in {}: a new and empty one is made and served; if another one is meant, stop and name its folder with \
+             --data-dir",
+            dir.display()
+        );
     }
 }
 

@@ -67,6 +67,13 @@ async fn a_folder_in_use_and_a_port_in_use_are_said() {
     let taken = serve::bind(host.server.address()).err().unwrap();
     assert!(taken.to_string().contains("choose another address with --listen"), "{taken}");
 
+    let taken = host.server.address().to_string();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let twice = config(elsewhere.path(), &[("event_store.listen", &taken)]);
+    let listener = serve::bind(twice.listen).unwrap();
+    let error = serve::start(twice, listener).await.err().unwrap().to_string();
+    assert!(error.contains(&taken) && error.contains("with --event-store-listen"), "{error}");
+
     let config = config(host.folder.path(), &[]);
     let listener = serve::bind(config.listen).unwrap();
     let error = serve::start(config, listener).await.err().unwrap();
