@@ -94,5 +94,8 @@ fn send(room: &Room) {
         first += SLICE_SOCKETS;
         std::thread::yield_now();
     }
+    if sent > 0 {
+        room.note_sent(&board);
+    }
     metrics::sent("board", sent, board.frame.len());
 }
