@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use nimaora_api::v1::audit_service_client::AuditServiceClient;
+use nimaora_api::v1::realtime_admin_service_client::RealtimeAdminServiceClient;
 use nimaora_api::v1::{
-    Balance, ExportBattleRequest, ReplayRequest, TailRequest, VerifyRequest, replay_request,
+    Balance, ExportBattleRequest, ListSentBoardsRequest, ReplayRequest, TailRequest, VerifyRequest,
+    replay_request,
 };
 use tonic::{Code, Request};
 
 use crate::auditor::{audit, projected, text};
 use crate::players::{answer, attack, create_battle, join, start_battle, with_token};
+use crate::pusher::Pusher;
 use crate::server::Server;
 
 /// What was printed to standard output by an audit that is clean.
@@ -143,9 +146,12 @@ async fn audits_are_bounded_and_end_with_their_clients() {
         assert_eq!(tail.message().await.unwrap().unwrap().event.unwrap().position, 1);
         tails.push(tail);
     }
-    let export = ExportBattleRequest { battle_id: battle.clone(), ..ExportBattleRequest::default() };
-    let refused = audits.export_battle(with_token(&admin, export.clone())).await.unwrap_err();
+    let refused = audits.tail(with_token(&admin, TailRequest::default())).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
+    // They leave other audits their places.
+    let export = ExportBattleRequest { battle_id: battle.clone(), ..ExportBattleRequest::default() };
+    let mut exported = audits.export_battle(with_token(&admin, export)).await.unwrap().into_inner();
+    assert!(!exported.message().await.unwrap().unwrap().events.is_empty());
     // What happens now is told too.
     join(&mut server.commands().await, &battle, "eve").await;
     let mut last = None;
@@ -154,15 +160,48 @@ async fn audits_are_bounded_and_end_with_their_clients() {
     }
     drop(tails);
     // That the clients are gone is noticed soon, but not at once.
-    let export = loop {
-        match audits.export_battle(with_token(&admin, export.clone())).await {
+    let mut tail = loop {
+        match audits.tail(with_token(&admin, TailRequest::default())).await {
             Err(status) if status.code() == Code::ResourceExhausted => tokio::task::yield_now().await,
             answer => break answer.unwrap().into_inner(),
         }
     };
-    drop(export);
     // A server that stops does not wait for whoever follows it.
-    let mut tail = audits.tail(with_token(&admin, TailRequest::default())).await.unwrap().into_inner();
     assert!(tail.message().await.unwrap().is_some());
     assert_eq!(server.terminate().await, 0);
+}
+
+#[tokio::test]
+async fn what_players_were_told_last_is_compared_with_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), "127.0.0.1:0").await;
+    let battle = play(&server, folder.path()).await;
+    let here = ["--data-dir", folder.path().to_str().unwrap()];
+    let verify = ["verify", "--json"];
+    let verified = async |args: &[&str]| {
+        let said = printed(args).await;
+        serde_json::from_str::<serde_json::Value>(&said).unwrap()
+    };
+    // Nobody was told anything yet.
+    let said = verified(&[&verify[..], &here[..]].concat()).await;
+    assert_eq!((&said["sentBoards"], &said["sentLines"]), (&0.into(), &0.into()), "{said}");
+    assert!(!said["notCompared"].to_string().contains("realtime"), "{said}");
+    let mut socket = Pusher::connect(&server.address).await;
+    socket.subscribe(&format!("battle.{battle}"), None).await;
+    socket.expect("leaderboard.updated").await;
+    let said = verified(&[&verify[..], &here[..]].concat()).await;
+    assert_eq!((&said["sentBoards"], &said["sentLines"]), (&1.into(), &2.into()), "{said}");
+    // It is known after the last one has left, too; and a node can be named, as in a cluster.
+    drop(socket);
+    let url = server.url();
+    let named = [&["verify", &battle, "--json", "--realtime", &url], &here[..]].concat();
+    let said = verified(&named).await;
+    assert_eq!((&said["sentBoards"], &said["sentLines"]), (&1.into(), &2.into()), "{said}");
+    let mut asked = RealtimeAdminServiceClient::new(server.channel().await);
+    let refused = asked.list_sent_boards(Request::new(ListSentBoardsRequest::default())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(server.terminate().await, 0);
+    // Without a server nobody can be asked, and it is said so.
+    let said = verified(&[&verify[..], &here[..]].concat()).await;
+    assert!(said["notCompared"].to_string().contains("what realtime last sent"), "{said}");
 }

@@ -51,6 +51,11 @@ pub fn describe() {
         "Commands sent on to the node that owns their battle, by outcome. Many 'unreached': a node is down or cannot be reached \
          from here."
     );
+    describe_counter!(
+        "nimaora_commands_erasures_finished_total",
+        "Names that were erased and whose keys were still there when the battle was read, by outcome. 'failed': erase them again, and \
+         look at where the keys are."
+    );
     describe_gauge!("nimaora_commands_battles_owned_count", "Battles that this node has leased.");
     describe_counter!(
         "nimaora_commands_takeovers_total",
@@ -125,6 +130,12 @@ pub(crate) fn forwarded(outcome: Forwarded) {
         Forwarded::Unreached => "unreached",
     };
     metrics::counter!("nimaora_commands_forwarded_total", "outcome" => outcome).increment(1);
+}
+
+/// A name was erased, and its key was still there when the battle was read; whether it is destroyed now.
+pub(crate) fn erasure_finished(done: bool) {
+    let outcome = if done { "done" } else { "failed" };
+    metrics::counter!("nimaora_commands_erasures_finished_total", "outcome" => outcome).increment(1);
 }
 
 /// How many battles this node has leased.

@@ -83,6 +83,29 @@ pub(crate) struct Settings {
     set: Vec<String>,
 }
 
+/// The settings that say where the stores are. A tool that serves nothing takes no others.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Places {
+    /// A TOML file with settings.
+    #[arg(long, value_name = "FILE", env = "NIMAORA_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder where everything is kept [default: ./data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Any setting, as stores.log=nats://127.0.0.1:4222; may be repeated.
+    #[arg(long, value_name = "SETTING=VALUE")]
+    set: Vec<String>,
+}
+
+impl Places {
+    /// The settings from all of their sources.
+    pub(crate) fn resolve(self) -> Result<Config, ConfigError> {
+        let Self { config, data_dir, set } = self;
+        let (listen, event_store_listen, roles) = (None, None, Vec::new());
+        Settings { config, listen, data_dir, event_store_listen, roles, set }.resolve()
+    }
+}
+
 fn assignment(text: &str) -> Result<(String, String), Problem> {
     match text.split_once('=') {
         Some((setting, value)) => Ok((setting.trim().to_owned(), value.trim().to_owned())),
@@ -154,7 +177,8 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Audit(AuditError::Config(_)) => EXIT_USAGE,
+            Self::Config(_)
+            | Self::Audit(AuditError::Config(_) | AuditError::At(_) | AuditError::Range { .. }) => EXIT_USAGE,
             Self::Audit(error) if error.differs() => 1,
             Self::Audit(_) => EXIT_NOT_CHECKED,
             Self::Serve(_)

@@ -2,7 +2,7 @@
 //! it while both are read once.
 
 use async_trait::async_trait;
-use nimaora_domain::Timestamp;
+use nimaora_domain::{BattleId, Timestamp};
 
 use crate::Position;
 use crate::error::StoreError;
@@ -21,9 +21,19 @@ pub struct AnswerView {
 /// Tables that can be audited.
 #[async_trait]
 pub trait AuditedTables: ReadModels {
-    /// Up to `limit` answers of all battles after a position, in the order of the log.
-    async fn answers(&self, after: Position, limit: u32) -> Result<Vec<AnswerView>, StoreError>;
+    /// Up to `limit` answers after a position, of one battle or of all, in the order of the log.
+    async fn answers(
+        &self,
+        of: Option<BattleId>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AnswerView>, StoreError>;
 
-    /// Up to `limit` attacks of all battles after a position, in the order of the log.
-    async fn attacks(&self, after: Position, limit: u32) -> Result<Vec<AttackRow>, StoreError>;
+    /// Up to `limit` attacks after a position, of one battle or of all, in the order of the log.
+    async fn attacks(
+        &self,
+        of: Option<BattleId>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackRow>, StoreError>;
 }

@@ -48,6 +48,7 @@ use tokio::time::Instant;
 
 pub use config::{AppSecret, Config};
 pub use error::{CloseReason, Refusal, StartError};
+pub use hub::sent::SentBoard;
 pub use webhooks::{Webhook, WebhookEvent};
 
 use crate::cluster::{Link, Questions};
@@ -166,6 +167,11 @@ impl Realtime {
     /// How many sockets are open.
     pub fn sockets(&self) -> usize {
         self.hub.sockets.count()
+    }
+
+    /// What this node last sent of each battle's board (`leaderboard.updated`): of those that are followed, and of some that were.
+    pub fn sent_boards(&self) -> Vec<SentBoard> {
+        self.hub.rooms.sent()
     }
 
     /// How many connections the service holds: open sockets, those that are being closed, and those that are told why they were

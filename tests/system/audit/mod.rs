@@ -1,5 +1,6 @@
 //! `nimaora audit`, as an auditor uses it: on what a real server left, also after `kill -9`, and on histories that were tampered with.
 
+mod evidence;
 mod files;
 mod rows;
 
@@ -91,11 +92,29 @@ async fn what_cannot_be_checked_is_told_apart_from_what_differs() {
     assert!(ends_with(2, &nobody, &dir(&folder)).await.contains("'zoe'"));
     let unknown = "00000000-0000-4000-8000-000000000000";
     assert!(ends_with(2, &["verify", unknown], &dir(&folder)).await.contains("holds no battle"));
-    assert!(ends_with(2, &["replay", &battle, "--at", "noon"], &dir(&folder)).await.contains("'noon'"));
+    assert!(ends_with(64, &["replay", &battle, "--at", "noon"], &dir(&folder)).await.contains("'noon'"));
     let empty = tempfile::tempdir().unwrap();
     assert!(ends_with(2, &["verify"], &dir(&empty)).await.contains("there is no log"));
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "an audit made something");
     ends_with(64, &["verify", "nonsense"], &dir(&folder)).await;
+    // What only a server that serves would do with a flag is no word for an audit.
+    for flag in ["--role", "--listen", "--event-store-listen"] {
+        ends_with(64, &["verify", flag, "query"], &dir(&folder)).await;
+    }
+    // A battle is named as `tail` names its stream, too, and is checked once however often it is named.
+    let stream = format!("battle-{battle}");
+    let said = ends_with(0, &["verify", &stream, &battle, &stream], &dir(&folder)).await;
+    assert!(said.starts_with("CLEAN: 12 events of 1 battles"), "{said}");
+    assert!(said.contains("2 rows of answers, 5 rows of attacks"), "{said}");
+    let server = ["verify", "--server", "http://user:SECRET@127.0.0.1:1", "--admin-token", "x"];
+    let said = ends_with(2, &server, &[]).await;
+    assert!(said.contains("without a user or a password") && !said.contains("SECRET"), "{said}");
+    let tables = folder.path().join("read-models.sqlite");
+    std::fs::rename(&tables, folder.path().join("kept")).unwrap();
+    std::fs::create_dir(&tables).unwrap();
+    assert!(ends_with(2, &["verify"], &dir(&folder)).await.contains("it is no regular file"));
+    std::fs::remove_dir(&tables).unwrap();
+    std::fs::rename(folder.path().join("kept"), &tables).unwrap();
     // Whoever has the log open and is no server cannot be asked.
     let log = EmbeddedLog::open(folder.path(), EmbeddedConfig::new(Clock::system())).unwrap();
     assert!(ends_with(2, &["verify"], &dir(&folder)).await.contains("in use by another process"));

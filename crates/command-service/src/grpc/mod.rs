@@ -226,7 +226,7 @@ impl CommandService for Commands {
             "/nimaora.v1.CommandService/EraseName",
             battle_id,
             request,
-            |core, request| async move { moderation::erase_name(&core, request).await },
+            moderation::erase_name,
         )
         .await
     }

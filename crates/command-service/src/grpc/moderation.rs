@@ -1,5 +1,7 @@
 //! JudgeAnswer, RemoveParticipant and EraseName: what an admin does to participants.
 
+use std::sync::Arc;
+
 use nimaora_api::v1;
 use nimaora_domain::{Actor, BattleId, Command, CommandId, Outcome, ParticipantId, QuestionId, Username};
 use nimaora_event_log::ReadError;
@@ -48,16 +50,28 @@ pub(super) async fn remove_participant(
 }
 
 pub(super) async fn erase_name(
-    core: &Core,
+    core: Arc<Core>,
     request: Request<v1::EraseNameRequest>,
 ) -> Result<v1::EraseNameResponse, CommandError> {
     let (metadata, _, request) = request.into_parts();
     let v1::EraseNameRequest { command_id, battle_id, participant_id, reason } = request;
-    let about = About::read(core, &metadata, [&command_id, &battle_id, &participant_id])?;
+    let about = About::read(&core, &metadata, [&command_id, &battle_id, &participant_id])?;
     let command = Command::EraseName { participant_id: about.participant_id, reason };
-    let answer = about.carry_out(core, &metadata, command).await?;
+    // In a task of its own: a client that goes away in between does not leave the key behind.
+    let tasks = core.writers.parts().shutdown.clone();
+    let erasing = tasks.spawn(async move { erase(&core, &metadata, &about, command).await });
+    erasing.await.unwrap_or_else(|_| Err(unexpected()))
+}
+
+async fn erase(
+    core: &Core,
+    metadata: &MetadataMap,
+    about: &About,
+    command: Command,
+) -> Result<v1::EraseNameResponse, CommandError> {
+    let answer = about.carry_out(core, metadata, command).await?;
     let Outcome::NameErased { number, was_sealed } = answer.outcome else { return Err(unexpected()) };
-    // The event stands in the log, so that whoever asks again after a failure comes by here again.
+    // The event stands in the log, so that whoever asks again after a failure comes by here again; and so does the battle's next writer.
     let names = core.writers.parts().log.names();
     names.forget(about.battle_id, number).await.map_err(ReadError::from)?;
     Ok(v1::EraseNameResponse {

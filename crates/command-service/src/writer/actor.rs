@@ -21,6 +21,7 @@ use crate::error::CommandError;
 use crate::history;
 use crate::metrics;
 use crate::writer::batch::{Callers, Then, Waiting};
+use crate::writer::erasures;
 use crate::writer::live::{AppendResult, Folded, InFlight, Live, repeats_old_command};
 use crate::writer::order::{Decided, Order};
 use crate::writer::registry::{Parts, Shared};
@@ -126,6 +127,7 @@ impl Writer {
             // Somebody else may have made them meanwhile, and names were read that are under them.
             folded.read_names_with(names.made_for(self.battle_id).await.map_err(ReadError::from)?);
         }
+        erasures::finish(&names, self.battle_id, &folded).await;
         metrics::loaded(events, began.elapsed());
         self.roster.fill(&folded.battle);
         self.shared.expect_presence(self.battle_id, &folded.battle).await;

@@ -194,22 +194,26 @@ impl Live {
 
     /// The name that an event brings is sealed before the event is.
     fn seal_name(&self, event: &mut Event) -> Result<(), CommandError> {
-        let reason = |reason: &str| CommandError::LogUnavailable { reason: reason.to_owned() };
         match (&self.folded.names, event) {
             (Some(names), Event::ParticipantJoined(joined)) => {
                 let joined_before = self.folded.battle.participants().len();
                 let number = u32::try_from(joined_before).unwrap_or(u32::MAX).saturating_add(1);
                 let name = joined.username.clone();
                 let sealed = names.seal(joined.participant_id, number, name.as_str());
-                // As after the log was put back to an earlier state.
-                let sealed = sealed
-                    .ok_or_else(|| reason("the key that this name would be sealed under was erased"))?;
+                // As after the log was put back to an earlier state, and the keys were not. No repeat helps.
+                let sealed = sealed.ok_or_else(|| CommandError::LogDamaged {
+                    reason: format!(
+                        "the key that the name of participant {number} would be sealed under was erased: the log and the keys of names \
+                         are not of the same time"
+                    ),
+                })?;
                 joined.username = name.sealed_as(sealed);
                 Ok(())
             }
             // Somebody asked for a battle that was made only now; its keys are had when it is read.
             (None, Event::BattleCreated(_)) if self.log.names().are_sealed() => {
-                Err(reason("the keys of the battle's names are not at hand yet"))
+                let reason = "the keys of the battle's names are not at hand yet".to_owned();
+                Err(CommandError::LogUnavailable { reason })
             }
             _ => Ok(()),
         }

@@ -8,11 +8,13 @@
 //! | [`seen`] | more command ids than the state remembers, where somebody repeats old ones |
 //! | [`roster`] | who takes part and in which session, for heartbeats to be judged by |
 //! | [`saver`] | when its snapshot is written and removed |
+//! | [`erasures`] | keys of erased names that are still there when the battle is read |
 //! | [`actor`] | the task around it: mailbox, loading, failing, idling |
 //! | [`registry`] | finding, opening and letting go of writers |
 
 pub(crate) mod actor;
 pub(crate) mod batch;
+pub(crate) mod erasures;
 pub(crate) mod live;
 pub(crate) mod order;
 pub(crate) mod registry;

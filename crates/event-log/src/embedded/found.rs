@@ -75,6 +75,15 @@ impl FoundLog {
     }
 }
 
+/// Reads the log in `dir` for somebody who only reads, and holds it so that nobody writes meanwhile.
+pub(super) fn read(
+    dir: &Path,
+    config: &EmbeddedConfig,
+) -> Result<(Option<File>, Option<Recovered>), OpenError> {
+    let lock = lock_shared(dir)?;
+    Ok((lock, recovery::recover(dir, config)?))
+}
+
 fn make_lock(dir: &Path) -> Result<File, OpenError> {
     let gone = || io_error("create", &dir.join(LOCK_FILE))(io::ErrorKind::NotFound.into());
     lock(dir, true)?.ok_or_else(gone)
@@ -88,8 +97,25 @@ fn lock(dir: &Path, make: bool) -> Result<Option<File>, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
         Err(source) => return Err(OpenError::Io { action: "open", path, source }),
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+    let locked = file.try_lock();
+    held(dir, path, file, locked).map(Some)
+}
+
+/// Locks the log's folder against those who write. The lock need not be writable.
+fn lock_shared(dir: &Path) -> Result<Option<File>, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::Io { action: "open", path, source }),
+    };
+    let locked = file.try_lock_shared();
+    held(dir, path, file, locked).map(Some)
+}
+
+fn held(dir: &Path, path: PathBuf, file: File, locked: Result<(), TryLockError>) -> Result<File, OpenError> {
+    match locked {
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(OpenError::Io { action: "lock", path, source }),
     }

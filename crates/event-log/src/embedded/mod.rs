@@ -48,6 +48,7 @@ use acknowledged::{Acknowledged, AcknowledgedFile};
 use active::{Active, LastSegment};
 use config::{WAITING_APPENDS_MAX, WAITING_BYTES_MAX};
 use group::Waiting;
+use index::Index;
 use reader::{From, Shared, Spot};
 use recovery::{Recovered, io_error};
 use subscription::EmbeddedSubscription;
@@ -66,11 +67,20 @@ pub const LOG_DIR: &str = "log";
 /// An event log in a folder. Dropping it ends it like [`close`](Self::close), on the dropping thread.
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
-    /// `None` once the log is closed.
+    /// `None` once the log is closed, and of one that is only read.
     inbox: RwLock<Option<SyncSender<Waiting>>>,
     waiting_bytes: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
     names: Names,
+    /// Of a log that is only read.
+    _only_read: Option<OnlyRead>,
+}
+
+/// What a log that is only read holds on to: no writer comes, and nothing happens until it is dropped.
+struct OnlyRead {
+    _head: watch::Sender<Position>,
+    /// `None` where the log has no lock, as in a copy.
+    _lock: Option<File>,
 }
 
 impl EmbeddedLog {
@@ -91,6 +101,31 @@ impl EmbeddedLog {
     /// The same as [`open`](Self::open).
     pub fn look(data_dir: &Path, config: EmbeddedConfig) -> Result<FoundLog, OpenError> {
         FoundLog::look(data_dir.join(LOG_DIR), config)
+    }
+
+    /// Opens the log in `{data_dir}/log` for nothing but reading, where it may lie on a disk that takes no writes: nothing is changed or made.
+    /// The end of an append that a crash cut short stays there, and is not read. Others can read at the same time; nobody can open the
+    /// log to write. Appends are refused. Call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// The same as [`open`](Self::open).
+    pub fn open_read_only(data_dir: &Path, config: EmbeddedConfig) -> Result<Arc<Self>, OpenError> {
+        let dir = data_dir.join(LOG_DIR);
+        let (lock, found) = found::read(&dir, &config)?;
+        let (index, salt) = match found {
+            Some(found) => (found.index, segment::salt(found.log_id)),
+            None => (Index::new(config.tail_bytes_max), 0),
+        };
+        let (head, head_seen) = watch::channel(index.head());
+        let writable = AtomicBool::new(false);
+        Ok(Arc::new(Self {
+            shared: Arc::new(Shared { index: RwLock::new(index), salt, head: head_seen, writable }),
+            inbox: RwLock::new(None),
+            waiting_bytes: Arc::default(),
+            thread: Mutex::new(None),
+            names: names_beside(&dir),
+            _only_read: Some(OnlyRead { _head: head, _lock: lock }),
+        }))
     }
 
     fn start(
@@ -136,7 +171,8 @@ impl EmbeddedLog {
             inbox: RwLock::new(Some(inbox_sender)),
             waiting_bytes,
             thread: Mutex::new(Some(thread)),
-            names: Names::kept_by(Arc::new(FileKeys::new(dir.with_file_name(NAMES_DIR)))),
+            names: names_beside(dir),
+            _only_read: None,
         }))
     }
 
@@ -261,6 +297,10 @@ impl EventLog for EmbeddedLog {
     fn names(&self) -> Names {
         self.names.clone()
     }
+}
+
+fn names_beside(dir: &Path) -> Names {
+    Names::kept_by(Arc::new(FileKeys::new(dir.with_file_name(NAMES_DIR))))
 }
 
 fn all_forwards(

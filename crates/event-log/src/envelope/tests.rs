@@ -169,3 +169,13 @@ fn a_battles_event_is_read_back_as_the_domain_wrote_it() {
     let error = to_recorded(&stored).unwrap_err();
     assert!(error.to_string().starts_with("battle-1, revision 4: there is no event type"), "{error}");
 }
+
+#[test]
+fn a_hash_is_64_lower_case_digits() {
+    let hash: [u8; HASH_BYTES] = std::array::from_fn(|n| (n * 37) as u8);
+    let digits = hex::encode(hash);
+    assert_eq!(parse_hash(digits.as_bytes()), Some(hash));
+    for bad in [digits.to_uppercase(), digits.replacen('a', "g", 1), digits[1..].to_owned(), digits + "0"] {
+        assert_eq!(parse_hash(bad.as_bytes()), None, "{bad}");
+    }
+}

@@ -33,6 +33,8 @@ use crate::error::ReadError;
 
 /// Battles whose keys are held in memory. When it is reached, those that nobody uses are let go, and read again when they are next needed.
 const BATTLES_HELD_MAX: usize = 4_096;
+/// How often keys are read again because one was forgotten meanwhile.
+const TRIES_MAX: usize = 16;
 /// After how long keys that are held are read again. What another process has forgotten is held here for no longer.
 const HELD_MAX: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,11 @@ pub trait NameKeys: Send + Sync + 'static {
     /// The keys of a battle; `None` where there are none, because they were never made or are lost.
     async fn load(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError>;
 
+    /// The same, of a battle whose keys were made: an event is sealed under one. `None` is believed only when they are lost for sure.
+    async fn load_made(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError> {
+        self.load(battle_id).await
+    }
+
     /// The keys of a battle, durably made if there are none. Of several that make them at once, all get the same.
     async fn load_or_make(&self, battle_id: BattleId) -> Result<KeyTree, NamesError>;
 
@@ -85,7 +92,15 @@ pub struct Names(Option<Arc<Kept>>);
 
 struct Kept {
     keys: Arc<dyn NameKeys>,
-    held: Mutex<AHashMap<BattleId, (Instant, Arc<BattleKeys>)>>,
+    held: Mutex<Held>,
+}
+
+/// What is held of the keys that are kept.
+#[derive(Default)]
+struct Held {
+    battles: AHashMap<BattleId, (Instant, Arc<BattleKeys>)>,
+    /// How many were forgotten by this process. Keys that were read before one was are not believed.
+    forgotten: u64,
 }
 
 /// The keys of one battle.
@@ -146,8 +161,25 @@ impl Names {
     /// [`NamesError`].
     pub async fn read_again(&self, battle_id: BattleId) -> Result<Option<Arc<BattleKeys>>, NamesError> {
         let Some(kept) = &self.0 else { return Ok(None) };
-        let loaded = kept.keys.load(battle_id).await?;
-        Ok(loaded.map(|tree| kept.hold(battle_id, tree)))
+        for _ in 0..TRIES_MAX {
+            let forgotten = kept.forgotten();
+            let Some(tree) = kept.keys.load(battle_id).await? else { return Ok(None) };
+            if let Some(keys) = kept.hold(battle_id, tree, forgotten) {
+                return Ok(Some(keys));
+            }
+        }
+        Err(changing())
+    }
+
+    /// The keys of a battle of which an event is sealed.
+    async fn of_sealed(&self, battle_id: BattleId) -> Result<Option<Arc<BattleKeys>>, NamesError> {
+        let found = self.of(battle_id).await?;
+        match (&self.0, found) {
+            (Some(kept), None) if kept.keys.load_made(battle_id).await?.is_some() => {
+                self.read_again(battle_id).await
+            }
+            (_, found) => Ok(found),
+        }
     }
 
     /// The keys of a battle, made if there are none; `None` where names stand in clear.
@@ -159,8 +191,14 @@ impl Names {
         if let Some(held) = kept.held(battle_id) {
             return Ok(Some(held));
         }
-        let tree = kept.keys.load_or_make(battle_id).await?;
-        Ok(Some(kept.hold(battle_id, tree)))
+        for _ in 0..TRIES_MAX {
+            let forgotten = kept.forgotten();
+            let tree = kept.keys.load_or_make(battle_id).await?;
+            if let Some(keys) = kept.hold(battle_id, tree, forgotten) {
+                return Ok(Some(keys));
+            }
+        }
+        Err(changing())
     }
 
     /// Forgets a key for ever.
@@ -170,8 +208,10 @@ impl Names {
     pub async fn forget(&self, battle_id: BattleId, number: u32) -> Result<(), NamesError> {
         let Some(kept) = &self.0 else { return Ok(()) };
         kept.keys.forget(battle_id, number).await?;
-        if let Some((_, held)) = kept.held.lock().get(&battle_id) {
-            held.tree.write().forget(number);
+        let mut held = kept.held.lock();
+        held.forgotten += 1;
+        if let Some((_, keys)) = held.battles.get(&battle_id) {
+            keys.tree.write().forget(number);
         }
         Ok(())
     }
@@ -189,7 +229,7 @@ impl Names {
         if event.closed_name().is_none() {
             return Ok(());
         }
-        match self.of(battle_id).await? {
+        match self.of_sealed(battle_id).await? {
             Some(keys) => keys.open_event(event),
             None => {
                 tracing::warn!(%battle_id, "there are no keys for the names of a battle; its players are shown by number")
@@ -202,22 +242,39 @@ impl Names {
 impl Kept {
     fn held(&self, battle_id: BattleId) -> Option<Arc<BattleKeys>> {
         let held = self.held.lock();
-        held.get(&battle_id).filter(|(since, _)| since.elapsed() < HELD_MAX).map(|(_, keys)| Arc::clone(keys))
+        held.battles
+            .get(&battle_id)
+            .filter(|(since, _)| since.elapsed() < HELD_MAX)
+            .map(|(_, keys)| Arc::clone(keys))
     }
 
-    /// There is one set of keys for each battle, so that whoever has it forgets what is forgotten.
-    fn hold(&self, battle_id: BattleId, tree: KeyTree) -> Arc<BattleKeys> {
+    /// How many were forgotten so far.
+    fn forgotten(&self) -> u64 {
+        self.held.lock().forgotten
+    }
+
+    /// There is one set of keys for each battle, so that whoever has it forgets what is forgotten. `None` when one was forgotten since
+    /// `forgotten` was read: the tree may be older.
+    fn hold(&self, battle_id: BattleId, tree: KeyTree, forgotten: u64) -> Option<Arc<BattleKeys>> {
         let mut held = self.held.lock();
+        if held.forgotten != forgotten {
+            return None;
+        }
+        let held = &mut held.battles;
         if held.len() >= BATTLES_HELD_MAX {
             held.retain(|_, (_, keys)| Arc::strong_count(keys) > 1);
         }
         if let Some((since, keys)) = held.get_mut(&battle_id) {
             *since = Instant::now();
             *keys.tree.write() = tree;
-            return Arc::clone(keys);
+            return Some(Arc::clone(keys));
         }
         let keys = Arc::new(BattleKeys { battle_id, tree: RwLock::new(tree) });
         held.insert(battle_id, (Instant::now(), Arc::clone(&keys)));
-        keys
+        Some(keys)
     }
+}
+
+fn changing() -> NamesError {
+    NamesError::Unavailable { reason: "names were erased all the while".to_owned() }
 }

@@ -12,7 +12,7 @@ use async_nats::jetstream::{Context, ErrorCode, stream};
 use async_trait::async_trait;
 use nimaora_domain::BattleId;
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{KeyTree, NameKeys, NamesError};
 
@@ -20,6 +20,8 @@ use super::{KeyTree, NameKeys, NamesError};
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a change is tried again because somebody else changed the entry meanwhile.
 const TRIES_MAX: usize = 16;
+/// For how long the servers must say that there is no bucket before that is believed: one that starts may not know yet.
+const MISSING_FOR: Duration = Duration::from_secs(2);
 
 /// Keys in a bucket, which is made when it is first needed.
 pub struct NatsKeys {
@@ -27,12 +29,14 @@ pub struct NatsKeys {
     bucket: String,
     replicas: usize,
     store: Mutex<Option<Arc<Store>>>,
+    /// Since when the servers say that there is no bucket.
+    missing_since: Mutex<Option<Instant>>,
 }
 
 impl NatsKeys {
     /// Keys in the bucket of this name.
     pub fn new(context: Context, bucket: String, replicas: usize) -> Self {
-        Self { context, bucket, replicas, store: Mutex::default() }
+        Self { context, bucket, replicas, store: Mutex::default(), missing_since: Mutex::default() }
     }
 
     /// The bucket; `None` where nobody has made it yet. Who only reads makes none.
@@ -55,7 +59,10 @@ impl NatsKeys {
         };
         match call(found).await? {
             true => self.store().await.map(Some),
-            false => Ok(None),
+            false => {
+                self.missing_since.lock().get_or_insert_with(Instant::now);
+                Ok(None)
+            }
         }
     }
 
@@ -76,7 +83,17 @@ impl NatsKeys {
             allow_direct: false,
             ..Default::default()
         };
-        call(self.context.get_or_create_stream(config)).await?;
+        let found = call(self.context.get_or_create_stream(config.clone())).await?;
+        let found = &found.cached_info().config;
+        if let Some(reason) = unfit(found, &config) {
+            let bucket = &self.bucket;
+            return Err(unavailable(&format!("the bucket {bucket} is not fit to keep them: {reason}")));
+        }
+        if found.num_replicas < self.replicas {
+            let (bucket, replicas, wanted) = (&self.bucket, found.num_replicas, self.replicas);
+            tracing::warn!(%bucket, replicas, wanted, "the keys of names have fewer copies than the log; raise them with 'nats stream edit'");
+        }
+        *self.missing_since.lock() = None;
         let store = Arc::new(call(self.context.get_key_value(&self.bucket)).await?);
         *self.store.lock() = Some(Arc::clone(&store));
         Ok(store)
@@ -98,6 +115,15 @@ impl NatsKeys {
 impl NameKeys for NatsKeys {
     async fn load(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError> {
         Ok(self.entry(battle_id).await?.map(|(_, tree)| tree))
+    }
+
+    async fn load_made(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError> {
+        let found = self.load(battle_id).await?;
+        let since = *self.missing_since.lock();
+        match since.filter(|since| since.elapsed() < MISSING_FOR) {
+            Some(_) if found.is_none() => Err(unavailable(&"the servers say that their bucket is not there")),
+            Some(_) | None => Ok(found),
+        }
     }
 
     async fn load_or_make(&self, battle_id: BattleId) -> Result<KeyTree, NamesError> {
@@ -142,6 +168,40 @@ impl NameKeys for NatsKeys {
         }
         Err(unavailable(&"others changed the keys all the while"))
     }
+}
+
+/// What about the bucket would lose keys, or keep those that were forgotten, in words.
+fn unfit(found: &stream::Config, wanted: &stream::Config) -> Option<String> {
+    let checks = [
+        (
+            found.subjects == wanted.subjects,
+            format!("its subjects must be {} alone", wanted.subjects.join(" ")),
+        ),
+        (found.storage == wanted.storage, "its storage must be file".to_owned()),
+        (found.retention == wanted.retention, "its retention must be limits".to_owned()),
+        (
+            found.max_age.is_zero() && !found.allow_message_ttl,
+            "nothing in it may expire (max_age, allow_msg_ttl)".to_owned(),
+        ),
+        (
+            found.max_messages <= 0 && found.max_bytes <= 0,
+            "max_msgs and max_bytes must be unlimited".to_owned(),
+        ),
+        (
+            found.max_messages_per_subject == 1,
+            "its history must be 1, or keys that were forgotten stay".to_owned(),
+        ),
+        (
+            !found.allow_direct,
+            "allow_direct must not be set: only the leader has seen every change".to_owned(),
+        ),
+        (!found.no_ack && !found.sealed, "no_ack and sealed must not be set".to_owned()),
+        (
+            found.mirror.is_none() && found.sources.is_none(),
+            "it must not be a mirror nor have sources".to_owned(),
+        ),
+    ];
+    checks.into_iter().find(|(fits, _)| !fits).map(|(_, reason)| reason)
 }
 
 fn unavailable(error: &dyn Display) -> NamesError {

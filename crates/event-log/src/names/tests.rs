@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use nimaora_domain::event::ParticipantJoined;
 use nimaora_domain::{Balance, BattleId, Event, ParticipantId, SessionId, Username};
 use nimaora_local_servers::nats::{Nats, NatsOptions};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::files::FileKeys;
@@ -177,4 +179,83 @@ async fn names_are_read_while_their_keys_are_there() {
     assert!(!keys.holds(1));
     assert_eq!(name(&names).await, "erased player 1");
     assert_eq!(name(&Names::kept_by(Arc::new(store))).await, "erased player 1");
+}
+
+/// Keys whose reads wait for a permit between the store's answer and the caller.
+struct Held {
+    keys: FileKeys,
+    read: Semaphore,
+    may_answer: Semaphore,
+}
+
+#[async_trait]
+impl NameKeys for Held {
+    async fn load(&self, battle_id: BattleId) -> Result<Option<KeyTree>, NamesError> {
+        let loaded = self.keys.load(battle_id).await;
+        self.read.add_permits(1);
+        self.may_answer.acquire().await.unwrap().forget();
+        loaded
+    }
+
+    async fn load_or_make(&self, battle_id: BattleId) -> Result<KeyTree, NamesError> {
+        self.keys.load_or_make(battle_id).await
+    }
+
+    async fn forget(&self, battle_id: BattleId, number: u32) -> Result<(), NamesError> {
+        self.keys.forget(battle_id, number).await
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_forgotten_while_it_is_read_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileKeys::new(folder.path().join("names"));
+    store.load_or_make(battle(1)).await.unwrap();
+    let (read, may_answer) = (Semaphore::new(0), Semaphore::new(0));
+    let held = Arc::new(Held { keys: store, read, may_answer });
+    let names = Names::kept_by(Arc::clone(&held) as Arc<dyn NameKeys>);
+    let reading = tokio::spawn({
+        let names = names.clone();
+        async move { names.of(battle(1)).await }
+    });
+    held.read.acquire().await.unwrap().forget();
+    names.forget(battle(1), 5).await.unwrap();
+    held.may_answer.add_permits(2);
+    let keys = reading.await.unwrap().unwrap().unwrap();
+    assert!(!keys.holds(5) && keys.holds(6));
+}
+
+#[tokio::test]
+async fn a_bucket_that_would_lose_keys_or_keep_forgotten_ones_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let nats = Nats::start(folder.path(), NatsOptions::default()).await.unwrap();
+    let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let bucket = async_nats::jetstream::kv::Config {
+        bucket: "LOG-names".to_owned(),
+        history: 5,
+        ..Default::default()
+    };
+    context.create_key_value(bucket).await.unwrap();
+    let keys = NatsKeys::new(context, "LOG-names".to_owned(), 1);
+    let refused = keys.load_or_make(battle(1)).await.unwrap_err().to_string();
+    assert!(refused.contains("its history must be 1"), "{refused}");
+    let refused = keys.load(battle(1)).await.unwrap_err().to_string();
+    assert!(refused.contains("its history must be 1"), "{refused}");
+}
+
+#[tokio::test]
+async fn that_keys_are_lost_is_not_believed_at_once_of_a_name_that_is_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let nats = Nats::start(folder.path(), NatsOptions::default()).await.unwrap();
+    let context = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let keys = NatsKeys::new(context, "LOG-names".to_owned(), 1);
+    let doubted = keys.load_made(battle(1)).await;
+    assert!(matches!(doubted, Err(NamesError::Unavailable { .. })), "{doubted:?}");
+    // Where they are there in the end, nobody was told otherwise; where they are not, it is believed after a while.
+    while keys.load_made(battle(1)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(keys.load_made(battle(1)).await, Ok(None));
+    let made = keys.load_or_make(battle(1)).await.unwrap();
+    assert_eq!(keys.load_made(battle(1)).await, Ok(Some(made)));
 }

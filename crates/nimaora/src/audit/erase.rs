@@ -9,7 +9,7 @@ use nimaora_domain::{BattleId, ParticipantId};
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::error::AuditError;
-use super::print;
+use super::{battle_id, print};
 use crate::client::{command_id, with_token};
 use crate::play::{Admin, ClientError, Server};
 
@@ -22,6 +22,7 @@ const SHOW_WAIT_MS: u32 = 5_000;
 #[derive(Args, Debug)]
 pub(super) struct EraseArgs {
     /// The battle's id.
+    #[arg(value_parser = battle_id)]
     battle: BattleId,
     /// The participant's id. A name will not do: it may be somebody else's in another spelling.
     participant: ParticipantId,

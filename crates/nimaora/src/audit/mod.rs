@@ -10,6 +10,7 @@
 //! | `verify` | `audit verify`: the whole log, then each battle against the read models |
 //! | `compare` | one battle's fold against its rows and its board |
 //! | `rows` | the rows of answers and attacks, beside the log |
+//! | `sent` | what realtime last sent, against the fold |
 //! | `replay` | `audit replay`: standings at a point of the past, and a participant's story |
 //! | `story` | an event in words |
 //! | `export` | `audit export`: a battle's stream in a file that a killed export goes on with |
@@ -18,23 +19,26 @@
 //! | `ndjson` | an event as a line of such a file, and back |
 //! | `receipt` | `audit receipt` and `audit check-receipt`: a signed statement of a result |
 //! | `tail` | `audit tail`: events as they come |
+//! | `held` | the battles that it holds |
 //! | `erase` | `audit erase`: a name that is to be shown no more |
 //! | `error` | [`AuditError`]: differs, or could not be checked |
 //!
-//! Nothing here writes to the log or to a read model; an erasure is asked of the server. A local log is opened as a server opens it: alone, with a torn end cut off that
-//! was never acknowledged.
+//! Nothing here writes to the log or to a read model; an erasure is asked of the server. Nothing in a local folder is changed, so that it may
+//! lie on a disk that takes no writes.
 
 mod compare;
 mod erase;
 mod error;
 mod export;
 mod files;
+mod held;
 mod ndjson;
 mod parquet;
 mod receipt;
 mod remote;
 mod replay;
 mod rows;
+mod sent;
 mod service;
 mod source;
 mod stores;
@@ -85,9 +89,16 @@ enum Ask {
 #[derive(Args, Debug)]
 struct BattleArgs {
     /// The battle's id.
+    #[arg(value_parser = battle_id)]
     battle: BattleId,
     #[command(flatten)]
     source: SourceArgs,
+}
+
+/// A battle by its id, or by the name of its stream, as `tail` and exports show it.
+fn battle_id(text: &str) -> Result<BattleId, String> {
+    let id = text.strip_prefix(BattleId::STREAM_PREFIX).unwrap_or(text);
+    id.parse().map_err(|_| "it is neither a battle's id, a UUID, nor the name of its stream".to_owned())
 }
 
 /// Does what is asked.

@@ -5,6 +5,7 @@
 //! write JSON in a canonical form. `keyId` inside the statement is the first 16 hex digits of the SHA-256 of the public key.
 
 use std::io::BufRead;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -130,15 +131,22 @@ pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
         );
         return Err(AuditError::Content { path: public, reason });
     }
+    let made = !path.exists();
     let text = secrets::load_or_create(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
     let mut seed = [0; KEY_BYTES];
-    hex::decode_to_slice(&text, &mut seed)
-        .map_err(|error| AuditError::Content { path, reason: format!("it is no key: {error}") })?;
+    hex::decode_to_slice(&text, &mut seed).map_err(|error| AuditError::Content {
+        path: path.clone(),
+        reason: format!("it is no key: {error}"),
+    })?;
     let key = SigningKey::from_bytes(&seed);
     let text = hex::encode(key.verifying_key().to_bytes()) + "\n";
     if !public.exists() {
         files::write_new(&public, &text)?;
-    } else if files::read(&public)?.trim() != text.trim() {
+    }
+    if made {
+        give_to_owner(&dir, [&path, &public])?;
+    }
+    if files::read(&public)?.trim() != text.trim() {
         let reason = format!(
             "it is not the public key of {}; one of them was exchanged",
             dir.join(KEY_FILE).display()
@@ -146,6 +154,19 @@ pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
         return Err(AuditError::Content { path: public, reason });
     }
     Ok(key)
+}
+
+/// A key that root made in the folder of a service is to be that service's: it could not read it, and would make no receipts.
+fn give_to_owner(dir: &Path, files: [&Path; 2]) -> Result<(), AuditError> {
+    let owner = dir.metadata().map_err(file_error("look at", dir))?;
+    for file in files {
+        let is = file.metadata().map_err(file_error("look at", file))?;
+        if is.uid() != owner.uid() {
+            std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()))
+                .map_err(file_error("give the folder's owner", file))?;
+        }
+    }
+    Ok(())
 }
 
 fn key_id(key: &VerifyingKey) -> String {

@@ -1,31 +1,37 @@
 //! What a running server is asked: the calls of `AuditService`. What it exports is checked against the chain here, too.
 
+use bytes::Bytes;
 use nimaora_api::details;
 use nimaora_api::v1::audit_service_client::AuditServiceClient;
+use nimaora_api::v1::realtime_admin_service_client::RealtimeAdminServiceClient;
 use nimaora_api::v1::{
-    ExportBattleRequest, ExportBattleResponse, IssueReceiptRequest, ReplayRequest, ReplayResponse,
-    StoredEvent, TailRequest, TailResponse, TellStoryRequest, VerifyReport, VerifyRequest, replay_request,
-    tell_story_request,
+    ExportBattleRequest, ExportBattleResponse, IssueReceiptRequest, ListSentBoardsRequest, ReplayRequest,
+    ReplayResponse, Standing, StoredEvent, TailRequest, TailResponse, TellStoryRequest, VerifyReport,
+    VerifyRequest, replay_request, tell_story_request,
 };
 use nimaora_domain::{Balance, BattleId, ParticipantId, Timestamp};
 use nimaora_event_log::{Position, RecordedEvent};
 use serde_json::{Value, json};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::compare::Compared;
 use super::error::AuditError;
 use super::replay::{Moment, Until, table};
+use super::sent::{Line, Told as ToldStandings};
 use super::verify::{Progress, Report, Told};
 use crate::play::{ClientError, Server};
 
 /// The reason of a call that ended because the history is not what was written.
 pub(super) const DIFFERS: &str = "LOG_DIFFERS";
+/// What the name that stands in the place of an erased one begins with.
+const ERASED: &str = "erased player ";
 
 /// A running server and the right to ask it.
 pub(super) struct Remote {
     calls: AuditServiceClient<Channel>,
+    sent: RealtimeAdminServiceClient<Channel>,
     token: MetadataValue<Ascii>,
 }
 
@@ -76,7 +82,8 @@ impl Remote {
     /// Connects to a server at an `http://` URL.
     pub(super) async fn connect(url: String, token: MetadataValue<Ascii>) -> Result<Self, AuditError> {
         let server = Server::connect(url).await?;
-        Ok(Self { calls: server.connection.audits(), token })
+        let (calls, sent) = (server.connection.audits(), server.connection.realtime());
+        Ok(Self { calls, sent, token })
     }
 
     /// Without a time limit: a long log takes as long as it takes, and whoever waits can end it.
@@ -99,6 +106,44 @@ impl Remote {
         let request = ReplayRequest { battle_id: battle_id.to_string(), until };
         let told = self.calls().replay(self.with_token(request)).await.map_err(refused)?;
         Ok(Standings(told.into_inner()))
+    }
+
+    /// The standings at a position, to be compared.
+    pub(super) async fn told(&self, battle_id: BattleId, at: Position) -> Result<ToldStandings, AuditError> {
+        let until = Some(replay_request::Until::Position(at));
+        let request = ReplayRequest { battle_id: battle_id.to_string(), until };
+        let told = match self.calls().replay(self.with_token(request)).await {
+            Ok(told) => told.into_inner(),
+            Err(status) if status.code() == Code::NotFound => return Err(AuditError::NoBattle(battle_id)),
+            Err(status) => return Err(refused(status)),
+        };
+        let line = |line: Standing| {
+            let participant_id = line.participant_id.parse().map_err(|_| empty())?;
+            // That it was erased is told by what stands in its place.
+            let username = (!line.username.starts_with(ERASED)).then_some(line.username);
+            Ok(Line { participant_id, username, points: balance_of(line.balance).points })
+        };
+        let lines = told.standings.into_iter().map(line).collect::<Result<_, AuditError>>()?;
+        Ok(ToldStandings { position: told.position, lines })
+    }
+
+    /// The boards that the server's sockets were last sent; `None` where it serves none.
+    pub(super) async fn sent_boards(
+        &self,
+        battles: &[BattleId],
+    ) -> Result<Option<Vec<(BattleId, Bytes)>>, AuditError> {
+        let battle_ids = battles.iter().map(BattleId::to_string).collect();
+        let request = self.with_token(ListSentBoardsRequest { battle_ids });
+        let mut told = match self.sent.clone().list_sent_boards(request).await {
+            Ok(told) => told.into_inner(),
+            Err(status) if status.code() == Code::Unimplemented => return Ok(None),
+            Err(status) => return Err(refused(status)),
+        };
+        let mut boards = Vec::new();
+        while let Some(board) = told.message().await.map_err(refused)? {
+            boards.push((board.battle_id.parse().map_err(|_| empty())?, board.message));
+        }
+        Ok(Some(boards))
     }
 
     pub(super) async fn story(
@@ -184,6 +229,8 @@ fn report_of(told: VerifyReport, head: Position) -> Report {
         },
         answer_rows: told.answer_rows,
         attack_rows: told.attack_rows,
+        sent_boards: 0,
+        sent_lines: 0,
         notes: told.notes,
         not_compared: told.not_compared,
     }

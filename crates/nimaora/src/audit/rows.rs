@@ -8,11 +8,13 @@ use nimaora_domain::event::{AnswerJudged, AnswerSubmitted, AttackLanded, Verdict
 use nimaora_domain::{BattleId, Event, ParticipantId, QuestionId, Recorded};
 use nimaora_event_log::Position;
 use nimaora_read_models::{AnswerView, AttackRow, AuditedTables, StoreError};
+use tokio::task::JoinHandle;
+use tonic::async_trait;
 
 use super::error::AuditError;
 
 /// Rows in one read.
-const PAGE_ROWS: u32 = 2_000;
+const PAGE_ROWS: u32 = 4_096;
 
 /// An attempt of somebody at a question.
 type Attempt = (BattleId, ParticipantId, QuestionId, u32);
@@ -33,25 +35,55 @@ pub(super) struct Rows {
 /// Rows that were read and not looked at yet.
 struct Page<T> {
     table: &'static str,
+    of: Option<BattleId>,
     rows: VecDeque<T>,
+    /// The page behind them, which is read meanwhile.
+    next: Option<Reading<T>>,
     after: Position,
     is_last: bool,
 }
 
+type Reading<T> = JoinHandle<Result<Vec<T>, StoreError>>;
+
 /// A row of either table.
-trait Row {
+#[async_trait]
+trait Row: Sized + Send + 'static {
     fn position(&self) -> Position;
+
+    async fn read(
+        tables: &dyn AuditedTables,
+        of: Option<BattleId>,
+        after: Position,
+    ) -> Result<Vec<Self>, StoreError>;
 }
 
+#[async_trait]
 impl Row for AnswerView {
     fn position(&self) -> Position {
         self.answer.position
     }
+
+    async fn read(
+        tables: &dyn AuditedTables,
+        of: Option<BattleId>,
+        after: Position,
+    ) -> Result<Vec<Self>, StoreError> {
+        tables.answers(of, after, PAGE_ROWS).await
+    }
 }
 
+#[async_trait]
 impl Row for AttackRow {
     fn position(&self) -> Position {
         self.position
+    }
+
+    async fn read(
+        tables: &dyn AuditedTables,
+        of: Option<BattleId>,
+        after: Position,
+    ) -> Result<Vec<Self>, StoreError> {
+        tables.attacks(of, after, PAGE_ROWS).await
     }
 }
 
@@ -76,18 +108,27 @@ fn same<T: PartialEq + Debug>(
 }
 
 impl<T: Row> Page<T> {
-    fn of(table: &'static str) -> Self {
-        Self { table, rows: VecDeque::new(), after: 0, is_last: false }
+    fn of(table: &'static str, of: Option<BattleId>) -> Self {
+        Self { table, of, rows: VecDeque::new(), next: None, after: 0, is_last: false }
     }
 
-    fn take_in(&mut self, rows: Vec<T>) {
+    /// Takes in the next page when all rows were looked at, and begins to read the one behind it.
+    async fn fill(&mut self, tables: &Arc<dyn AuditedTables>) -> Result<(), AuditError> {
+        if !self.rows.is_empty() || self.is_last {
+            return Ok(());
+        }
+        let reading = self.next.take().unwrap_or_else(|| self.read(tables));
+        let rows = reading.await?.map_err(failed)?;
         self.is_last = rows.len() < PAGE_ROWS as usize;
         self.after = rows.last().map_or(self.after, Row::position);
+        self.next = (!self.is_last).then(|| self.read(tables));
         self.rows = rows.into();
+        Ok(())
     }
 
-    fn is_empty(&self) -> bool {
-        self.rows.is_empty() && !self.is_last
+    fn read(&self, tables: &Arc<dyn AuditedTables>) -> Reading<T> {
+        let (tables, of, after) = (Arc::clone(tables), self.of, self.after);
+        tokio::spawn(async move { T::read(&*tables, of, after).await })
     }
 
     /// The row at the position. One before it has no event.
@@ -112,13 +153,13 @@ impl<T: Row> Page<T> {
 }
 
 impl Rows {
-    /// Before the log is read from its beginning.
-    pub(super) fn begin(tables: Arc<dyn AuditedTables>, seen: Position) -> Self {
+    /// Before the log is read from its beginning, or one battle of it.
+    pub(super) fn begin(tables: Arc<dyn AuditedTables>, seen: Position, of: Option<BattleId>) -> Self {
         Self {
             tables,
             seen,
-            answers: Page::of("answers"),
-            attacks: Page::of("attacks"),
+            answers: Page::of("answers", of),
+            attacks: Page::of("attacks", of),
             unjudged: HashMap::new(),
             answer_rows: 0,
             attack_rows: 0,
@@ -152,9 +193,7 @@ impl Rows {
         said: &AnswerSubmitted,
         recorded: &Recorded,
     ) -> Result<(), AuditError> {
-        if self.answers.is_empty() {
-            self.answers.take_in(self.tables.answers(self.answers.after, PAGE_ROWS).await.map_err(failed)?);
-        }
+        self.answers.fill(&self.tables).await?;
         let Some(row) = self.answers.at(position)? else {
             return Err(self.answers.missing(position));
         };
@@ -200,9 +239,7 @@ impl Rows {
         said: &AttackLanded,
         recorded: &Recorded,
     ) -> Result<(), AuditError> {
-        if self.attacks.is_empty() {
-            self.attacks.take_in(self.tables.attacks(self.attacks.after, PAGE_ROWS).await.map_err(failed)?);
-        }
+        self.attacks.fill(&self.tables).await?;
         let Some(stored) = self.attacks.at(position)? else {
             return Err(self.attacks.missing(position));
         };
@@ -219,12 +256,8 @@ impl Rows {
 
     /// After the last event: whatever is left has none.
     pub(super) async fn finish(&mut self) -> Result<(), AuditError> {
-        if self.answers.is_empty() {
-            self.answers.take_in(self.tables.answers(self.answers.after, 1).await.map_err(failed)?);
-        }
-        if self.attacks.is_empty() {
-            self.attacks.take_in(self.tables.attacks(self.attacks.after, 1).await.map_err(failed)?);
-        }
+        self.answers.fill(&self.tables).await?;
+        self.attacks.fill(&self.tables).await?;
         let seen = self.seen;
         let left = |position: &Position| *position <= seen;
         if let Some(position) = self.answers.rows.front().map(Row::position).filter(left) {

@@ -10,7 +10,7 @@ use nimaora_event_log::log::SharedLog;
 use super::error::AuditError;
 use super::remote::Remote;
 use super::stores;
-use crate::cli::Settings;
+use crate::cli::Places;
 use crate::client::bearer;
 use crate::config::Config;
 use crate::play::ClientError;
@@ -29,7 +29,7 @@ pub(super) struct SourceArgs {
     #[arg(long, alias = "token-file", value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    places: Places,
 }
 
 /// What was found there.
@@ -37,22 +37,26 @@ pub(super) enum Source {
     /// The log itself.
     Log(Box<Config>, SharedLog),
     /// A server that has it.
-    Server(Remote),
+    Server(Box<Remote>),
 }
 
 impl SourceArgs {
     /// Opens the log, or connects to its server.
     pub(super) async fn open(&self) -> Result<Source, AuditError> {
-        let config = self.settings.clone().resolve()?;
+        let config = self.places.clone().resolve()?;
         if let Some(url) = &self.server {
-            return self.connect(url.clone(), &config.data_dir).await;
+            return self.connect(url.clone(), &config.data_dir).await.map(Box::new).map(Source::Server);
         }
         match stores::log(&config).await {
             Ok(log) => Ok(Source::Log(Box::new(config), log)),
             Err(AuditError::Open(in_use @ OpenError::InUse { .. })) => {
                 // Whoever has it open without being reached at an address is no server, or one that is just starting.
                 match std::fs::read_to_string(config.data_dir.join(ADDRESS_FILE)) {
-                    Ok(url) => self.connect(url.trim().to_owned(), &config.data_dir).await,
+                    Ok(url) => self
+                        .connect(url.trim().to_owned(), &config.data_dir)
+                        .await
+                        .map(Box::new)
+                        .map(Source::Server),
                     Err(_) => Err(AuditError::Open(in_use)),
                 }
             }
@@ -60,7 +64,17 @@ impl SourceArgs {
         }
     }
 
-    async fn connect(&self, url: String, data_dir: &Path) -> Result<Source, AuditError> {
+    /// Other servers that the same token is for.
+    pub(super) async fn others(&self, urls: &[String]) -> Result<Vec<Remote>, AuditError> {
+        let data_dir = self.places.clone().resolve()?.data_dir;
+        let mut others = Vec::with_capacity(urls.len());
+        for url in urls {
+            others.push(self.connect(url.clone(), &data_dir).await?);
+        }
+        Ok(others)
+    }
+
+    async fn connect(&self, url: String, data_dir: &Path) -> Result<Remote, AuditError> {
         let token = match &self.admin_token {
             Some(token) => token.clone(),
             None => {
@@ -70,6 +84,6 @@ impl SourceArgs {
             }
         };
         let token = bearer(token.trim()).ok_or(ClientError::Token)?;
-        Remote::connect(url, token).await.map(Source::Server)
+        Remote::connect(url, token).await
     }
 }

@@ -1,22 +1,16 @@
 //! `nimaora audit tail`: events as they come, each checked.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use clap::Args;
 use nimaora_domain::{BattleId, Recorded};
 use nimaora_event_log::log::{SharedLog, Subscription, SubscriptionMessage};
 use nimaora_event_log::{Filter, Position, RecordedEvent};
 
 use super::error::AuditError;
+use super::held::Held;
 use super::ndjson::Line;
 use super::source::{Source, SourceArgs};
-use super::walk::{Fold, fold_to};
+use super::walk::fold_to;
 use super::{print, story};
-
-/// Battles that are held to check and to tell what comes next. When it is reached they are let go, and each is read again when it is next
-/// told of.
-const BATTLES_HELD_MAX: usize = 64;
 
 /// What `nimaora audit tail` is asked.
 #[derive(Args, Debug)]
@@ -38,7 +32,7 @@ pub(super) struct TailArgs {
 pub(super) struct Tail {
     log: SharedLog,
     events: Box<dyn Subscription>,
-    folds: HashMap<BattleId, Fold>,
+    held: Held,
     no_follow: bool,
 }
 
@@ -83,7 +77,7 @@ impl Tail {
     /// Follows the log from after the position; with `no_follow` up to where it ends.
     pub(super) async fn begin(log: SharedLog, after: Position, no_follow: bool) -> Result<Self, AuditError> {
         let events = log.subscribe(after, Filter::stream_prefix(BattleId::STREAM_PREFIX)).await?;
-        Ok(Self { log, events, folds: HashMap::new(), no_follow })
+        Ok(Self { log, events, held: Held::default(), no_follow })
     }
 
     /// The next events; `None` after the last ones, if there are any.
@@ -106,17 +100,13 @@ impl Tail {
     /// `None` for what is no battle's.
     async fn check(&mut self, event: RecordedEvent) -> Result<Option<Told>, AuditError> {
         let Some(battle_id) = BattleId::from_stream(&event.stream) else { return Ok(None) };
-        if self.folds.len() >= BATTLES_HELD_MAX && !self.folds.contains_key(&battle_id) {
-            self.folds.clear();
-        }
-        let fold = match self.folds.entry(battle_id) {
-            Entry::Occupied(fold) => fold.into_mut(),
-            Entry::Vacant(place) => {
-                place.insert(fold_to(&*self.log, battle_id, event.position.saturating_sub(1)).await?)
-            }
+        let mut fold = match self.held.take(battle_id) {
+            Some(fold) => fold,
+            None => fold_to(&*self.log, battle_id, event.position.saturating_sub(1)).await?,
         };
         let recorded = fold.event(&event)?;
         let what = story::words(&recorded.event, &fold.battle);
+        self.held.put(battle_id, fold);
         Ok(Some(Told { event, recorded, what }))
     }
 }

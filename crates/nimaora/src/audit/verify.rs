@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nimaora_domain::{BattleId, Event};
@@ -17,9 +18,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::compare::Compared;
 use super::error::AuditError;
 use super::rows::Rows;
+use super::sent::{self, SENT};
 use super::source::{Source, SourceArgs};
 use super::walk::{Fold, Opened, fold_to};
-use super::{compare, print, print_json, stores};
+use super::{battle_id, compare, print, print_json, stores};
 
 /// Events in one read of the whole log.
 const PAGE_EVENTS: usize = 4_096;
@@ -27,17 +29,20 @@ const PAGE_EVENTS: usize = 4_096;
 const PAGES_AHEAD_MAX: usize = 4;
 
 /// What was not compared. An audit that does not say so would promise too much.
-const NOT_COMPARED: [&str; 2] = [IN_MEMORY, "what realtime last sent"];
+const NOT_COMPARED: [&str; 2] = [IN_MEMORY, SENT];
 /// What only the server itself can compare.
 const IN_MEMORY: &str = "boards in a server's memory";
-/// What is not compared besides where battles are named: these rows are held against the log as a whole.
-const OF_THE_WHOLE_LOG: &str = "the rows of answers and attacks are compared where no battle is named";
 
 /// What `nimaora audit verify` is asked.
 #[derive(Args, Debug)]
 pub(super) struct VerifyArgs {
     /// Only these battles [default: the whole log].
+    #[arg(value_parser = battle_id)]
     battles: Vec<BattleId>,
+    /// The servers with the role 'realtime', as http://HOST:PORT, to ask what they last sent; with commas or repeated [default: the
+    /// server that is asked].
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    realtime: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -55,6 +60,8 @@ pub(super) struct Report {
     pub(super) compared: Compared,
     pub(super) answer_rows: u64,
     pub(super) attack_rows: u64,
+    pub(super) sent_boards: usize,
+    pub(super) sent_lines: usize,
     pub(super) notes: Vec<String>,
     pub(super) not_compared: Vec<String>,
 }
@@ -81,18 +88,33 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
         bar.set_length(progress.head);
         bar.set_position(progress.events);
     };
-    let report = match args.source.open().await? {
+    let source = args.source.open().await?;
+    let report = match &source {
         Source::Log(config, log) => {
-            let stores = match stores::tables(&config).await? {
-                Some(tables) => Some(Stores { tables, leaderboard: stores::leaderboard(&config)? }),
+            let opened = stores::tables(config).await?;
+            let stores = match &opened {
+                Some((tables, _)) => {
+                    Some(Stores { tables: Arc::clone(tables), leaderboard: stores::leaderboard(config)? })
+                }
                 None => None,
             };
-            verify(&log, stores.as_ref(), &args.battles, &told).await
+            verify(log, stores.as_ref(), &args.battles, &told).await
         }
         Source::Server(server) => server.verify(&args.battles, &told).await,
     };
     bar.finish_and_clear();
-    report
+    let mut report = report?;
+    match (&source, &*args.realtime) {
+        (Source::Log(..), []) => {}
+        (Source::Server(server), []) => {
+            sent::compare(&source, std::slice::from_ref(&**server), &args.battles, &mut report).await?;
+        }
+        (_, urls) => {
+            let nodes = args.source.others(urls).await?;
+            sent::compare(&source, &nodes, &args.battles, &mut report).await?;
+        }
+    }
+    Ok(report)
 }
 
 /// How far a verification is.
@@ -125,7 +147,7 @@ pub(super) async fn verify(
     let compared = stores.zip(seen);
     let folds = match battles {
         [] => whole_log(log, compared, &mut report, told).await?,
-        battles => some_battles(log, battles, &mut report).await?,
+        battles => some_battles(log, battles, compared, &mut report).await?,
     };
     let Some((stores, seen)) = compared else {
         report.notes.push("there are no tables, so nothing was compared with the log".to_owned());
@@ -137,9 +159,8 @@ pub(super) async fn verify(
             report.head - seen
         ));
     }
-    match battles {
-        [] => compare::strangers(log, &*stores.tables, &folds).await?,
-        _ => report.notes.push(OF_THE_WHOLE_LOG.to_owned()),
+    if battles.is_empty() {
+        compare::strangers(log, &*stores.tables, &folds).await?;
     }
     stores.compare(log, seen, folds, &mut report).await?;
     Ok(report)
@@ -177,7 +198,7 @@ async fn whole_log(
 ) -> Result<HashMap<BattleId, Fold>, AuditError> {
     let (pages, mut arrived) = mpsc::channel(PAGES_AHEAD_MAX);
     let reading = tokio::spawn(read_ahead(SharedLog::clone(log), pages));
-    let mut rows = stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen));
+    let mut rows = stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen, None));
     let mut folds: HashMap<BattleId, Fold> = HashMap::new();
     while let Some(page) = arrived.recv().await {
         let mut ended = Vec::new();
@@ -202,9 +223,8 @@ async fn whole_log(
         }
         told(Progress { events: report.events + report.foreign_events, head: report.head });
     }
-    if let Some(mut rows) = rows {
-        rows.finish().await?;
-        (report.answer_rows, report.attack_rows) = (rows.answer_rows, rows.attack_rows);
+    if let Some(rows) = rows {
+        finish(rows, report).await?;
     }
     reading.await?;
     report.battles = folds.len();
@@ -227,24 +247,69 @@ async fn read_ahead(log: SharedLog, pages: mpsc::Sender<Result<Page, ReadError>>
     }
 }
 
-fn open(event: RecordedEvent) -> (RecordedEvent, Opened) {
+/// What the event says was taken from its bytes, which are let go here and not by whoever folds.
+fn open(mut event: RecordedEvent) -> (RecordedEvent, Opened) {
     let opened = envelope::open_unlinked(&event);
+    (event.data, event.metadata) = (Bytes::new(), Bytes::new());
     (event, opened)
 }
 
+/// Checks every event of these battles, and their rows of answers and attacks. One that is named twice is checked once.
 async fn some_battles(
     log: &SharedLog,
     battles: &[BattleId],
+    stores: Option<(&Stores, Position)>,
     report: &mut Report,
 ) -> Result<HashMap<BattleId, Fold>, AuditError> {
     let mut folds = HashMap::new();
     for &battle_id in battles {
-        let fold = fold_to(&**log, battle_id, Position::MAX).await?;
+        if folds.contains_key(&battle_id) {
+            continue;
+        }
+        let rows =
+            stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen, Some(battle_id)));
+        let fold = one_battle(log, battle_id, rows, report).await?;
         report.events += fold.next_revision;
         folds.insert(battle_id, fold);
     }
     report.battles = folds.len();
     Ok(folds)
+}
+
+async fn one_battle(
+    log: &SharedLog,
+    battle_id: BattleId,
+    mut rows: Option<Rows>,
+    report: &mut Report,
+) -> Result<Fold, AuditError> {
+    let mut fold = Fold::begin(&**log, battle_id).await?;
+    let stream = battle_id.stream();
+    loop {
+        let page = log.read_stream(&stream, fold.next_revision, Direction::Forwards, PAGE_EVENTS).await?;
+        if page.is_empty() {
+            break;
+        }
+        for event in &page {
+            let recorded = fold.event(event)?;
+            if let Some(rows) = &mut rows {
+                rows.event(battle_id, event.position, &recorded).await?;
+            }
+        }
+    }
+    if fold.next_revision == 0 {
+        return Err(AuditError::NoBattle(battle_id));
+    }
+    if let Some(rows) = rows {
+        finish(rows, report).await?;
+    }
+    Ok(fold)
+}
+
+async fn finish(mut rows: Rows, report: &mut Report) -> Result<(), AuditError> {
+    rows.finish().await?;
+    report.answer_rows += rows.answer_rows;
+    report.attack_rows += rows.attack_rows;
+    Ok(())
 }
 
 impl Stores {
@@ -328,6 +393,8 @@ impl Report {
             "leaderboardLines": self.compared.leaderboard_lines,
             "answerRows": self.answer_rows,
             "attackRows": self.attack_rows,
+            "sentBoards": self.sent_boards,
+            "sentLines": self.sent_lines,
             "notes": self.notes,
             "notCompared": self.not_compared,
         })
@@ -350,6 +417,12 @@ impl Report {
             self.answer_rows,
             self.attack_rows
         );
+        if self.not_compared.iter().all(|what| what != SENT) {
+            text += &format!(
+                "equal to the fold: {} lines of {} boards that realtime last sent\n",
+                self.sent_lines, self.sent_boards
+            );
+        }
         for note in &self.notes {
             text += &format!("note: {note}\n");
         }

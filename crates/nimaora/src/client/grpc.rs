@@ -6,6 +6,7 @@ use nimaora_api::v1::audit_service_client::AuditServiceClient;
 use nimaora_api::v1::command_service_client::CommandServiceClient;
 use nimaora_api::v1::projection_admin_service_client::ProjectionAdminServiceClient;
 use nimaora_api::v1::query_service_client::QueryServiceClient;
+use nimaora_api::v1::realtime_admin_service_client::RealtimeAdminServiceClient;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint, Error};
@@ -42,6 +43,11 @@ impl Connection {
     /// The calls of an auditor.
     pub fn audits(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.0.clone())
+    }
+
+    /// The calls of an auditor about what players were told.
+    pub fn realtime(&self) -> RealtimeAdminServiceClient<Channel> {
+        RealtimeAdminServiceClient::new(self.0.clone())
     }
 
     /// The calls of an operator that ask about projections.

@@ -53,12 +53,15 @@ pub async fn run(args: LoadArgs) -> Result<bool, LoadError> {
         workers::run_as_worker().await?;
         return Ok(true);
     }
-    let report = leader::run(&args).await?;
     let failed = |source| LoadError::Io { action: "write the report", source };
+    // Before the load and not after it, if it cannot be written. What an earlier one wrote stays until there is another.
+    let open = |path| std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let json = args.json.as_ref().map(open).transpose().map_err(failed)?;
+    let report = leader::run(&args).await?;
     std::io::stdout().write_all(report.text().as_bytes()).map_err(failed)?;
-    if let Some(path) = &args.json {
+    if let Some(mut file) = json {
         let json = serde_json::to_vec_pretty(&report)?;
-        std::fs::write(path, json).map_err(failed)?;
+        file.set_len(0).and_then(|()| file.write_all(&json)).map_err(failed)?;
     }
     Ok(report.verified)
 }

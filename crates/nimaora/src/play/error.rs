@@ -25,6 +25,11 @@ pub enum ClientError {
     /// The URL is not one that is spoken to; a token sent there would be readable on the way.
     #[error("cannot use the server {0}: its URL must begin with http://; this client does not speak TLS")]
     Scheme(String),
+    /// The URL holds a name or a password, which servers do not ask for. It is not repeated.
+    #[error(
+        "cannot use the server: its URL must be http://HOST:PORT, without a user or a password; tokens have flags of their own"
+    )]
+    Password,
     /// The server said no.
     #[error("{0}")]
     Refused(String),

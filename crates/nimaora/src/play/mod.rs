@@ -161,6 +161,9 @@ pub(crate) struct Server {
 impl Server {
     /// Connects to a server at an `http://` URL.
     pub(crate) async fn connect(url: String) -> Result<Self, ClientError> {
+        if url.contains('@') {
+            return Err(ClientError::Password);
+        }
         if !url.starts_with("http://") {
             return Err(ClientError::Scheme(url));
         }

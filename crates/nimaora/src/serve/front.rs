@@ -18,6 +18,7 @@ use nimaora_api::v1::projection_admin_service_server::{
     ProjectionAdminServiceServer, SERVICE_NAME as PROJECTIONS,
 };
 use nimaora_api::v1::query_service_server::{QueryServiceServer, SERVICE_NAME as QUERIES};
+use nimaora_api::v1::realtime_admin_service_server::{RealtimeAdminServiceServer, SERVICE_NAME as REALTIME};
 use nimaora_command_service::grpc::Commands;
 use nimaora_query_gateway::grpc::Queries;
 use tonic::body::Body;
@@ -30,6 +31,7 @@ use tower_http::cors::{AllowHeaders, Any, Cors, CorsLayer};
 use super::body::{Fault, Intake, RequestBody};
 use super::projections::ProjectionAdmin;
 use super::refusal;
+use super::sent_boards::SentBoards;
 use crate::audit::AuditAdmin;
 
 /// For how long a browser may remember what it was allowed.
@@ -51,6 +53,7 @@ pub(super) struct Front {
     queries: Option<Explained<QueryServiceServer<Queries>>>,
     projections: Option<Explained<ProjectionAdminServiceServer<ProjectionAdmin>>>,
     audits: Option<Explained<AuditServiceServer<AuditAdmin>>>,
+    realtime: Option<Explained<RealtimeAdminServiceServer<SentBoards>>>,
     /// Health and reflection.
     other_grpc: Routes,
     /// All gRPC services for browsers, and the answers to their preflight requests.
@@ -69,18 +72,26 @@ enum Kind {
     Page,
 }
 
+/// The services that answer admins alone. Absent where the process has not the role.
+pub(super) struct ForAdmins {
+    pub(super) projections: Option<ProjectionAdminServiceServer<ProjectionAdmin>>,
+    pub(super) audits: Option<AuditServiceServer<AuditAdmin>>,
+    pub(super) realtime: Option<RealtimeAdminServiceServer<SentBoards>>,
+}
+
 impl Front {
     pub(super) fn new(
         commands: Option<CommandServiceServer<Commands>>,
         queries: Option<QueryServiceServer<Queries>>,
-        projections: Option<ProjectionAdminServiceServer<ProjectionAdmin>>,
-        audits: Option<AuditServiceServer<AuditAdmin>>,
+        admins: ForAdmins,
         pages: Router,
         other_grpc: Routes,
         intake: Intake,
     ) -> Self {
         let (commands, queries) = (commands.map(Explained::new), queries.map(Explained::new));
+        let ForAdmins { projections, audits, realtime } = admins;
         let (projections, audits) = (projections.map(Explained::new), audits.map(Explained::new));
+        let realtime = realtime.map(Explained::new);
         let mut all = other_grpc.clone();
         if let Some(commands) = &commands {
             all = all.add_service(commands.clone());
@@ -94,10 +105,13 @@ impl Front {
         if let Some(audits) = &audits {
             all = all.add_service(audits.clone());
         }
+        if let Some(realtime) = &realtime {
+            all = all.add_service(realtime.clone());
+        }
         let web = cors().layer(GrpcWebLayer::new().layer(all.prepare()));
         let pages = cors().layer(pages);
         let (other_grpc, intake) = (other_grpc.prepare(), Arc::new(intake));
-        Self { commands, queries, projections, audits, other_grpc, web, pages, intake }
+        Self { commands, queries, projections, audits, realtime, other_grpc, web, pages, intake }
     }
 }
 
@@ -117,6 +131,10 @@ impl Front {
             (AUDITS, ..) => match &self.audits {
                 Some(audits) => Box::pin(audits.clone().call(bounded(request))),
                 None => elsewhere("cannot audit", "projection"),
+            },
+            (REALTIME, ..) => match &self.realtime {
+                Some(realtime) => Box::pin(realtime.clone().call(bounded(request))),
+                None => elsewhere("serves no sockets", "realtime"),
             },
             // A stream of questions, which ends when its client has no more of them; each of them is small.
             (REFLECTION, ..) => Box::pin(self.other_grpc.clone().call(request)),

@@ -9,6 +9,7 @@
 //! | `shared_log` | a log that other processes use too, for servers and audits |
 //! | `admin` | who may ask what only admins may |
 //! | `projections` | what operators ask about the projections |
+//! | `sent_boards` | what this process last told its sockets |
 //! | `keys` | secrets, and the admin token |
 //! | `front` | which service gets a request |
 //! | `body` | a request's body that has to arrive in time, and of which only so much is held |
@@ -41,6 +42,7 @@ mod rebuilds;
 mod refusal;
 mod roles;
 pub mod run;
+mod sent_boards;
 pub(crate) mod shared_log;
 mod stores;
 
@@ -65,6 +67,7 @@ use crate::config::Config;
 use accept::Door;
 use projections::ProjectionAdmin;
 use roles::Roles;
+use sent_boards::SentBoards;
 
 /// The folder of the keys that the settings name.
 pub(crate) fn secrets_dir(config: &Config) -> PathBuf {
@@ -148,11 +151,15 @@ pub async fn start(mut config: Config, listener: TcpListener) -> Result<Server, 
     if let Some(realtime) = &roles.realtime {
         pages = pages.merge(realtime.routes());
     }
+    let admins = front::ForAdmins {
+        projections: roles.projections.take().map(ProjectionAdmin::grpc),
+        audits: roles.audits.take().map(AuditAdmin::grpc),
+        realtime: roles.sent_boards().map(SentBoards::grpc),
+    };
     let services = front::Front::new(
         roles.commands.as_ref().map(CommandService::grpc),
         roles.queries.as_ref().map(QueryGateway::grpc),
-        roles.projections.take().map(ProjectionAdmin::grpc),
-        roles.audits.take().map(AuditAdmin::grpc),
+        admins,
         pages,
         reporter.grpc()?,
         body::Intake::new(&config.limits),

@@ -19,6 +19,7 @@ use super::ServeError;
 use super::keys::{self, Keys};
 use super::projections::ProjectionAdmin;
 use super::rebuilds::Rebuilds;
+use super::sent_boards::SentBoards;
 use super::stores::{self, Found, Read, Stores};
 use crate::audit::AuditAdmin;
 use crate::config::{Config, Role};
@@ -110,6 +111,12 @@ impl Roles {
             advertised_host: settings.advertised_host.clone(),
         };
         Ok(Some(EventStore::start(deps, listener, front)?))
+    }
+
+    /// What was last sent to the sockets of this process, if it has any.
+    pub(super) fn sent_boards(&self) -> Option<SentBoards> {
+        let (realtime, verifier) = (self.realtime.clone()?, TokenVerifier::new([self.key]));
+        Some(SentBoards { realtime, verifier, clock: self.clock.clone() })
     }
 
     /// Hands over what other processes can go on with, while requests still come in.

@@ -1,6 +1,7 @@
 //! What auditors read.
 
 use async_trait::async_trait;
+use nimaora_domain::BattleId;
 use sqlx::query;
 
 use super::read::all;
@@ -25,14 +26,26 @@ impl PostgresReadModels {
 
 #[async_trait]
 impl AuditedTables for PostgresReadModels {
-    async fn answers(&self, after: Position, limit: u32) -> Result<Vec<AnswerView>, StoreError> {
+    async fn answers(
+        &self,
+        of: Option<BattleId>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AnswerView>, StoreError> {
         let query = query(include_str!("sql/answers.sql")).bind(as_i64(after)).bind(i64::from(limit));
+        let query = query.bind(of.map(|battle_id| battle_id.0));
         let rows = self.readers.in_time(all(&self.readers, query)).await?;
         rows.iter().map(decode::answer).collect()
     }
 
-    async fn attacks(&self, after: Position, limit: u32) -> Result<Vec<AttackRow>, StoreError> {
+    async fn attacks(
+        &self,
+        of: Option<BattleId>,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackRow>, StoreError> {
         let query = query(include_str!("sql/attacks.sql")).bind(as_i64(after)).bind(i64::from(limit));
+        let query = query.bind(of.map(|battle_id| battle_id.0));
         let rows = self.readers.in_time(all(&self.readers, query)).await?;
         rows.iter().map(decode::attack_row).collect()
     }

@@ -25,6 +25,8 @@ pub(super) const WRITER_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// Pages that each reading connection keeps in memory, in KiB.
 pub(super) const READER_CACHE_KIB: u32 = 4 * 1024;
+/// Pages that a connection of an auditor keeps in memory, in KiB: it looks up the participants of each attack.
+pub(super) const AUDITOR_CACHE_KIB: u32 = 32 * 1024;
 /// The write-ahead log is copied into the file when it has so many pages of 4 KiB; fewer would copy a page more often
 /// while many batches change the same rows.
 pub(super) const CHECKPOINT_PAGES: u32 = 4_096;

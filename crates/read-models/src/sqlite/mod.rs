@@ -66,6 +66,8 @@ impl SqliteReadModels {
             .clone()
             .create_if_missing(true)
             .thread_name(|_| priority::WRITER_THREAD.to_owned())
+            // A name that was erased is overwritten, and not only left behind.
+            .pragma("secure_delete", "ON")
             .pragma("cache_size", format!("-{}", config::WRITER_CACHE_KIB))
             .pragma("wal_autocheckpoint", config::CHECKPOINT_PAGES.to_string())
             .pragma("journal_size_limit", config::JOURNAL_BYTES_MAX.to_string());

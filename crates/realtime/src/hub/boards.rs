@@ -97,5 +97,8 @@ fn send(room: &Room) {
         sent += sockets.len();
         first += SLICE_SOCKETS;
     }
+    if sent > 0 {
+        room.note_sent(&board);
+    }
     metrics::sent("board", sent, bytes);
 }

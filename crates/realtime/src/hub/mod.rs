@@ -15,6 +15,7 @@ pub(crate) mod room;
 pub(crate) mod rooms;
 pub(crate) mod scores;
 pub(crate) mod seat;
+pub(crate) mod sent;
 pub(crate) mod signs;
 pub(crate) mod slots;
 pub(crate) mod spectators;

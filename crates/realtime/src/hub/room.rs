@@ -17,6 +17,7 @@ use super::feed::Feed;
 use super::follower::{Feeds, Follower};
 use super::inbox::Inboxes;
 use super::scores::Scores;
+use super::sent::SentBoard;
 use super::slots::{Slot, Slots};
 use super::spectators::Spectators;
 use super::{Hub, boards};
@@ -46,6 +47,8 @@ pub(crate) struct Room {
     pub(super) is_over: AtomicBool,
     /// The newest board that was read.
     board: Mutex<Option<EncodedBoard>>,
+    /// The newest board that somebody got.
+    sent: Mutex<Option<EncodedBoard>>,
     /// Whether the board stands in the queue of those to be sent.
     pub(super) is_queued: AtomicBool,
     opening: Mutex<Option<Opening>>,
@@ -65,7 +68,7 @@ struct Viewer {
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedBoard {
     pub(crate) as_of: Position,
-    frame: Bytes,
+    pub(super) frame: Bytes,
     /// Made when the first socket takes it, once for all.
     compressed: Arc<OnceLock<Bytes>>,
 }
@@ -91,6 +94,7 @@ impl Room {
             spectators: Spectators::default(),
             is_over: AtomicBool::new(false),
             board: Mutex::default(),
+            sent: Mutex::default(),
             is_queued: AtomicBool::new(false),
             opening: Mutex::default(),
             closed: hub.shutdown.token().child_token(),
@@ -176,6 +180,7 @@ impl Room {
         let board = self.board();
         if let Some(board) = &board {
             socket.send_board(self.board_key(), board.frame_for(socket));
+            self.note_sent(board);
         }
         viewers.insert(Viewer { socket: Arc::clone(socket), board_as_of: board.map(|board| board.as_of) })
     }
@@ -202,6 +207,19 @@ impl Room {
         let frame = events::of_battle(self.battle_id, &News::Board(board));
         *kept = Some(EncodedBoard { as_of: board.as_of, frame, compressed: Arc::default() });
         true
+    }
+
+    /// Somebody got this board.
+    pub(super) fn note_sent(&self, board: &EncodedBoard) {
+        let mut sent = self.sent.lock();
+        if sent.as_ref().is_none_or(|sent| sent.as_of < board.as_of) {
+            *sent = Some(board.clone());
+        }
+    }
+
+    /// What was last sent of the board, if anything was.
+    pub(super) fn sent(&self) -> Option<SentBoard> {
+        self.sent.lock().as_ref().map(|board| SentBoard::new(self.battle_id, board))
     }
 
     /// The next viewers, from `first` on, that do not have this board yet; `None` behind the last.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Hub;
 use super::room::Room;
 use super::seat::Occupancy;
+use super::sent::{Left, SentBoard};
 use crate::channel::Channel;
 use crate::error::Refusal;
 
@@ -25,11 +26,13 @@ struct Entry {
 pub(crate) struct Rooms {
     hasher: RandomState,
     shards: [Mutex<AHashMap<BattleId, Entry>>; SHARDS],
+    left: Left,
 }
 
 impl Rooms {
     pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
+        let shards = std::array::from_fn(|_| Mutex::default());
+        Self { hasher: RandomState::new(), shards, left: Left::default() }
     }
 
     /// Takes part in a battle, which is followed from then on.
@@ -54,6 +57,9 @@ impl Rooms {
             entry.occupants -= 1;
             if entry.occupants == 0 {
                 entry.room.close();
+                if let Some(board) = entry.room.sent() {
+                    self.left.keep(board);
+                }
                 shard.remove(&battle_id);
             }
         }
@@ -66,6 +72,11 @@ impl Rooms {
             .iter()
             .flat_map(|shard| shard.lock().values().map(|entry| Arc::clone(&entry.room)).collect::<Vec<_>>());
         rooms.collect()
+    }
+
+    /// What was last sent of the boards of all battles, as far as it is known.
+    pub(crate) fn sent(&self) -> Vec<SentBoard> {
+        self.left.and(self.all().iter().filter_map(|room| room.sent()))
     }
 
     /// The channels of all battles that somebody listens to and whose names begin so, and how many sockets each has.

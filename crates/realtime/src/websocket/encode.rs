@@ -38,6 +38,16 @@ pub(crate) fn close(code: u16, message: &str) -> Bytes {
     frame(Opcode::Close, &payload)
 }
 
+/// What is in a frame that was made here.
+pub(crate) fn payload(frame: &Bytes) -> Bytes {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => HEADER_BYTES_MAX,
+        Some(_) | None => 2,
+    };
+    frame.slice(header.min(frame.len())..)
+}
+
 fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     with_head(opcode.bits(), payload)
 }
@@ -75,6 +85,7 @@ mod tests {
         ] {
             let frame = text(&"x".repeat(len));
             assert_eq!(frame[..header.len()], header, "{len}");
+            assert_eq!(payload(&frame), frame[header.len()..], "{len}");
             assert_eq!(frame.len(), header.len() + len);
         }
     }

@@ -92,3 +92,27 @@ async fn a_log_that_is_looked_at_is_in_use() {
     log.close().await;
     open(data_dir.path());
 }
+
+#[tokio::test]
+async fn who_only_reads_changes_nothing_and_keeps_out_who_would_write() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let log = open(data_dir.path());
+    log.append(append("s", [1, 2])).await.unwrap();
+    // One that writes has it alone.
+    let refused = EmbeddedLog::open_read_only(data_dir.path(), small(4_096));
+    assert!(matches!(refused, Err(OpenError::InUse { .. })));
+    log.close().await;
+    let before = contents(data_dir.path());
+    let one = EmbeddedLog::open_read_only(data_dir.path(), small(4_096)).unwrap();
+    let other = EmbeddedLog::open_read_only(data_dir.path(), small(4_096)).unwrap();
+    for reading in [&one, &other] {
+        assert_eq!(ids_of_all(reading).await, [1, 2].map(Uuid::from_u128));
+        assert!(!reading.status().await.unwrap().writable);
+        assert!(reading.append(append("s", [3])).await.is_err());
+    }
+    let refused = EmbeddedLog::open(data_dir.path(), small(4_096));
+    assert!(matches!(refused, Err(OpenError::InUse { .. })));
+    drop((one, other));
+    assert!(contents(data_dir.path()) == before, "reading changed something");
+    assert_eq!(ids_of_all(&open(data_dir.path())).await.len(), 2);
+}

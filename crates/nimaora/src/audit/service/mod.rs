@@ -43,6 +43,9 @@ const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Calls that are carried out at a time. When it is reached, another one is answered `RESOURCE_EXHAUSTED` with a retry delay: an audit
 /// reads the whole log, and players come first.
 const AUDITS_MAX: usize = 4;
+/// Tails that are followed at a time, besides. They read little once they have caught up, but stay for as long as their clients do, and leave the
+/// other calls their places.
+const TAILS_MAX: usize = 4;
 /// Battles that one verification may name.
 const BATTLES_MAX: usize = 100;
 /// How long a replay or a receipt may take. Then the call ends with `DEADLINE_EXCEEDED`.
@@ -63,6 +66,7 @@ pub(crate) struct AuditAdmin {
     clock: Clock,
     shutdown: Shutdown,
     under_way: Arc<Semaphore>,
+    tails: Arc<Semaphore>,
 }
 
 type Answers<T> = BoxStream<'static, Result<T, Status>>;
@@ -85,7 +89,8 @@ impl AuditAdmin {
     ) -> Self {
         let stores = Arc::new(Stores { tables, leaderboard: Some(leaderboard) });
         let under_way = Arc::new(Semaphore::new(AUDITS_MAX));
-        Self { log, stores, config, verifier, clock, shutdown, under_way }
+        let tails = Arc::new(Semaphore::new(TAILS_MAX));
+        Self { log, stores, config, verifier, clock, shutdown, under_way, tails }
     }
 
     /// The service for the port.
@@ -96,10 +101,8 @@ impl AuditAdmin {
     /// Refuses everybody but an admin, and audits that are too many.
     fn enter<T>(&self, request: &Request<T>) -> Result<OwnedSemaphorePermit, Status> {
         require_admin(&self.verifier, &self.clock, request.metadata())?;
-        Arc::clone(&self.under_way).try_acquire_owned().map_err(|_| {
-            let message = format!("{AUDITS_MAX} audits are under way in this process; try again");
-            details::retry(Code::ResourceExhausted, "TOO_MANY_AUDITS", message, RETRY_AFTER)
-        })
+        let message = || format!("{AUDITS_MAX} audits are under way in this process; try again");
+        place(&self.under_way, message)
     }
 
     /// Answers with what the work sends, until it is done or the client is gone.
@@ -128,6 +131,12 @@ impl AuditAdmin {
         let told = stream::unfold(told, |mut told| async move { told.recv().await.map(|one| (one, told)) });
         Response::new(told.boxed())
     }
+}
+
+fn place(places: &Arc<Semaphore>, full: impl FnOnce() -> String) -> Result<OwnedSemaphorePermit, Status> {
+    Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| details::retry(Code::ResourceExhausted, "TOO_MANY_AUDITS", full(), RETRY_AFTER))
 }
 
 async fn tell<T>(messages: &Messages<T>, message: T) -> Result<(), Gone> {
@@ -297,7 +306,9 @@ impl AuditService for AuditAdmin {
     }
 
     async fn tail(&self, request: Request<TailRequest>) -> Result<Response<Self::TailStream>, Status> {
-        let permit = self.enter(&request)?;
+        require_admin(&self.verifier, &self.clock, request.metadata())?;
+        let full = || format!("{TAILS_MAX} clients follow the log in this process; try again");
+        let permit = place(&self.tails, full)?;
         let TailRequest { after_position, no_follow } = request.into_inner();
         let log = Arc::clone(&self.log);
         let shutdown = self.shutdown.clone();
