@@ -313,11 +313,11 @@ fn subscribe(battle: impl std::fmt::Display) -> Vec<u8> {
     format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"battle.{battle}"}}}}"#).into_bytes()
 }
 
-/// The next frame that is no short one.
+/// The next board, compressed or not; nothing else is either long or compressed.
 async fn board(raw: &mut Raw) -> Frame {
     loop {
         let frame = raw.frame().await;
-        if frame.payload.len() > 250 {
+        if frame.payload.len() > 500 || frame.first & COMPRESSED != 0 {
             return frame;
         }
     }

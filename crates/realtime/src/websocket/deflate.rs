@@ -61,7 +61,7 @@ pub(crate) fn inflate(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, Cl
         loop {
             let (taken, made) = (state.total_in(), out.len());
             let status = state.decompress_vec(rest, &mut out, FlushDecompress::Sync);
-            if matches!(status, Err(_)) {
+            if status.is_err() {
                 return Err(CloseReason::InvalidText);
             }
             if out.len() > bytes_max {
