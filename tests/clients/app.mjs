@@ -37,6 +37,7 @@ const page = new Pusher(key, {
 });
 page.connection.bind('state_change', ({ current }) => say({ event: current, data: page.connection.socket_id ?? null }));
 page.connection.bind('error', (error) => say({ event: 'error', data: error?.error?.data ?? null }));
+for (const event of ['online', 'offline']) page.user.watchlist.bind(event, ({ user_ids }) => say({ event, data: user_ids }));
 page.user.bind_global((event, data) => say({ event: `user ${event}`, data }));
 
 const call = async (method, args) => {
@@ -48,7 +49,7 @@ const call = async (method, args) => {
   }
 };
 const orders = {
-  user: ({ id, user_info }) => { user = { id, user_info }; },
+  user: ({ id, user_info, watchlist }) => { user = { id, user_info, watchlist }; },
   subscribe: ({ channel }) => {
     page.subscribe(channel).bind_global((event, data) => {
       const members = data?.members === undefined ? data : { members: data.members, count: data.count, me: data.me };

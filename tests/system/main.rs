@@ -24,6 +24,7 @@ mod erasing;
 mod exporting;
 mod log_clients;
 mod log_crash;
+mod online;
 mod players;
 mod projections;
 mod proof;

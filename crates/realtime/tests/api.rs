@@ -114,6 +114,11 @@ async fn who_is_where_is_told_of_all_nodes() {
         let path = "/apps/1/channels/presence-room?info=user_count,subscription_count";
         let expected = json!({ "occupied": true, "user_count": 2, "subscription_count": 2 });
         assert_eq!(api(node, path, None).await, (200, expected));
+        let own = format!("/apps/1/channels/{}?info=subscription_count", ada.channel());
+        assert_eq!(api(node, &own, None).await, (200, json!({ "occupied": true, "subscription_count": 1 })));
+        let expected = json!({ "channels": { ada.channel(): {} } });
+        let path = "/apps/1/channels?filter_by_prefix=private-participant.0";
+        assert_eq!(api(node, path, None).await, (200, expected));
         let empty = api(node, "/apps/1/channels/nobody", None).await;
         assert_eq!(empty, (200, json!({ "occupied": false })));
         let users = api(node, "/apps/1/channels/presence-room/users", None).await;

@@ -179,6 +179,22 @@ async fn a_page_signs_in_and_its_server_writes_to_it_and_ends_it() {
 }
 
 #[tokio::test]
+async fn a_page_is_told_when_those_whom_it_watches_come_and_go() {
+    let arena = arena().await;
+    let (mut ada, mut bob) = (App::in_node(&arena), App::in_node(&arena));
+    ada.order(json!({ "do": "user", "id": "u1", "watchlist": ["u2"] })).await;
+    bob.order(json!({ "do": "user", "id": "u2" })).await;
+    ada.expect("connected").await;
+    bob.expect("connected").await;
+    ada.order(json!({ "do": "signin" })).await;
+    assert_eq!(ada.expect("offline").await["data"], json!(["u2"]));
+    bob.order(json!({ "do": "signin" })).await;
+    assert_eq!(ada.expect("online").await["data"], json!(["u2"]));
+    drop(bob);
+    assert_eq!(ada.expect("offline").await["data"], json!(["u2"]));
+}
+
+#[tokio::test]
 async fn the_python_library_publishes_and_asks() {
     let arena = arena().await;
     let libraries = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../tools/python");

@@ -1,6 +1,9 @@
 //! Telling the other nodes what is on this one, and hearing it of them.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::Hub;
 use super::halls::seat::HallSeat;
@@ -9,6 +12,9 @@ use crate::channel::{Channel, Name};
 use crate::cluster::{About, NodeId, Say, Word};
 use crate::socket::Socket;
 use crate::webhooks::WebhookEvent;
+
+/// How long it may take to count a socket in, while a node begins. Then it is not counted: it has subscribed all the same.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Hub {
     fn whereabouts(&self, about: About) -> &Whereabouts {
@@ -61,6 +67,8 @@ impl Hub {
         if !self.config.subscription_counts && !wanted.iter().any(|event| self.webhooks.want(*event)) {
             return None;
         }
-        Some(self.halls.enter(self, &Name::beside(&channel)).await.accompany(socket))
+        let name = Name::beside(&channel);
+        let entered = timeout(COUNT_TIMEOUT, self.halls.enter(self, &name)).await.ok()?;
+        Some(entered.accompany(socket))
     }
 }
