@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::message::{NodeId, Say};
@@ -14,6 +15,8 @@ use crate::metrics;
 
 /// Messages to the others that wait for the relay. When it is reached, one is dropped; the others notice, and ask.
 const OUTGOING_MESSAGES_MAX: usize = 16_384;
+/// How long it may take until the relay has what the others must be told. Then they are not told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// A node that was not heard for so long is gone, unless nothing at all is heard.
 const GONE_AFTER: Duration = Duration::from_secs(6);
 /// A node that does not hear itself for so long hears nobody.
@@ -22,18 +25,32 @@ const DEAF_AFTER: Duration = Duration::from_millis(2_500);
 /// A node's side of the relay.
 pub(crate) struct Link {
     pub(crate) id: NodeId,
-    outgoing: mpsc::Sender<Say>,
+    outgoing: mpsc::Sender<Words>,
     /// The other nodes, and when each was last heard.
     peers: Mutex<AHashMap<NodeId, Instant>>,
     /// When this node last heard what it said itself.
     heard_itself_at: Mutex<Instant>,
     /// Whether the others have had the time to say that they live.
     is_settled: watch::Sender<bool>,
+    /// Whether this node has nothing to say any more.
+    ended: CancellationToken,
     lives: AtomicU64,
 }
 
 /// What waits to be said.
-pub(crate) type Outgoing = mpsc::Receiver<Say>;
+pub(crate) type Outgoing = mpsc::Receiver<Words>;
+
+/// Something to be said.
+pub(crate) enum Words {
+    /// It is nobody's loss for long.
+    Of(Say),
+    /// Somebody waits until the relay has all of it. Who does not wait any more has been told that it was not said.
+    Told(Vec<Say>, oneshot::Sender<()>),
+}
+
+/// The other nodes could not be told.
+#[derive(Debug)]
+pub(crate) struct Untold;
 
 impl Link {
     pub(crate) fn new() -> (Self, Outgoing) {
@@ -44,6 +61,7 @@ impl Link {
             peers: Mutex::default(),
             heard_itself_at: Mutex::new(Instant::now()),
             is_settled: watch::Sender::new(false),
+            ended: CancellationToken::new(),
             lives: AtomicU64::new(0),
         };
         (link, waiting)
@@ -51,9 +69,29 @@ impl Link {
 
     /// Says something to all others. Never waits.
     pub(crate) fn say(&self, say: Say) {
-        if self.outgoing.try_send(say).is_err() {
+        if self.outgoing.try_send(Words::Of(say)).is_err() {
             metrics::relay_dropped();
         }
+    }
+
+    /// Says something to all others, known or not, and waits until the relay has it: for what was asked for from outside, and must not be
+    /// answered before.
+    pub(crate) async fn tell(&self, says: Vec<Say>) -> Result<(), Untold> {
+        let (told, is_told) = oneshot::channel();
+        self.outgoing.try_send(Words::Told(says, told)).map_err(|_| Untold)?;
+        match timeout(TELL_TIMEOUT, is_told).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Untold),
+        }
+    }
+
+    /// From now on this node says only what waits to be said.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+    }
+
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Says it if anybody is known who could hear it. Who comes later asks.

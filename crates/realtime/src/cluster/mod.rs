@@ -9,6 +9,6 @@ mod message;
 mod running;
 
 pub(crate) use self::asking::{ChannelState, Query, Questions, States};
-pub(crate) use self::link::Link;
+pub(crate) use self::link::{Link, Untold};
 pub(crate) use self::message::{Event, Here, NodeId, Say, Version};
 pub(crate) use self::running::run;

@@ -14,6 +14,7 @@ pub struct CountingBus {
     inner: MemoryBus,
     follows: Arc<AtomicUsize>,
     is_mute: Arc<AtomicBool>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl CountingBus {
@@ -27,6 +28,11 @@ impl CountingBus {
         self.is_mute.store(true, Ordering::Relaxed);
     }
 
+    /// Whether this node can tell the others anything.
+    pub fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
     pub fn follows(&self) -> usize {
         self.follows.load(Ordering::Relaxed)
     }
@@ -38,7 +44,14 @@ impl Relay for CountingBus {
         if self.is_mute.load(Ordering::Relaxed) {
             return Ok(());
         }
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(BusError::Unavailable { reason: "the test says so".to_owned() });
+        }
         self.inner.send(message).await
+    }
+
+    async fn flush(&self) -> Result<(), BusError> {
+        self.inner.flush().await
     }
 
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
