@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nimaora_local_servers::Port;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -59,8 +60,10 @@ impl Windows {
 /// Plays in a browser with a server that is killed and started when the windows ask for it, and sees all these parts.
 async fn plays(script: &str, parts: &[&str]) {
     let (data, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::start(data.path(), "127.0.0.1:0").await;
-    let address = server.address.clone();
+    // A port that nobody else is given while the server is away.
+    let port = Port::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let server = Server::start(data.path(), &address).await;
     let mut windows = Windows::open(script, &server, temporary.path());
     let (mut server, mut seen) = (Some(server), Vec::new());
     while let Some(said) = windows.next().await {

@@ -9,6 +9,7 @@ use kurrentdb::{
     AppendToStreamOptions, Client, EventData, ReadAllOptions, ReadStreamOptions, StreamPosition, StreamState,
     SubscribeToAllOptions, SubscriptionFilter,
 };
+use nimaora_local_servers::Port;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -119,9 +120,12 @@ async fn each_event_is_there_once_whatever_comes_when() {
     let mut kills: Vec<usize> = (0..KILLS).map(|_| rng.usize(1..all)).collect();
     kills.sort_unstable();
     let folder = tempfile::tempdir().unwrap();
-    let listen = ["--event-store-listen", "127.0.0.1:0"];
-    let mut server = Server::start_with(&listen, folder.path(), "127.0.0.1:0").await;
-    let event_store = server.event_store.clone().unwrap();
+    // Ports that nobody else is given while the server is away.
+    let (port, event_store_port) = (Port::free().unwrap(), Port::free().unwrap());
+    let address = format!("127.0.0.1:{}", port.number());
+    let event_store = format!("127.0.0.1:{}", event_store_port.number());
+    let listen = ["--event-store-listen", &event_store];
+    let mut server = Server::start_with(&listen, folder.path(), &address).await;
     let url = format!("kurrentdb://admin:{}@{event_store}?tls=false", server.admin_token());
     let acknowledged = Arc::new(Acknowledged::default());
     let ids: Vec<Vec<Uuid>> = (0..WRITERS).map(|_| (0..EVENTS).map(|_| Uuid::new_v4()).collect()).collect();
@@ -142,9 +146,8 @@ async fn each_event_is_there_once_whatever_comes_when() {
     }
     for count in kills {
         acknowledged.reached(count).await;
-        let address = server.address.clone();
         let data_dir = server.kill().await;
-        server = Server::start_with(&["--event-store-listen", &event_store], &data_dir, &address).await;
+        server = Server::start_with(&listen, &data_dir, &address).await;
     }
     for writer in writers {
         writer.await.unwrap();

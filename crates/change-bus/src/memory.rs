@@ -104,6 +104,10 @@ impl Relay for MemoryBus {
         Ok(())
     }
 
+    async fn flush(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
         Ok(Box::new(Listener { queue: self.relay.subscribe() }))
     }

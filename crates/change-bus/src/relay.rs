@@ -30,6 +30,9 @@ pub trait Relay: Send + Sync + 'static {
     /// Sends a message to all that listen, the sender's own node included.
     async fn send(&self, message: Bytes) -> Result<(), BusError>;
 
+    /// Waits until what was sent has left this process: before it ends.
+    async fn flush(&self) -> Result<(), BusError>;
+
     /// Listens to all messages.
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError>;
 }

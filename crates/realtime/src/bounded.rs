@@ -64,6 +64,16 @@ impl<T: Weighed> Receiver<T> {
         self.queue.try_recv().ok().map(|thing| self.taken(thing))
     }
 
+    /// Nothing more is put in.
+    pub(crate) fn close(&mut self) {
+        self.queue.close();
+    }
+
+    /// How many things are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     fn taken(&self, thing: T) -> T {
         self.bytes.fetch_sub(thing.bytes(), Ordering::Relaxed);
         thing

@@ -151,6 +151,8 @@ impl Realtime {
         let swept = Arc::clone(&hub);
         shutdown.spawn(async move {
             sweep::run(Arc::clone(&swept)).await;
+            // What the sockets said until now still goes to the other nodes.
+            swept.link.end();
             swept.boards.stop();
             swept.halls.sending.stop();
             let _ = tokio::task::spawn_blocking(move || (boards.join(), halls.join())).await;

@@ -1,6 +1,7 @@
 //! A player who attacks on and on, asks each command node in turn, and takes each answer at its word.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
 use nimaora_api::details;
@@ -36,6 +37,12 @@ pub(super) struct Account {
     pub(super) refusals: BTreeMap<String, u32>,
 }
 
+impl Account {
+    fn refused(&self) -> u32 {
+        self.refusals.values().sum()
+    }
+}
+
 /// A player who attacks until it is told to stop.
 pub(super) struct Attacks {
     pub(super) battle_id: String,
@@ -69,6 +76,23 @@ impl Attacks {
             Ok(Err(_)) => panic!("the attacks have ended with an answer that is wrong; it is told above"),
             Err(_) => panic!("no {attacks} attacks landed in time; so far: {:?}", *self.account.borrow()),
         }
+    }
+
+    /// Waits until no attack lands any more: so many were refused, or not answered, and none has landed in between.
+    pub(super) async fn refused(&mut self, times: u32) {
+        let mut since = self.account.borrow().clone();
+        let refused = async {
+            loop {
+                self.account.changed().await.unwrap();
+                let now = self.account.borrow_and_update().clone();
+                if now.landed > since.landed {
+                    since = now;
+                } else if now.refused() >= since.refused() + times {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, refused).await.expect("attacks are refused in time");
     }
 
     /// The position of the last one that landed.
@@ -159,10 +183,15 @@ impl Attacking {
     }
 }
 
-/// The reason of a refusal, which must say that trying again helps, and when. A connection that broke says nothing but that.
+/// The reason of a refusal, which must say that trying again helps, and when. Only where there is no server that answers, the client says
+/// no more than that.
 pub(super) fn reason_to_try_again(refused: &Status) -> String {
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
-    let Some(reason) = details::reason(refused) else { return "no connection".to_owned() };
+    let Some(reason) = details::reason(refused) else {
+        // What a server says has no source here; what the client found out by itself has.
+        assert!(refused.source().is_some(), "a server does not say why, nor when to try again: {refused:?}");
+        return "no connection".to_owned();
+    };
     let retry = refused.get_error_details().retry_info().and_then(|info| info.retry_delay);
     assert!(retry.is_some(), "it does not say when to try again: {refused:?}");
     reason

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::attacks::{Attacks, points_after, reason_to_try_again};
+use super::disks::SmallDisk;
 use crate::players::with_token;
 use crate::proof::clean_audit;
 use crate::server::{BINARY, PATIENCE, Server};
@@ -37,13 +38,30 @@ pub(super) struct House {
     pub(super) pgbouncer: PgBouncer,
     pub(super) redis: Redis,
     pub(super) nats: NatsCluster,
+    /// Of the NATS servers, where each has one of its own.
+    pub(super) disks: Vec<SmallDisk>,
     folder: tempfile::TempDir,
 }
 
 impl House {
     /// Starts all of it. `environment` is that of the command node with this number.
     pub(super) async fn start(environment: impl Fn(usize) -> Vec<(String, String)>) -> Self {
+        Self::start_in(nimaora_local_servers::scratch().unwrap(), Vec::new(), environment).await
+    }
+
+    /// The same, with a small disk for each NATS server.
+    pub(super) async fn start_on_small_disks() -> Self {
         let folder = nimaora_local_servers::scratch().unwrap();
+        let nats = folder.path().join("nats");
+        let disks = (0..3).map(|server| SmallDisk::mount(&nats.join(format!("nats-{server}")))).collect();
+        Self::start_in(folder, disks, |_| Vec::new()).await
+    }
+
+    async fn start_in(
+        folder: tempfile::TempDir,
+        disks: Vec<SmallDisk>,
+        environment: impl Fn(usize) -> Vec<(String, String)>,
+    ) -> Self {
         let dir = |name: &str| folder.path().join(name);
         let most = format!("max_connections={CONNECTIONS_MAX}");
         let (nats_dir, redis_dir, postgres_dir) = (dir("nats"), dir("redis"), dir("postgres"));
@@ -76,7 +94,7 @@ impl House {
             node("query", 0, Vec::new()),
         );
         let (commands, projections) = (vec![first, second], vec![one, other]);
-        Self { commands, projections, queries, postgres, pgbouncer, redis, nats, folder }
+        Self { commands, projections, queries, postgres, pgbouncer, redis, nats, disks, folder }
     }
 
     /// A player begins to attack through all command nodes.

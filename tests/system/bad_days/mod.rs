@@ -6,6 +6,7 @@
 //! | `attacks` | a player who attacks on and on, and takes each answer at its word |
 //! | `stores` | Redis, PostgreSQL and PgBouncer: stopped, restarted, slow, empty, full |
 //! | `bus` | NATS: each server killed, all of it cut off for ten seconds |
+//! | `disks` | the disks of NATS servers: of one, of all |
 //! | `owners` | two nodes that both believe they own a battle, a clock that jumps, a disk that is full |
 //!
 //! In each, a command is accepted, or refused with `UNAVAILABLE` and a delay after which to try again; an answer is never wrong; nothing is mended by hand;
@@ -13,6 +14,7 @@
 
 mod attacks;
 mod bus;
+mod disks;
 mod house;
 mod owners;
 mod stores;

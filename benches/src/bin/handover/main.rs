@@ -120,6 +120,7 @@ async fn channel(url: String) -> Result<CommandServiceClient<Channel>, BenchErro
 
 fn report(what: &str, pauses: &[Duration], target_ms: f64) {
     let mut times_ms: Vec<_> = pauses.iter().map(|pause| pause.as_secs_f64() * 1_000.0).collect();
+    let each: Vec<_> = times_ms.iter().map(|time_ms| format!("{time_ms:.0}")).collect();
     times_ms.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (times_ms.first(), times_ms.last()) else { return };
     let median = times_ms[times_ms.len() / 2];
@@ -129,4 +130,5 @@ fn report(what: &str, pauses: &[Duration], target_ms: f64) {
         false => String::new(),
     };
     println!("{what}: {median:.0} ms ({least:.0} to {most:.0}, {} times){verdict}", times_ms.len());
+    println!("    one after the other: {}", each.join(", "));
 }

@@ -38,6 +38,15 @@ impl Relay for NatsBus {
         }
     }
 
+    async fn flush(&self) -> Result<(), BusError> {
+        let client = &self.inner.client;
+        connected(client)?;
+        match timeout(SEND_TIMEOUT, client.flush()).await {
+            Ok(flushed) => flushed.map_err(unavailable),
+            Err(_) => Err(unavailable("the connection takes nothing")),
+        }
+    }
+
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
         let client = &self.inner.client;
         connected(client)?;

@@ -19,7 +19,8 @@ use crate::ownership::Owner;
 use crate::service::Core;
 use crate::status::status;
 
-/// The pause before the first further try; each next one is twice as long, up to [`PAUSE_MAX`].
+/// The pause before the first further try; each next one is longer by as much, up to [`PAUSE_MAX`]. A hand-over takes some of these, and
+/// whoever looks again long after its end has waited in vain.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_millis(160);
@@ -130,6 +131,6 @@ where
             return Err(failed);
         }
         sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        pause = (pause + PAUSE_MIN).min(PAUSE_MAX);
     }
 }

@@ -84,7 +84,16 @@ impl Writer {
             }
             match self.load().await {
                 Ok(live) => match self.serve(live).await {
-                    End::Quiet(folded) => self.saver.leave(&folded).await,
+                    End::Quiet(folded) => {
+                        // Where this writer takes no orders any more, another node waits for the battle, and not for this one's snapshot.
+                        let handed_over = self.mailbox.is_closed()
+                            && self.taken.is_empty()
+                            && self.shared.leave(self.battle_id, &self.mailbox, &self.roster);
+                        self.saver.leave(&folded).await;
+                        if handed_over {
+                            return;
+                        }
+                    }
                     End::Lost(error, from, callers) => {
                         if repeats_old_command(&error, from) && !self.keeps_seen {
                             self.look_for_repeats(callers);

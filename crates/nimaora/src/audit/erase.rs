@@ -104,7 +104,7 @@ fn told(args: &EraseArgs, erased: &EraseNameResponse, seen: bool) -> String {
         args.participant, erased.position, erased.shown
     );
     if erased.in_clear {
-        text += "note: it stands in the log in clear, because it is older than sealed names; who reads the log can read it\n";
+        text += "note: it stands in the log in clear, because it is older than sealed names, or the log is one of KurrentDB; who reads the log can read it\n";
     }
     if !seen {
         text += "note: the tables do not show that yet\n";

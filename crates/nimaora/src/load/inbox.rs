@@ -8,13 +8,11 @@ use super::facts::{Alert, Arrival};
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     alerts: HashMap<u64, Alert>,
-    last_position: u64,
 }
 
 impl Inbox {
     /// Takes an alert. One that is known already counts as a repeat, unless one of the two was fetched.
     pub(super) fn take(&mut self, alert: Alert) {
-        self.last_position = self.last_position.max(alert.position);
         let Some(known) = self.alerts.get_mut(&alert.position) else {
             self.alerts.insert(alert.position, alert);
             return;
@@ -28,11 +26,6 @@ impl Inbox {
 
     pub(super) fn has(&self, position: u64) -> bool {
         self.alerts.contains_key(&position)
-    }
-
-    /// The highest position of which this player knows an attack; 0 when there is none.
-    pub(super) fn last_position(&self) -> u64 {
-        self.last_position
     }
 
     pub(super) fn into_alerts(self) -> impl Iterator<Item = Alert> {
@@ -67,7 +60,6 @@ mod tests {
         inbox.take(alert(5, Arrival::Fetched));
         inbox.take(alert(5, Arrival::OnSocket(2)));
         assert!(inbox.has(5));
-        assert_eq!(inbox.last_position(), 5);
         let alerts: Vec<_> = inbox.into_alerts().collect();
         assert_eq!((alerts[0].arrival, alerts[0].repeats), (Arrival::OnSocket(2), 0));
     }

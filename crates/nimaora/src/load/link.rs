@@ -33,7 +33,7 @@ pub(super) enum Message {
     /// Some of what the players were answered.
     Facts(Vec<Fact>),
     /// The measured phase is over, and the outcome of every command is known or given up.
-    Played { record: Record, cpu_seconds: f64 },
+    Played { record: Box<Record>, cpu_seconds: f64 },
     /// Some of the alerts that the players got.
     Alerts(Vec<Alert>),
     /// That is all.

@@ -1,4 +1,5 @@
-//! A player's ear: holds its socket open, takes alerts, and fetches what was missed while the socket was away.
+//! A player's ear: holds its socket open, and takes alerts. What was missed while
+//! the socket was away, the server tells when it is back; at the end of a load, what is missing still is fetched.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,21 +67,21 @@ impl Listener {
         };
         let mut ready = Some(ready);
         let (mut pause, mut tries) = (PAUSE_MIN, 0);
+        let mut lost_us = None;
         loop {
             let error = match self.open(identity, tries).await {
                 Ok(mut socket) => {
                     pause = PAUSE_MIN;
-                    let is_first = ready.is_some();
                     if let Some(ready) = ready.take() {
                         // Whoever asked may have given up; the socket is of use all the same.
                         let _ = ready.send(Ok(()));
                     }
-                    self.crew.counters.sockets.fetch_add(1, Ordering::Relaxed);
-                    if !is_first && self.crew.fetch_attacks(self.player, identity, 0).await.is_err() {
-                        // Whoever lost a socket asks again at the end.
-                        self.crew.counters.errors.fetch_add(1, Ordering::Relaxed);
+                    if let Some(lost_us) = lost_us {
+                        self.crew.record.lock().socket_returns.record(now_us().saturating_sub(lost_us));
                     }
+                    self.crew.counters.sockets.fetch_add(1, Ordering::Relaxed);
                     let error = self.serve(&mut socket).await;
+                    lost_us = Some(now_us());
                     self.crew.counters.sockets.fetch_sub(1, Ordering::Relaxed);
                     player.reconnects.fetch_add(1, Ordering::Relaxed);
                     error
@@ -103,9 +104,8 @@ impl Listener {
     async fn open(&self, identity: &Identity, tries: u32) -> Result<PusherSocket, Lost> {
         let setup = &self.crew.setup;
         let _permit = self.opening.acquire().await;
-        // After a loss the next server is tried: this one may be gone for longer.
-        let lost = self.crew.players[self.player as usize].reconnects.load(Ordering::Relaxed);
-        let authority = setup.targets.socket_authority((self.player + lost + tries) as usize);
+        // After a loss the next server is tried, as after a failure: this one may be gone for longer.
+        let authority = setup.targets.socket_authority((self.player + tries) as usize);
         let mut socket = PusherSocket::connect(authority, &setup.app_key).await?;
         socket.subscribe(&format!("battle.{}", setup.battle_id), None).await?;
         let private = format!("private-participant.{}", identity.participant_id);
@@ -183,7 +183,8 @@ fn fault_of(board: &BoardSaid, last: u64) -> Option<String> {
 }
 
 impl Crew {
-    /// Fetches the attacks on a player that it does not know of, from a list that has reached `min_position`.
+    /// Fetches all attacks on a player, from a list that has reached `min_position`. What the socket lost need not lie behind the
+    /// newest alert that the player knows of.
     pub(super) async fn fetch_attacks(
         &self,
         player: u32,
@@ -191,8 +192,7 @@ impl Crew {
         min_position: u64,
     ) -> Result<(), tonic::Status> {
         let inbox = &self.players[player as usize].inbox;
-        // What the socket lost need not lie behind the newest alert: at the end the whole list is read.
-        let mut after_position = if min_position == 0 { inbox.lock().last_position() } else { 0 };
+        let mut after_position = 0;
         loop {
             let request = v1::ListAttacksRequest {
                 battle_id: self.setup.battle_id.clone(),

@@ -130,6 +130,8 @@ pub(super) struct Record {
     pub(super) per_second: Vec<u64>,
     /// How late operations were sent, in microseconds after their intended time.
     pub(super) lag: Latencies,
+    /// From the loss of a socket to the moment when its player listened to both channels again.
+    pub(super) socket_returns: Latencies,
     /// Times that a request was sent again: a command whose outcome was not known, or another one to a server that was not there.
     pub(super) retries: u64,
     /// Operations that were due and not sent before the phase was over.
@@ -183,6 +185,7 @@ impl Record {
             *sum += count;
         }
         self.lag.add(&other.lag);
+        self.socket_returns.add(&other.socket_returns);
         self.retries += other.retries;
         self.not_sent += other.not_sent;
         self.unresolved += other.unresolved;

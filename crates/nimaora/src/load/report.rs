@@ -43,6 +43,8 @@ pub(super) struct Report {
     /// Sockets that were open when the measured phase began.
     pub(super) sockets: u64,
     pub(super) sockets_reopened: u64,
+    /// From the loss of a socket until its player listened to both channels again.
+    pub(super) socket_return_ms: Percentiles,
     pub(super) boards_received: u64,
     pub(super) boards_checked: u64,
     pub(super) latency_ms: Percentiles,
@@ -160,6 +162,7 @@ impl Report {
             rps_peak: record.per_second.iter().copied().max().unwrap_or(0),
             sockets: findings.sockets,
             sockets_reopened: findings.sockets_reopened,
+            socket_return_ms: record.socket_returns.percentiles(),
             boards_received: findings.boards_received,
             boards_checked: findings.boards_checked,
             latency_ms: total.latencies.percentiles(),
@@ -206,6 +209,13 @@ impl Report {
             "alerts: {} attacks landed, {} told on the socket, {} fetched after a lost socket, {} missing, {} repeats",
             alerts.landed, alerts.on_socket, alerts.recovered, alerts.missing, alerts.alert_repeats
         ));
+        if self.sockets_reopened > 0 {
+            let Percentiles { p50, p99, max, .. } = self.socket_return_ms;
+            line(format!(
+                "{} sockets were lost and opened again: P50 {p50:.0} ms, P99 {p99:.0} ms, at most {max:.0} ms",
+                self.sockets_reopened
+            ));
+        }
         line(format!(
             "server: {:.1} s of processor time, {} MiB resident; generator: {:.1} s of processor time",
             self.server_cpu_seconds,

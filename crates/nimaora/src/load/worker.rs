@@ -193,7 +193,7 @@ impl Worker {
         let mut record = std::mem::take(&mut *self.crew.record.lock());
         record.not_sent = not_sent;
         let cpu_seconds = nimaora_runtime::process::usage().cpu_seconds - cpu_before;
-        Ok(Message::Played { record, cpu_seconds })
+        Ok(Message::Played { record: Box::new(record), cpu_seconds })
     }
 
     /// Waits until the alerts of the attacks that landed have come, then lets those who lost their socket fetch what they missed.

@@ -43,6 +43,7 @@ pub struct NatsLeadership {
     replicas: usize,
     /// Who holds the lease: the name for people who look, and a number that no other process has.
     name: Bytes,
+    believe: Duration,
 }
 
 impl NatsLeadership {
@@ -59,7 +60,13 @@ impl NatsLeadership {
             .retry_on_initial_connect();
         let client = options.connect(servers).await.map_err(failed)?;
         let name = format!("{name} {:016x}", fastrand::u64(..));
-        Ok(Self { client, replicas, name: name.into() })
+        Ok(Self { client, replicas, name: name.into(), believe: BELIEVE })
+    }
+
+    /// A leader that could not ask for so long leads no more, instead of after 20 s.
+    #[must_use]
+    pub fn believing_for(self, believe: Duration) -> Self {
+        Self { believe, ..self }
     }
 
     async fn bucket(&self) -> Option<Store> {
@@ -84,7 +91,8 @@ impl NatsLeadership {
         let bucket = self.bucket().await?;
         let claimed = Instant::now();
         let revision = bucket.create(KEY, self.name.clone()).await.ok()?;
-        Some(NatsTerm { bucket, revision, name: self.name.clone(), refreshed: claimed })
+        let (name, believe) = (self.name.clone(), self.believe);
+        Some(NatsTerm { bucket, revision, name, refreshed: claimed, believe })
     }
 }
 
@@ -107,6 +115,7 @@ struct NatsTerm {
     name: Bytes,
     /// When the request that was granted last was sent.
     refreshed: Instant,
+    believe: Duration,
 }
 
 /// What a refresh came to.
@@ -170,7 +179,7 @@ impl Term for NatsTerm {
             match self.refresh().await {
                 Refreshed::Held => {}
                 Refreshed::Lost => return,
-                Refreshed::Unknown if self.refreshed.elapsed() >= BELIEVE => return,
+                Refreshed::Unknown if self.refreshed.elapsed() >= self.believe => return,
                 Refreshed::Unknown => {}
             }
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "suites of assertions")]
 
 pub mod audited;
+pub mod crowd;
 pub mod leaderboard;
 pub mod rebuild;
 pub mod story;

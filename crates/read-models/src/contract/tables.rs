@@ -19,6 +19,7 @@ use crate::tables::{Checkpoints, ReadModels, TableBatch};
 use crate::wholeness::Wholeness;
 
 pub use super::audited::*;
+pub use super::crowd::*;
 pub use super::rebuild::*;
 
 /// Makes one test of each promise. `$tables` is an expression that makes empty tables, and what they need to live on.
@@ -42,6 +43,7 @@ macro_rules! read_models_contract {
             finds_a_battle_by_its_code,
             pages_battles_newest_first,
             lists_attacks_on_somebody_after_a_position,
+            answers_a_crowd_each_for_itself,
             lists_all_rows_in_the_order_of_the_log,
             names_everybody_in_a_battle,
             keeps_parked_events,

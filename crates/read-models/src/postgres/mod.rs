@@ -8,10 +8,12 @@ mod config;
 mod copy;
 mod decode;
 mod fault;
+mod gather;
 mod indexes;
 mod keys;
 mod migrations;
 mod read;
+mod read_many;
 mod rebuild;
 mod session;
 mod values;
@@ -25,7 +27,9 @@ use tokio::sync::Mutex;
 
 pub use config::{PostgresConfig, PostgresUrlError};
 
+use self::gather::Gather;
 use self::keys::KeyRows;
+use self::read_many::{OfParticipant, Past};
 use self::session::{Connections, Session, within};
 use self::values::Whole;
 use crate::error::StoreError;
@@ -45,6 +49,8 @@ pub struct PostgresReadModels {
     writer: Connections,
     readers: Connections,
     keys: Mutex<Keys>,
+    participants: Gather<OfParticipant, Option<ParticipantView>>,
+    pasts: Gather<Past, Vec<AttackView>>,
 }
 
 impl PostgresReadModels {
@@ -57,14 +63,19 @@ impl PostgresReadModels {
         let (writer, readers) = (Connections::for_writing(&config), Connections::for_reading(&config));
         let limit = config.migrate_timeout;
         within(limit, migrations::run(&readers, &writer, limit)).await?;
-        Ok(Self { config, writer, readers, keys: Mutex::default() })
+        Ok(Self::new(config, writer, readers))
     }
 
     /// Tables on a server that only reads, as a standby. It is connected to when it is needed, and its tables are not looked at: it may
     /// be behind the migrations too.
     pub fn of_standby(config: &PostgresConfig) -> Self {
         let (writer, readers) = (Connections::for_writing(config), Connections::for_reading(config));
-        Self { config: config.clone(), writer, readers, keys: Mutex::default() }
+        Self::new(config.clone(), writer, readers)
+    }
+
+    fn new(config: PostgresConfig, writer: Connections, readers: Connections) -> Self {
+        let (participants, pasts) = (Gather::default(), Gather::default());
+        Self { config, writer, readers, keys: Mutex::default(), participants, pasts }
     }
 
     /// Waits for what is running and closes all connections.
@@ -239,7 +250,10 @@ impl ReadModels for PostgresReadModels {
         battle_id: BattleId,
         id: ParticipantId,
     ) -> Result<Option<ParticipantView>, StoreError> {
-        self.readers.in_time(read::participant(&self.readers, battle_id, id)).await
+        let readers = self.readers.clone();
+        let key = OfParticipant { battle_id, id };
+        let found = self.participants.get(key, move |keys| read_many::participants(readers.clone(), keys));
+        self.readers.in_time(found).await
     }
 
     async fn usernames(&self, battle_id: BattleId) -> Result<Vec<(ParticipantId, String)>, StoreError> {
@@ -263,7 +277,10 @@ impl ReadModels for PostgresReadModels {
         after: Position,
         limit: u32,
     ) -> Result<Vec<AttackView>, StoreError> {
-        self.readers.in_time(read::last_attacks_on(&self.readers, battle_id, target_id, after, limit)).await
+        let readers = self.readers.clone();
+        let key = Past { of: OfParticipant { battle_id, id: target_id }, after, limit };
+        let found = self.pasts.get(key, move |keys| read_many::pasts(readers.clone(), keys));
+        self.readers.in_time(found).await
     }
 
     async fn top(&self, battle_id: BattleId, limit: u32) -> Result<Board, StoreError> {

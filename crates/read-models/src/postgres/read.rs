@@ -14,7 +14,7 @@ use crate::leaderboard::Board;
 use crate::relational::decode::{self, BoardHead};
 use crate::relational::words::phase_word;
 use crate::relational::{TABLES, as_i64};
-use crate::rows::{AttackView, BattleView, ParkedEvent, ParticipantView};
+use crate::rows::{AttackView, BattleView, ParkedEvent};
 use crate::tables::{BattlePage, Checkpoints};
 
 pub(super) async fn checkpoints(readers: &Connections) -> Result<Checkpoints, StoreError> {
@@ -78,16 +78,6 @@ pub(super) async fn questions(readers: &Connections, id: BattleId) -> Result<Vec
     all(readers, query).await?.iter().map(decode::question).collect()
 }
 
-pub(super) async fn participant(
-    readers: &Connections,
-    battle_id: BattleId,
-    id: ParticipantId,
-) -> Result<Option<ParticipantView>, StoreError> {
-    let query = query(include_str!("sql/participant.sql")).bind(id.0).bind(battle_id.0);
-    let row = one(readers, query).await?;
-    row.as_ref().map(|row| decode::participant(row, battle_id)).transpose()
-}
-
 pub(super) async fn usernames(
     readers: &Connections,
     battle_id: BattleId,
@@ -103,29 +93,11 @@ pub(super) async fn attacks_on(
     after: Position,
     limit: u32,
 ) -> Result<Vec<AttackView>, StoreError> {
-    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/attacks_on.sql")).await
-}
-
-pub(super) async fn last_attacks_on(
-    readers: &Connections,
-    battle_id: BattleId,
-    target_id: ParticipantId,
-    after: Position,
-    limit: u32,
-) -> Result<Vec<AttackView>, StoreError> {
-    attacks(readers, battle_id, target_id, after, limit, include_str!("sql/last_attacks_on.sql")).await
-}
-
-/// Attacks on somebody, as a statement with the parameters target, battle, position and limit finds them.
-async fn attacks(
-    readers: &Connections,
-    battle_id: BattleId,
-    target_id: ParticipantId,
-    after: Position,
-    limit: u32,
-    sql: &'static str,
-) -> Result<Vec<AttackView>, StoreError> {
-    let query = query(sql).bind(target_id.0).bind(battle_id.0).bind(as_i64(after)).bind(i64::from(limit));
+    let query = query(include_str!("sql/attacks_on.sql"))
+        .bind(target_id.0)
+        .bind(battle_id.0)
+        .bind(as_i64(after))
+        .bind(i64::from(limit));
     let rows = all(readers, query).await?;
     rows.iter().map(|row| decode::attack(row, battle_id, target_id)).collect()
 }

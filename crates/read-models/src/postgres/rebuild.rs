@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
-use tokio::sync::Mutex;
 
 use super::config::PostgresConfig;
 use super::fault::store_error;
@@ -93,7 +92,7 @@ impl PostgresReadModels {
         let (writer, readers) = (writer.in_schema(schema), readers.in_schema(schema));
         let limit = config.migrate_timeout;
         within(limit, migrations::run(&readers, &writer, limit)).await?;
-        Ok(Self { config: config.clone(), writer, readers, keys: Mutex::default() })
+        Ok(Self::new(config.clone(), writer, readers))
     }
 }
 

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use parking_lot::Mutex;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::message::{NodeId, Say};
-use super::outgoing::{Outgoing, outgoing};
+use super::outgoing::{Outgoing, Words, outgoing};
 use crate::bounded::Sender;
 use crate::metrics;
 
+/// How long it may take until the relay has what the others must be told. Then they are not told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// A node that was not heard for so long is gone, unless nothing at all is heard.
 const GONE_AFTER: Duration = Duration::from_secs(6);
 /// A node that does not hear itself for so long hears nobody.
@@ -22,15 +25,21 @@ const DEAF_AFTER: Duration = Duration::from_millis(2_500);
 /// A node's side of the relay.
 pub(crate) struct Link {
     pub(crate) id: NodeId,
-    outgoing: Sender<Say>,
+    outgoing: Sender<Words>,
     /// The other nodes, and when each was last heard.
     peers: Mutex<AHashMap<NodeId, Instant>>,
     /// When this node last heard what it said itself.
     heard_itself_at: Mutex<Instant>,
     /// Whether the others have had the time to say that they live.
     is_settled: watch::Sender<bool>,
+    /// Whether this node has nothing to say any more.
+    ended: CancellationToken,
     lives: AtomicU64,
 }
+
+/// The other nodes could not be told.
+#[derive(Debug)]
+pub(crate) struct Untold;
 
 impl Link {
     pub(crate) fn new() -> (Self, Outgoing) {
@@ -41,6 +50,7 @@ impl Link {
             peers: Mutex::default(),
             heard_itself_at: Mutex::new(Instant::now()),
             is_settled: watch::Sender::new(false),
+            ended: CancellationToken::new(),
             lives: AtomicU64::new(0),
         };
         (link, waiting)
@@ -48,9 +58,29 @@ impl Link {
 
     /// Says something to all others. Never waits.
     pub(crate) fn say(&self, say: Say) {
-        if self.outgoing.try_send(say).is_err() {
+        if self.outgoing.try_send(Words::Of(say)).is_err() {
             metrics::relay_dropped();
         }
+    }
+
+    /// Says something to all others, known or not, and waits until the relay has it: for what was asked for from outside, and must not be
+    /// answered before.
+    pub(crate) async fn tell(&self, says: Vec<Say>) -> Result<(), Untold> {
+        let (told, is_told) = oneshot::channel();
+        self.outgoing.try_send(Words::Told(says, told)).map_err(|_| Untold)?;
+        match timeout(TELL_TIMEOUT, is_told).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Untold),
+        }
+    }
+
+    /// From now on this node says only what waits to be said.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+    }
+
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Says it if anybody is known who could hear it. Who comes later asks.

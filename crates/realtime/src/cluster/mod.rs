@@ -11,7 +11,7 @@ mod parts;
 mod running;
 
 pub(crate) use self::asking::{ChannelState, Query, Questions, States};
-pub(crate) use self::link::Link;
+pub(crate) use self::link::{Link, Untold};
 pub(crate) use self::message::{About, Event, Here, NodeId, Say, Sockets, Stand, Version, Whole, Word};
 pub(crate) use self::parts::{cut, text_bytes};
 pub(crate) use self::running::run;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::message::{Say, Word};
 use crate::bounded::{self, Weighed};
 
@@ -14,10 +16,27 @@ const MESSAGE_BYTES: usize = 256;
 /// What a text takes besides its bytes.
 const TEXT_BYTES: usize = 16;
 
-pub(crate) type Outgoing = bounded::Receiver<Say>;
+/// Something to be said.
+pub(crate) enum Words {
+    /// It is nobody's loss for long.
+    Of(Say),
+    /// Somebody waits until the relay has all of it. Who does not wait any more has been told that it was not said.
+    Told(Vec<Say>, oneshot::Sender<()>),
+}
 
-pub(super) fn outgoing() -> (bounded::Sender<Say>, Outgoing) {
+pub(crate) type Outgoing = bounded::Receiver<Words>;
+
+pub(super) fn outgoing() -> (bounded::Sender<Words>, Outgoing) {
     bounded::queue(MESSAGES_MAX, BYTES_MAX)
+}
+
+impl Weighed for Words {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Of(say) => say.bytes(),
+            Self::Told(says, _) => says.iter().map(Weighed::bytes).sum(),
+        }
+    }
 }
 
 impl Weighed for Say {

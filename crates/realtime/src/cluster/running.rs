@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_change_bus::{RelayMessage, Relayed};
+use nimaora_change_bus::{BusError, RelayMessage, Relayed};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::message::{self, NodeId, Say};
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, Words};
 use crate::hub::Hub;
 use crate::metrics;
 
@@ -18,31 +18,77 @@ const ALIVE_EVERY: Duration = Duration::from_secs(1);
 const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// How long to wait before the relay is tried again; up to as much again is added by chance.
 const RETRY_PAUSE_MS: u64 = 250;
+/// How long a stopping node may take to say what it has accepted; what is left then is lost, and counted.
+const REST_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the last word of a stopping node may take.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves the node's side of the relay until the server stops.
+/// Serves the node's side of the relay until its sockets are gone: until then they hear the others, and the others hear them.
 pub(crate) async fn run(hub: Arc<Hub>, mut outgoing: Outgoing) {
     let listening = Notify::new();
     tokio::select! {
-        () = hub.shutdown.requested() => {}
         () = send_all(&hub, &mut outgoing) => {}
         () = hear_all(&hub, &listening) => {}
         () = settle(&hub, &listening) => {}
         () = live(&hub) => {}
     }
     // The others would notice by themselves, later.
-    let last_word = hub.relay.send(message::encode(hub.link.id, &Say::Stopping));
+    let last_word = async {
+        hub.relay.send(message::encode(hub.link.id, &Say::Stopping)).await?;
+        hub.relay.flush().await
+    };
     let _ = tokio::time::timeout(LAST_WORD_TIMEOUT, last_word).await;
 }
 
+/// Until the node has ended and all is said that was accepted before.
 async fn send_all(hub: &Hub, outgoing: &mut Outgoing) {
-    while let Some(say) = outgoing.recv().await {
-        if let Err(error) = hub.relay.send(message::encode(hub.link.id, &say)).await {
-            tracing::debug!(%error, "other nodes could not be told");
-            metrics::relay_dropped();
+    loop {
+        tokio::select! {
+            biased;
+            () = hub.link.ended() => break,
+            words = outgoing.recv() => match words {
+                Some(words) => send(hub, words).await,
+                None => return,
+            },
         }
     }
+    outgoing.close();
+    let rest = async {
+        while let Some(words) = outgoing.recv().await {
+            send(hub, words).await;
+        }
+    };
+    if tokio::time::timeout(REST_TIMEOUT, rest).await.is_err() {
+        tracing::warn!(
+            left = outgoing.len(),
+            "the node stops, and the others were not told all that it has accepted"
+        );
+        (0..=outgoing.len()).for_each(|_| metrics::relay_dropped());
+    }
+}
+
+async fn send(hub: &Hub, words: Words) {
+    match words {
+        Words::Of(say) => drop(send_one(hub, &say).await),
+        // It was given up: whoever waited has said so.
+        Words::Told(_, told) if told.is_closed() => {}
+        Words::Told(says, told) => {
+            for say in &says {
+                if send_one(hub, say).await.is_err() {
+                    return;
+                }
+            }
+            // Who has just stopped waiting tries again, and is heard twice.
+            let _ = told.send(());
+        }
+    }
+}
+
+async fn send_one(hub: &Hub, say: &Say) -> Result<(), BusError> {
+    hub.relay.send(message::encode(hub.link.id, say)).await.inspect_err(|error| {
+        tracing::debug!(%error, "other nodes could not be told");
+        metrics::relay_dropped();
+    })
 }
 
 async fn hear_all(hub: &Arc<Hub>, listening: &Notify) {

@@ -44,7 +44,7 @@ use self::room::Room;
 use self::rooms::Rooms;
 use self::users::Users;
 use crate::Position;
-use crate::cluster::{Event, Link, Questions, Say};
+use crate::cluster::{Event, Link, Questions, Say, Untold};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::http::Replays;
@@ -93,10 +93,17 @@ impl Hub {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Says something to all who listen to a channel, on all nodes.
+    /// Says a client's event to all who listen to a channel, on all nodes.
     pub(crate) fn publish(&self, event: &Event) {
         self.halls.tell(self, &Arc::new(event.clone()));
         self.link.say_to_peers(|| Say::Event(event.clone()));
+    }
+
+    /// Says the application's events to all who listen to their channels, on all nodes. When the others cannot be told, nobody is.
+    pub(crate) async fn publish_everywhere(&self, events: Vec<Event>) -> Result<(), Untold> {
+        self.link.tell(events.iter().cloned().map(Say::Event).collect()).await?;
+        events.into_iter().for_each(|event| self.halls.tell(self, &Arc::new(event)));
+        Ok(())
     }
 
     /// What a store answers, if it does in time.

@@ -15,6 +15,7 @@ pub struct CountingBus {
     relay: Arc<dyn Relay>,
     follows: Arc<AtomicUsize>,
     is_mute: Arc<AtomicBool>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl Default for CountingBus {
@@ -25,19 +26,27 @@ impl Default for CountingBus {
 
 impl CountingBus {
     pub fn over(bus: impl ChangeBus + Relay + Clone) -> Self {
-        let (follows, is_mute) = (Arc::default(), Arc::default());
-        Self { bus: Arc::new(bus.clone()), relay: Arc::new(bus), follows, is_mute }
+        Self::sharing(Arc::new(bus.clone()), Arc::new(bus))
+    }
+
+    fn sharing(bus: Arc<dyn ChangeBus>, relay: Arc<dyn Relay>) -> Self {
+        let (follows, is_mute, is_down) = (Arc::default(), Arc::default(), Arc::default());
+        Self { bus, relay, follows, is_mute, is_down }
     }
 
     /// The same bus for another node, which can be cut off alone.
     pub fn of_another_node(&self) -> Self {
-        let (bus, relay) = (Arc::clone(&self.bus), Arc::clone(&self.relay));
-        Self { bus, relay, follows: Arc::default(), is_mute: Arc::default() }
+        Self::sharing(Arc::clone(&self.bus), Arc::clone(&self.relay))
     }
 
     /// From now on the other nodes hear nothing of this one, as if it had been killed.
     pub fn mute(&self) {
         self.is_mute.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this node can tell the others anything.
+    pub fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::Relaxed);
     }
 
     pub fn follows(&self) -> usize {
@@ -51,7 +60,14 @@ impl Relay for CountingBus {
         if self.is_mute.load(Ordering::Relaxed) {
             return Ok(());
         }
+        if self.is_down.load(Ordering::Relaxed) {
+            return Err(BusError::Unavailable { reason: "the test says so".to_owned() });
+        }
         self.relay.send(message).await
+    }
+
+    async fn flush(&self) -> Result<(), BusError> {
+        self.relay.flush().await
     }
 
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {

@@ -157,6 +157,11 @@ impl Arena {
         self.bus.mute();
     }
 
+    /// Whether the node can tell the others nothing.
+    pub fn set_relay_down(&self, is_down: bool) {
+        self.bus.set_down(is_down);
+    }
+
     /// A battle that has been created.
     pub async fn create_battle(&self) -> BattleId {
         let position = self.next_position();

@@ -57,6 +57,10 @@ impl Relay for Served {
         self.bus.send(message).await
     }
 
+    async fn flush(&self) -> Result<(), BusError> {
+        self.bus.flush().await
+    }
+
     async fn listen(&self) -> Result<Box<dyn Relayed>, BusError> {
         self.bus.listen().await
     }

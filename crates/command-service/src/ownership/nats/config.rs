@@ -22,6 +22,13 @@ pub(super) const TIDY_EVERY: Duration = Duration::from_secs(2);
 pub(super) const TIDIED_MAX: usize = 256;
 /// How many traces of deleted entries are remembered. When it is reached, further ones stay until the bucket is followed anew.
 pub(super) const TRACES_MAX: usize = 16_384;
+/// Silence on the connection after which the server is asked whether it is there. It is given up after three, so a server that hangs is left
+/// within 4 s, as the log's and the bus' are; without that it would be for minutes, and this node own nothing meanwhile.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(1);
+/// How long a server may take to greet. Then the next one is tried.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many battles are given up at a time. When it is reached, the others wait; each takes as long as the servers need to agree.
+pub(super) const RELEASES_AT_ONCE: usize = 64;
 /// How often a connection is tried.
 pub(super) const RECONNECT_EVERY: Duration = Duration::from_millis(250);
 /// How often something that is waited for is looked at.

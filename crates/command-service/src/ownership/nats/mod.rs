@@ -18,6 +18,7 @@ mod tidying;
 mod view;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
 use async_nats::jetstream;
@@ -62,6 +63,8 @@ struct Shared {
     /// Entries that were deleted and whose traces are still in the bucket.
     traces: Mutex<Traces>,
     taken: broadcast::Sender<BattleId>,
+    /// Battles that are to be given up in the bucket, or are being.
+    given_up: AtomicUsize,
     /// Asks for a heartbeat now.
     beat: Notify,
     /// The tasks; they end when this adapter has left, or is dropped.
@@ -78,6 +81,9 @@ impl NatsOwnership {
         let unusable = |reason: String| OwnershipError::Unavailable { reason };
         config.check().map_err(unusable)?;
         let options = async_nats::ConnectOptions::new()
+            .name("nimaora ownership")
+            .connection_timeout(config::CONNECT_TIMEOUT)
+            .ping_interval(config::PING_EVERY)
             .retry_on_initial_connect()
             .reconnect_delay_callback(|_| config::RECONNECT_EVERY);
         let servers: Vec<&str> = config.url.split(',').collect();
@@ -90,6 +96,7 @@ impl NatsOwnership {
             view: RwLock::new(view),
             traces: Mutex::default(),
             taken: broadcast::Sender::new(TAKEN_MAX),
+            given_up: AtomicUsize::new(0),
             beat: Notify::new(),
             tasks: Shutdown::new(),
             config,
@@ -171,9 +178,10 @@ impl Ownership for NatsOwnership {
 
     fn release(&self, battle_id: BattleId) {
         let released = self.shared.view.write().release(battle_id);
-        if let Some(revision) = released
-            && self.releases.try_send((battle_id, revision)).is_err()
-        {
+        let Some(revision) = released else { return };
+        self.shared.given_up.fetch_add(1, Ordering::Relaxed);
+        if self.releases.try_send((battle_id, revision)).is_err() {
+            self.shared.given_up.fetch_sub(1, Ordering::Relaxed);
             tracing::debug!(%battle_id, "too many battles are given up at once; the others ask here for this one");
         }
     }
@@ -189,10 +197,9 @@ impl Ownership for NatsOwnership {
         for battle_id in mine {
             self.release(battle_id);
         }
-        let (sent, bucket) = (self.releases.clone(), &self.shared.bucket);
-        // All places are free once everything was given up.
+        let bucket = &self.shared.bucket;
         let given_up = async {
-            while sent.capacity() < RELEASES_MAX {
+            while self.shared.given_up.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(config::LOOK_EVERY).await;
             }
         };

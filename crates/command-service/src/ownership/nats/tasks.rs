@@ -1,15 +1,17 @@
 //! What goes on in the background: the heartbeat, the watch, and giving battles up.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use nimaora_domain::BattleId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::Shared;
 use super::bucket::{self, News};
-use super::config::{BEAT_EVERY, BLIND_AFTER, RECONNECT_EVERY};
+use super::config::{BEAT_EVERY, BLIND_AFTER, RECONNECT_EVERY, RELEASES_AT_ONCE};
 
 /// Tells the others that this node lives, until it leaves.
 pub(super) async fn beat(shared: Arc<Shared>) {
@@ -91,18 +93,25 @@ fn take(shared: &Shared, news: Option<News>) {
     }
 }
 
-/// Deletes the entries of battles that were given up.
+/// Deletes the entries of battles that were given up. A node that stops gives up all that it has: the last one must not wait for all others.
 pub(super) async fn release(shared: Arc<Shared>, mut releases: mpsc::Receiver<(BattleId, u64)>) {
+    let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
-            released = releases.recv() => {
+            Some(()) = under_way.next() => {}
+            released = releases.recv(), if under_way.len() < RELEASES_AT_ONCE => {
                 let Some((battle_id, revision)) = released else { return };
-                if let Err(reason) = shared.bucket.release(battle_id, revision).await {
-                    tracing::debug!(%battle_id, %reason, "a battle was not given up in the bucket");
-                }
+                under_way.push(give_up(&shared, battle_id, revision));
             }
             () = shared.tasks.requested() => return,
         }
     }
+}
+
+async fn give_up(shared: &Shared, battle_id: BattleId, revision: u64) {
+    if let Err(reason) = shared.bucket.release(battle_id, revision).await {
+        tracing::debug!(%battle_id, %reason, "a battle was not given up in the bucket");
+    }
+    shared.given_up.fetch_sub(1, Ordering::Relaxed);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -47,13 +48,19 @@ pub(super) async fn trigger(State(hub): State<Arc<Hub>>, request: Signed) -> Ans
     let mut trigger: Trigger = read(&request)?;
     trigger.channels.extend(trigger.channel.take());
     let events = check(&trigger)?;
-    events.iter().for_each(|event| hub.publish(event));
-    let Some(info) = &trigger.info else { return Ok(Json(json!({}))) };
-    let mut channels = Map::new();
-    for channel in &trigger.channels {
-        channels.insert(channel.clone(), attributes(&hub, channel, info).await?);
-    }
-    Ok(Json(json!({ "channels": channels })))
+    // Asked first: who is answered 503 sends the event again, so it must not be out by then.
+    let channels = match &trigger.info {
+        Some(info) => {
+            let asked = trigger.channels.iter().map(|channel| attributes(&hub, channel, info));
+            Some(try_join_all(asked).await?)
+        }
+        None => None,
+    };
+    publish(&hub, events).await?;
+    Ok(Json(match channels {
+        Some(found) => json!({ "channels": trigger.channels.into_iter().zip(found).collect::<Map<_, _>>() }),
+        None => json!({}),
+    }))
 }
 
 /// `POST /apps/{app}/batch_events`. All of them are checked before the first one is published.
@@ -67,18 +74,22 @@ pub(super) async fn trigger_batch(State(hub): State<Arc<Hub>>, request: Signed) 
         trigger.channels.extend(trigger.channel.take());
         events.extend(check(trigger)?);
     }
-    events.iter().for_each(|event| hub.publish(event));
-    if batch.batch.iter().all(|trigger| trigger.info.is_none()) {
-        return Ok(Json(json!({})));
-    }
-    let mut answers = Vec::new();
-    for trigger in &batch.batch {
-        answers.push(match (&trigger.info, trigger.channels.first()) {
-            (Some(info), Some(channel)) => attributes(&hub, channel, info).await?,
-            _ => json!({}),
-        });
-    }
-    Ok(Json(json!({ "batch": answers })))
+    let asked = batch.batch.iter().map(async |trigger| match (&trigger.info, trigger.channels.first()) {
+        (Some(info), Some(channel)) => attributes(&hub, channel, info).await,
+        _ => Ok(json!({})),
+    });
+    let answers = try_join_all(asked).await?;
+    publish(&hub, events).await?;
+    let is_asked = batch.batch.iter().any(|trigger| trigger.info.is_some());
+    Ok(Json(if is_asked { json!({ "batch": answers }) } else { json!({}) }))
+}
+
+/// Publishes all of them, or none when the other nodes cannot be told.
+async fn publish(hub: &Hub, events: Vec<Event>) -> Result<(), ApiError> {
+    let count = events.len();
+    hub.publish_everywhere(events).await?;
+    metrics::api_events(count);
+    Ok(())
 }
 
 fn read<'a, T: Deserialize<'a>>(request: &'a Signed) -> Result<T, ApiError> {
@@ -112,9 +123,7 @@ fn check(trigger: &Trigger) -> Result<Vec<Event>, ApiError> {
         Ok(_) => Err(ApiError::Forbidden("channels of battles and participants tell of changes only")),
         Err(_) => Err(ApiError::wrong(format!("'{channel}' is no channel's name"))),
     };
-    let events = trigger.channels.iter().map(to_channel).collect::<Result<Vec<_>, _>>()?;
-    metrics::api_events(events.len());
-    Ok(events)
+    trigger.channels.iter().map(to_channel).collect()
 }
 
 async fn attributes(hub: &Arc<Hub>, channel: &str, info: &str) -> Result<Value, ApiError> {

@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 pub(crate) use self::signed::Replays;
+use crate::cluster::Untold;
 use crate::error::Refusal;
 use crate::hub::Hub;
 use crate::metrics;
@@ -53,6 +54,8 @@ pub(super) enum ApiError {
     TooLarge(&'static str),
     #[error("another node does not answer; try again")]
     Unavailable,
+    #[error("the other nodes cannot be told now; try again")]
+    Untold,
 }
 
 impl ApiError {
@@ -63,12 +66,18 @@ impl ApiError {
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Untold => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn wrong(what: impl Into<String>) -> Self {
         Self::Wrong(what.into())
+    }
+}
+
+impl From<Untold> for ApiError {
+    fn from(_: Untold) -> Self {
+        Self::Untold
     }
 }
 
