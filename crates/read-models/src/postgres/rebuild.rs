@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
+use tokio::sync::Mutex;
 
 use super::config::PostgresConfig;
 use super::fault::store_error;
