@@ -100,9 +100,10 @@ impl Channel {
                 known.number = known.number.max(number);
                 (Loss::Gap, missing)
             } else {
-                // What the other publisher sent last, and this one first, may be lost.
+                // What this one sent before may be lost, unless this is its first. What the other one sent last is told by its beats, by its
+                // silence, or by the first beat of this one.
                 *known = Tail { publisher, number };
-                (Loss::Publisher, 1)
+                (Loss::Publisher, arrived.min(1))
             }
         };
         if missing > 0 {

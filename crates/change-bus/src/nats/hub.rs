@@ -126,7 +126,7 @@ impl Hub {
                 self.meet(&answer, Some(Instant::now()));
                 answer
             }
-            // No other can be known: the first batch of anybody else counts as a loss.
+            // No other can be known. Whoever begins later begins with number one.
             None => {
                 let answer = self.publisher.answer(battle_id, lane).await;
                 self.meet(&answer, None);

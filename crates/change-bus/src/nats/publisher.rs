@@ -167,7 +167,7 @@ impl Publisher {
         let Ok(Question { battle_id, lane }) = wire::decode(&question.payload) else { return };
         let answer = self.answer(battle_id, lane).await;
         let Ok(bytes) = wire::encode(&answer) else { return };
-        // Who gets no answer takes every first message for a loss.
+        // Who gets no answer takes what it hears first for a loss, unless it is the first of all.
         let _ = timeout(self.timeout, self.client.publish(to, bytes)).await;
     }
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use nimaora_domain::{ParticipantId, Phase};
-use nimaora_read_models::BattleView;
+use nimaora_read_models::{AttackView, BattleView};
 use tokio::sync::Notify;
 
 use super::follower::{Follower, Source};
 use super::inbox::Settled;
 use super::scores::Score;
+use crate::Position;
 use crate::error::Refusal;
 use crate::metrics;
 use crate::pusher::events::{AttackReceived, News};
@@ -25,8 +26,8 @@ const PAUSE_MIN_MS: u64 = 250;
 const PAUSE_MAX_MS: u64 = 4_000;
 /// So many questions without an answer in a row, and the tables are left alone for a while.
 const FAILURES_MAX: usize = 3;
-/// Questions that are under way at a time; the tables have others to answer too.
-const QUESTIONS_AT_ONCE: usize = 8;
+/// Questions that are under way at a time. Many are asked together so that the tables can read them together; they have others to answer too.
+const QUESTIONS_AT_ONCE: usize = 256;
 
 /// What a participant is owed.
 #[derive(Clone, Copy)]
@@ -160,8 +161,7 @@ impl Follower {
         let limit = self.hub.config.alerts_page_max.max(1);
         loop {
             let Some(owed) = self.room.inboxes.lock().owed_alerts(id) else { return Ok(()) };
-            let store = &self.hub.read_models;
-            let page = self.hub.ask(store.attacks_on(self.room.battle_id, id, owed.after, limit)).await?;
+            let page = self.lost_attacks(id, owed.after, limit).await?;
             for attack in &page {
                 self.alert(id, AttackReceived::from(attack), true);
             }
@@ -175,6 +175,23 @@ impl Follower {
                 Settled::Lacking => return Err(Refusal::Unavailable),
             }
         }
+    }
+
+    /// The next attacks after a position. They are few as a rule, and then the last ones are all of them: those are asked for first, since what
+    /// many ask for is read together.
+    async fn lost_attacks(
+        &self,
+        id: ParticipantId,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<AttackView>, Refusal> {
+        let (store, battle_id) = (&self.hub.read_models, self.room.battle_id);
+        let mut last = self.hub.ask(store.last_attacks_on(battle_id, id, after, limit)).await?;
+        if last.len() < limit as usize {
+            last.reverse();
+            return Ok(last);
+        }
+        self.hub.ask(store.attacks_on(battle_id, id, after, limit)).await
     }
 
     async fn catch_up_with_row(&self, id: ParticipantId) -> Result<(), Refusal> {
