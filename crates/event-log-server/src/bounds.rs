@@ -74,6 +74,11 @@ pub(crate) async fn hold(State(arriving): State<Arriving>, request: Request, nex
     }
 }
 
+/// Whether a call of this path is let in with rights only, and may last as long as its client likes.
+pub(crate) fn needs_rights(path: &str) -> bool {
+    path.starts_with(STREAMS) || path.starts_with(PERSISTENT)
+}
+
 /// Keeps a place until the answer begins; by then the request is read.
 async fn arrive(places: &Semaphore, request: Request, next: Next) -> Response {
     let Ok(_place) = places.try_acquire() else {

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use crate::metrics;
+use crate::{bounds, metrics};
 
 /// When no more places are free, each connection that comes makes the one that has been idle for longest give way.
 const SPARE_PLACES: usize = 16;
@@ -99,9 +99,11 @@ impl Connections {
         let present = self.present.lock();
         let idle = present.connections.values().filter_map(|one| Some((one.calls.lock().idle()?, one)));
         let Some((_, longest)) = idle.min_by_key(|(since, _)| *since) else { return };
-        longest.calls.lock().leaving = true;
-        longest.leave.notify_one();
-        metrics::dismissed();
+        // A call may have begun since the look at all of them.
+        if longest.calls.lock().leave() {
+            longest.leave.notify_one();
+            metrics::dismissed();
+        }
     }
 }
 
@@ -109,6 +111,13 @@ impl Calls {
     /// Since when there has been no call; none where there is one, or nothing more to be told.
     fn idle(&self) -> Option<Instant> {
         (self.under_way == 0 && !self.leaving).then_some(self.idle_since)
+    }
+
+    /// Whether it is told to leave now: where there is no call.
+    fn leave(&mut self) -> bool {
+        let is_idle = self.idle().is_some();
+        self.leaving |= is_idle;
+        is_idle
     }
 }
 
@@ -169,15 +178,17 @@ impl Service<Request<Incoming>> for Attended {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (call, answer) = (Call::begin(&self.presence), self.router.call(request));
+        // What anybody may ask is answered at once, and nobody keeps a place by not reading the answer.
+        let call = bounds::needs_rights(request.uri().path()).then(|| Call::begin(&self.presence));
+        let answer = self.router.call(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Held { body, _call: call })) })
     }
 }
 
-/// The body of an answer, whose call is over when it is.
+/// The body of an answer, whose call is over when it is, if it counts as one.
 pub(crate) struct Held {
     body: axum::body::Body,
-    _call: Call,
+    _call: Option<Call>,
 }
 
 impl Body for Held {

@@ -44,6 +44,7 @@ use nimaora_change_bus::{ChangeBus, Relay};
 use nimaora_read_models::{Leaderboard, ReadModels, Wholeness};
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Presence, TokenVerifier};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use config::{AppSecret, Config};
@@ -59,7 +60,7 @@ use crate::hub::queue::Queue;
 use crate::hub::registry::Registry;
 use crate::hub::rooms::Rooms;
 use crate::hub::users::Users;
-use crate::hub::{Hub, signs, sweep};
+use crate::hub::{Hub, catch_up, signs, sweep};
 use crate::signature::Application;
 use crate::webhooks::Webhooks;
 
@@ -136,6 +137,7 @@ impl Realtime {
             replays: Replays::default(),
             webhooks,
             pace,
+            catching_up: Semaphore::new(catch_up::QUESTIONS_OF_NODE),
             started: Instant::now(),
             config,
         });

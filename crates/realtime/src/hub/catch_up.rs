@@ -26,8 +26,12 @@ const PAUSE_MIN_MS: u64 = 250;
 const PAUSE_MAX_MS: u64 = 4_000;
 /// So many questions without an answer in a row, and the tables are left alone for a while.
 const FAILURES_MAX: usize = 3;
-/// Questions that are under way at a time. Many are asked together so that the tables can read them together; they have others to answer too.
+/// Questions of a battle that are under way at a time: few until the tables have answered, and then twice as many with each answer, since what
+/// many ask for can be read together.
+const QUESTIONS_AT_FIRST: usize = 8;
 const QUESTIONS_AT_ONCE: usize = 256;
+/// The same over all battles of the node. Further ones wait: the tables have others to answer too.
+pub(crate) const QUESTIONS_OF_NODE: usize = 512;
 
 /// What a participant is owed.
 #[derive(Clone, Copy)]
@@ -97,19 +101,23 @@ impl Follower {
     /// Those whose alerts are held back first, then the others in turn, unless the tables do not answer; an error when that failed for
     /// somebody. What has begun is finished.
     async fn catch_up_with_all(&self, mut debts: impl Iterator<Item = Debt>) -> Result<(), Refusal> {
-        let (mut answer, mut failures) = (Ok(()), 0);
+        let (mut answer, mut failures, mut at_once) = (Ok(()), 0, QUESTIONS_AT_FIRST);
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < QUESTIONS_AT_ONCE && failures < FAILURES_MAX {
+            while under_way.len() < at_once && failures < FAILURES_MAX {
                 let urgent = self.room.inboxes.lock().next_urgent();
                 let Some(debt) = urgent.map(Debt::Alerts).or_else(|| debts.next()) else { break };
                 under_way.push(self.catch_up_with(debt));
             }
             match under_way.next().await {
-                Some(Ok(())) => failures = 0,
+                Some(Ok(())) => {
+                    failures = 0;
+                    at_once = (at_once * 2).min(QUESTIONS_AT_ONCE);
+                }
                 Some(Err(refusal)) => {
                     answer = Err(refusal);
                     failures += 1;
+                    at_once = QUESTIONS_AT_FIRST;
                 }
                 None => return answer,
             }
@@ -117,6 +125,8 @@ impl Follower {
     }
 
     async fn catch_up_with(&self, debt: Debt) -> Result<(), Refusal> {
+        // It is never closed.
+        let _turn = self.hub.catching_up.acquire().await;
         match debt {
             Debt::Alerts(id) => self.catch_up_with_alerts(id).await,
             Debt::Row(id) => self.catch_up_with_row(id).await,

@@ -34,6 +34,7 @@ use nimaora_read_models::{
 };
 use nimaora_runtime::{Clock, Shutdown};
 use nimaora_sessions::{Presence, TokenVerifier};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::halls::Halls;
@@ -79,6 +80,8 @@ pub(crate) struct Hub {
     pub(crate) replays: Replays,
     pub(crate) webhooks: Webhooks,
     pub(crate) pace: Pace,
+    /// A permit for each question that catches up with what was lost.
+    pub(crate) catching_up: Semaphore,
     pub(crate) started: Instant,
 }
 
