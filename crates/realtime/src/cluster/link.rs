@@ -78,7 +78,8 @@ impl Link {
         self.ended.cancel();
     }
 
-    pub(super) async fn ended(&self) {
+    /// Waits until the node has closed its sockets.
+    pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
     }
 

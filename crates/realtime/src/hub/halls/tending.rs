@@ -17,7 +17,7 @@ const COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// The shortest time between two times when another node asks for it.
 const COMPARE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Until the server stops.
+/// Until the node has closed its sockets.
 pub(crate) async fn run(hub: Arc<Hub>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -25,7 +25,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
     let mut asked_at = Instant::now();
     loop {
         tokio::select! {
-            () = hub.shutdown.requested() => return,
+            () = hub.link.ended() => return,
             _ = ticks.tick() => {}
         }
         let halls = std::mem::take(&mut *hub.halls.tended.lock());
