@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::Hub;
 use super::halls::seat::HallSeat;
+use super::users::News;
 use super::whereabouts::Whereabouts;
 use crate::channel::{Channel, Name};
 use crate::cluster::{About, NodeId, Say, Word};
@@ -48,12 +49,18 @@ impl Hub {
             }
             return;
         }
-        let heard = whereabouts.heard(from, word, self.now_ms());
-        if heard.ask {
-            self.link.say(Say::Whereabouts { about, word: Word::Ask { of: from } });
+        let mut ask = false;
+        let hear = |whereabouts: &Whereabouts| {
+            let heard = whereabouts.heard(from, word, self.now_ms());
+            ask = heard.ask;
+            heard.appeared
+        };
+        match about {
+            About::Channels => drop(hear(whereabouts)),
+            About::Users => self.users.change(|online| News { online: hear(online), ..News::default() }),
         }
-        if about == About::Users {
-            self.users.tell_watchers(&heard.appeared, &[]);
+        if ask {
+            self.link.say(Say::Whereabouts { about, word: Word::Ask { of: from } });
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::hub::Hub;
+use crate::hub::users::News;
 use crate::webhooks::{Occurred, WebhookEvent};
 
 /// How often the channels in which something is due are looked at. Counts go out at most as often.
@@ -44,8 +45,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             }
             hub.halls.remove_if_unused(&hub, &mut hub.halls.shard(hall.name.text()).lock(), &hall);
         }
-        let offline = hub.users.online.take_gone(hub.now_ms());
-        hub.users.tell_watchers(&[], &offline);
+        hub.users.change(|online| News { offline: online.take_gone(hub.now_ms()), ..News::default() });
         let vacated = hub.halls.occupied.take_gone(hub.now_ms());
         for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
             hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
