@@ -12,7 +12,7 @@ use super::whereabouts::Whereabouts;
 use crate::channel::{Channel, Name};
 use crate::cluster::{About, NodeId, Say, Word};
 use crate::socket::Socket;
-use crate::webhooks::WebhookEvent;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// How long it may take to count a socket in, while a node begins. Then it is not counted: it has subscribed all the same.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,16 +49,28 @@ impl Hub {
             }
             return;
         }
-        let mut ask = false;
-        let hear = |whereabouts: &Whereabouts| {
-            let heard = whereabouts.heard(from, word, self.now_ms());
-            ask = heard.ask;
-            heard.appeared
+        let now_ms = self.now_ms();
+        let ask = match about {
+            About::Channels => {
+                let _in_order = self.halls.telling.lock();
+                let heard = whereabouts.heard(from, word, now_ms);
+                if heard.is_untold && self.link.speaks_for_others() {
+                    for channel in &heard.appeared {
+                        self.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
+                    }
+                }
+                heard.ask
+            }
+            About::Users => {
+                let mut ask = false;
+                self.users.change(|online| {
+                    let heard = online.heard(from, word, now_ms);
+                    ask = heard.ask;
+                    News { online: heard.appeared, ..News::default() }
+                });
+                ask
+            }
         };
-        match about {
-            About::Channels => drop(hear(whereabouts)),
-            About::Users => self.users.change(|online| News { online: hear(online), ..News::default() }),
-        }
         if ask {
             self.link.say(Say::Whereabouts { about, word: Word::Ask { of: from } });
         }

@@ -46,10 +46,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             hub.halls.remove_if_unused(&hub, &mut hub.halls.shard(hall.name.text()).lock(), &hall);
         }
         hub.users.change(|online| News { offline: online.take_gone(hub.now_ms()), ..News::default() });
-        let vacated = hub.halls.occupied.take_gone(hub.now_ms());
-        for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
-            hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
-        }
+        tell_vacated(&hub);
         let now = Instant::now();
         let is_asked = now >= asked_at && hub.halls.is_compared.swap(false, Ordering::Relaxed);
         if now >= compare_at || is_asked {
@@ -57,5 +54,14 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             asked_at = now + COMPARE_PAUSE;
             hub.halls.compare(&hub);
         }
+    }
+}
+
+/// Tells of the channels that have been empty for a while.
+fn tell_vacated(hub: &Hub) {
+    let _in_order = hub.halls.telling.lock();
+    let vacated = hub.halls.occupied.take_gone(hub.now_ms());
+    for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
+        hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
     }
 }
