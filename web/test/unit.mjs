@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const names = ['alerts', 'clock', 'errors', 'page', 'retry', 'revive'];
+const names = ['alerts', 'clock', 'errors', 'page', 'retry', 'revive', 'times'];
 const folder = await mkdtemp(join(tmpdir(), 'nimaora-web-tests-'));
 try {
   await build({

@@ -104,6 +104,15 @@ impl Relay for MemoryBus {
         Ok(())
     }
 
+    /// There is only one.
+    fn connection(&self) -> u64 {
+        0
+    }
+
+    async fn confirm(&self, _connection: u64) -> Result<(), BusError> {
+        Ok(())
+    }
+
     async fn flush(&self) -> Result<(), BusError> {
         Ok(())
     }

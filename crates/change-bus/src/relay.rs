@@ -30,6 +30,13 @@ pub trait Relay: Send + Sync + 'static {
     /// Sends a message to all that listen, the sender's own node included.
     async fn send(&self, message: Bytes) -> Result<(), BusError>;
 
+    /// The connection that carries what is sent now; another number after each time that it was lost. For [`Relay::confirm`].
+    fn connection(&self) -> u64;
+
+    /// Waits until all that was sent so far is out of this process's hands and on its way to all that listen. An error when that takes too
+    /// long, or when the connection is not this one any more: then some of it may be lost, and some may have been heard.
+    async fn confirm(&self, connection: u64) -> Result<(), BusError>;
+
     /// Waits until what was sent has left this process: before it ends.
     async fn flush(&self) -> Result<(), BusError>;
 

@@ -19,6 +19,7 @@ macro_rules! relay_contract {
             reaches_all_listeners_in_the_order_of_sending,
             carries_what_is_as_large_as_allowed,
             takes_what_nobody_listens_to,
+            confirms_what_it_has_taken,
             says_when_a_listener_lagged
         );
     };
@@ -68,6 +69,16 @@ pub async fn takes_what_nobody_listens_to(relay: &dyn Relay) {
     let mut listener = relay.listen().await.unwrap();
     relay.send(number(2)).await.unwrap();
     assert_eq!(next(&mut *listener).await, RelayMessage::Said(number(2)));
+}
+
+/// What was sent is confirmed for as long as the connection is the same.
+pub async fn confirms_what_it_has_taken(relay: &dyn Relay) {
+    let connection = relay.connection();
+    for n in 0..100 {
+        relay.send(number(n)).await.unwrap();
+    }
+    relay.confirm(connection).await.unwrap();
+    assert_eq!(relay.connection(), connection);
 }
 
 /// Sending does not wait for a slow listener, which learns that it has missed something.

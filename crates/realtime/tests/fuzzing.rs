@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 const CASES: u64 = 300;
 /// What a peer may say in one go.
 const FRAMES_MAX: usize = 6;
+/// The bit of a frame whose message is compressed, and what each compressed message ends with before it is sent.
+const COMPRESSED: u8 = 0x40;
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// Close codes that follow from what a peer sends.
 const CODES: [u16; 5] = [1000, 1002, 1003, 1007, 1009];
 /// What clients say, to be altered.
@@ -54,11 +57,35 @@ fn payload(rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// A frame that is mostly right.
-fn frame(rng: &mut Rng, bytes: &mut Vec<u8>) {
-    let payload = payload(rng);
+/// As a browser compresses a message; now and then one byte of it is another.
+fn deflated(rng: &mut Rng, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 100);
+    let mut state = flate2::Compress::new(flate2::Compression::default(), false);
+    state.compress_vec(message, &mut out, flate2::FlushCompress::Sync).unwrap();
+    out.truncate(out.len().saturating_sub(TAIL.len()));
+    if !out.is_empty() && rng.u8(..4) == 0 {
+        let at = rng.usize(..out.len());
+        out[at] = rng.u8(..);
+    }
+    out
+}
+
+fn inflated(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(100_000);
+    let mut state = flate2::Decompress::new(false);
+    state.decompress_vec(&[message, &TAIL].concat(), &mut out, flate2::FlushDecompress::Sync).unwrap();
+    out
+}
+
+/// A frame that is mostly right. Where that was agreed on, half of the messages are compressed.
+fn frame(rng: &mut Rng, deflates: bool, bytes: &mut Vec<u8>) {
+    let mut payload = payload(rng);
     let opcode = if rng.u8(..8) == 0 { rng.u8(..16) } else { rng.choice([0, 1, 1, 1, 8, 9, 10]).unwrap() };
-    let reserved = if rng.u8(..16) == 0 { rng.u8(..8) << 4 } else { 0 };
+    let mut reserved = if rng.u8(..16) == 0 { rng.u8(..8) << 4 } else { 0 };
+    if deflates && opcode == 1 && rng.bool() {
+        payload = deflated(rng, &payload);
+        reserved |= COMPRESSED;
+    }
     let last = if rng.u8(..4) == 0 { 0 } else { 0x80 };
     let masked = if rng.u8(..16) == 0 { 0 } else { 0x80 };
     bytes.push(last | reserved | opcode);
@@ -85,12 +112,13 @@ fn frame(rng: &mut Rng, bytes: &mut Vec<u8>) {
 }
 
 /// Opens a socket, sends it all in pieces, ends its side, and answers with what the server said.
-async fn say(arena: &Arena, rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
+async fn say(arena: &Arena, rng: &mut Rng, deflates: bool, bytes: &[u8]) -> Vec<u8> {
     let stream = in_time(TcpStream::connect(arena.address)).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
+    let offer = if deflates { "Sec-WebSocket-Extensions: permessage-deflate\r\n" } else { "" };
     let request = format!(
         "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     );
     let mut pieces = vec![request.into_bytes()];
     let mut rest = bytes;
@@ -117,9 +145,10 @@ async fn say(arena: &Arena, rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Reads the server's frames; the last one may have been cut by the end of the connection.
-fn check(mut heard: &[u8]) {
+fn check(mut heard: &[u8], deflates: bool) {
+    let agreed = if deflates { COMPRESSED } else { 0 };
     while heard.len() >= 4 {
-        assert_eq!(heard[0] & 0x70, 0, "nothing was agreed on that uses these bits");
+        assert_eq!(heard[0] & 0x70 & !agreed, 0, "nothing was agreed on that uses these bits");
         assert!(heard[0] & 0x80 != 0 && heard[1] & 0x80 == 0, "a whole message, not masked");
         let (head, len) = match heard[1] {
             126 => (4, usize::from(u16::from_be_bytes([heard[2], heard[3]]))),
@@ -128,7 +157,11 @@ fn check(mut heard: &[u8]) {
         };
         let Some(payload) = heard.get(head..head + len) else { return };
         match heard[0] & 0x0f {
-            1 => assert!(serde_json::from_slice::<Value>(payload).unwrap()["event"].is_string()),
+            1 => {
+                let is_compressed = heard[0] & COMPRESSED != 0;
+                let text = if is_compressed { inflated(payload) } else { payload.to_vec() };
+                assert!(serde_json::from_slice::<Value>(&text).unwrap()["event"].is_string());
+            }
             8 if len == 0 => {}
             8 => {
                 let code = u16::from_be_bytes([payload[0], payload[1]]);
@@ -150,11 +183,11 @@ async fn no_bytes_of_a_peer_do_more_than_close_its_own_socket() {
     let mut bystander = Client::connect(&arena).await;
     bystander.subscribe("quiet").await;
     for _ in 0..variable("FUZZ_CASES").unwrap_or(CASES) {
-        let mut bytes = Vec::new();
+        let (mut bytes, deflates) = (Vec::new(), rng.bool());
         for _ in 0..rng.usize(1..=FRAMES_MAX) {
-            frame(&mut rng, &mut bytes);
+            frame(&mut rng, deflates, &mut bytes);
         }
-        check(&say(&arena, &mut rng, &bytes).await);
+        check(&say(&arena, &mut rng, deflates, &bytes).await, deflates);
         bystander.say("pusher:ping", json!({})).await;
         assert_eq!(bystander.event().await.name, "pusher:pong");
     }

@@ -85,6 +85,26 @@ async fn what_was_said_while_the_server_was_away_is_known_afterwards() {
 }
 
 #[tokio::test]
+async fn what_a_server_that_hangs_has_not_taken_is_not_answered_as_published() {
+    let nodes = Nodes::start(config()).await;
+    let mut listener = Client::connect(&nodes.one).await;
+    listener.subscribe("news").await;
+    acquaint(&nodes.two, 1).await;
+    let publish = async |name: &str| {
+        let event = json!({ "name": name, "channels": ["news"], "data": "{}" });
+        api(&nodes.two, "/apps/1/events", Some(&event)).await.0
+    };
+    nodes.nats.process.pause();
+    assert_eq!(publish("lost").await, 503);
+    nodes.nats.process.resume();
+    // A busy machine may have taken so long that the connections were given up, and are made anew.
+    while publish("again").await != 200 {}
+    acquaint(&nodes.two, 1).await;
+    assert_eq!(publish("heard").await, 200);
+    listener.event_named("heard").await;
+}
+
+#[tokio::test]
 async fn a_crowd_is_told_whole_to_whoever_asks() {
     /// With the longest ids they take as much as twenty thousand with UUIDs.
     const MEMBERS: usize = 6_000;

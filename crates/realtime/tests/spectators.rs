@@ -93,6 +93,9 @@ async fn the_feed_is_followed_on_each_node_and_only_as_long_as_somebody_looks_on
     }
 
     of_one.say("pusher:unsubscribe", json!({ "channel": channel })).await;
+    // Answered behind it.
+    of_one.say("pusher:ping", json!({})).await;
+    of_one.event_named("pusher:pong").await;
     one.attack(&bob, &ada).await;
     landed(&mut of_two, &channel, 1).await;
     of_one.say("pusher:ping", json!({})).await;

@@ -28,3 +28,19 @@ export function clock(seconds: number): string {
   if (hours > 0) return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
   return `${minutes}:${two(seconds % 60)}`;
 }
+
+/** The longest wait at a time, in milliseconds; browsers take no longer one than 24 days. */
+const WAIT_MS_MAX = 60_000;
+
+/** Does it when it is this time by the server's clock, and at once if that is past. What it answers gives it up. */
+export function atTime(at: number, now: () => number, what: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = () => {
+    const left = at - now();
+    // The server's clock is known better with each answer, so that one wait may end too early.
+    if (left > 0) timer = setTimeout(wait, Math.min(left, WAIT_MS_MAX));
+    else what();
+  };
+  wait();
+  return () => clearTimeout(timer);
+}

@@ -83,7 +83,7 @@ impl Publisher {
     /// Publishes, and answers once the server has taken everything.
     pub(super) async fn publish(&self, batches: Vec<ChangeBatch>) -> Result<(), BusError> {
         connected(&self.client)?;
-        let connects = self.connects();
+        let connection = connects(&self.client);
         let publishing = async {
             self.send(batches).await?;
             ask_server(&self.client).await
@@ -91,7 +91,7 @@ impl Publisher {
         let began = Instant::now();
         let published = match timeout(self.timeout, publishing).await {
             // What was written to the connection before may have gone down with it.
-            Ok(Ok(())) if self.connects() != connects => {
+            Ok(Ok(())) if connects(&self.client) != connection => {
                 Err(unavailable("the connection was lost meanwhile"))
             }
             Ok(done) => done,
@@ -99,10 +99,6 @@ impl Publisher {
         };
         metrics::published(published.is_ok(), began.elapsed());
         published
-    }
-
-    fn connects(&self) -> u64 {
-        self.client.statistics().connects.load(std::sync::atomic::Ordering::Acquire)
     }
 
     async fn send(&self, batches: Vec<ChangeBatch>) -> Result<(), BusError> {
@@ -200,6 +196,11 @@ pub(super) fn connected(client: &Client) -> Result<(), BusError> {
         Connection::Connected => Ok(()),
         Connection::Pending | Connection::Disconnected => Err(unavailable("there is no connection to NATS")),
     }
+}
+
+/// How often there was a connection so far: as long as it stays the same, it is the same one.
+pub(super) fn connects(client: &Client) -> u64 {
+    client.statistics().connects.load(std::sync::atomic::Ordering::Acquire)
 }
 
 /// Waits until the server has taken all that was sent before. The caller has a deadline.

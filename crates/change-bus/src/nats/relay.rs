@@ -10,13 +10,15 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::NatsBus;
-use super::publisher::{ask_server, connected, unavailable};
+use super::publisher::{ask_server, connected, connects, unavailable};
 use super::wire::RELAY;
 use crate::bus::BusError;
 use crate::relay::{RELAY_BYTES_MAX, Relay, RelayMessage, Relayed};
 
 /// The client must have taken a message within this time.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
+/// The server must have taken what was sent within this time.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Listener {
     subscriber: Subscriber,
@@ -35,6 +37,23 @@ impl Relay for NatsBus {
         match timeout(SEND_TIMEOUT, client.publish(RELAY, message)).await {
             Ok(sent) => sent.map_err(unavailable),
             Err(_) => Err(unavailable("the connection takes nothing")),
+        }
+    }
+
+    fn connection(&self) -> u64 {
+        connects(&self.inner.client)
+    }
+
+    async fn confirm(&self, connection: u64) -> Result<(), BusError> {
+        let client = &self.inner.client;
+        connected(client)?;
+        match timeout(CONFIRM_TIMEOUT, ask_server(client)).await {
+            // What was written to the connection before may have gone down with it.
+            Ok(Ok(())) if connects(client) != connection => {
+                Err(unavailable("the connection was lost meanwhile"))
+            }
+            Ok(asked) => asked,
+            Err(_) => Err(unavailable("the server does not answer")),
         }
     }
 

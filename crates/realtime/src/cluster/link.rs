@@ -63,8 +63,7 @@ impl Link {
         }
     }
 
-    /// Says something to all others, known or not, and waits until the relay has it: for what was asked for from outside, and must not be
-    /// answered before.
+    /// Says something to all others, known or not, and waits until it is handed to the relay.
     pub(crate) async fn tell(&self, says: Vec<Say>) -> Result<(), Untold> {
         let (told, is_told) = oneshot::channel();
         self.outgoing.try_send(Words::Told(says, told)).map_err(|_| Untold)?;
@@ -79,7 +78,8 @@ impl Link {
         self.ended.cancel();
     }
 
-    pub(super) async fn ended(&self) {
+    /// Waits until the node has closed its sockets.
+    pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
     }
 

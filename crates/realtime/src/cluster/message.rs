@@ -93,8 +93,8 @@ pub(crate) enum About {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Word {
-    /// This has come.
-    There { number: u64, key: Arc<str> },
+    /// This has come; whether it was nowhere before, as far as the sender knows.
+    There { number: u64, key: Arc<str>, is_new: bool },
     /// This is there no more.
     Gone { number: u64, key: Arc<str> },
     /// So far it has said so much.

@@ -102,9 +102,22 @@ impl Hub {
         self.link.say_to_peers(|| Say::Event(event.clone()));
     }
 
-    /// Says the application's events to all who listen to their channels, on all nodes. When the others cannot be told, nobody is.
+    /// Says it to all other nodes, known or not, and waits until it is on its way: for what was asked for from outside, and must not be
+    /// answered before. On an error some of them may have heard it.
+    pub(crate) async fn tell_nodes(&self, says: Vec<Say>) -> Result<(), Untold> {
+        let connection = self.relay.connection();
+        self.link.tell(says).await?;
+        // Not in the task that sends, so that nobody else waits for it.
+        self.relay.confirm(connection).await.map_err(|error| {
+            tracing::debug!(%error, "what was said to the other nodes may be lost");
+            Untold
+        })
+    }
+
+    /// Says the application's events to all who listen to their channels, on all nodes. When it is not known that the others can hear
+    /// it, nobody here is told.
     pub(crate) async fn publish_everywhere(&self, events: Vec<Event>) -> Result<(), Untold> {
-        self.link.tell(events.iter().cloned().map(Say::Event).collect()).await?;
+        self.tell_nodes(events.iter().cloned().map(Say::Event).collect()).await?;
         events.into_iter().for_each(|event| self.halls.tell(self, &Arc::new(event)));
         Ok(())
     }

@@ -7,11 +7,12 @@ use tokio::time::timeout;
 
 use super::Hub;
 use super::halls::seat::HallSeat;
+use super::users::News;
 use super::whereabouts::Whereabouts;
 use crate::channel::{Channel, Name};
 use crate::cluster::{About, NodeId, Say, Word};
 use crate::socket::Socket;
-use crate::webhooks::WebhookEvent;
+use crate::webhooks::{Occurred, WebhookEvent};
 
 /// How long it may take to count a socket in, while a node begins. Then it is not counted: it has subscribed all the same.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,12 +49,30 @@ impl Hub {
             }
             return;
         }
-        let heard = whereabouts.heard(from, word, self.now_ms());
-        if heard.ask {
+        let now_ms = self.now_ms();
+        let ask = match about {
+            About::Channels => {
+                let _in_order = self.halls.telling.lock();
+                let heard = whereabouts.heard(from, word, now_ms);
+                if heard.is_untold && self.link.speaks_for_others() {
+                    for channel in &heard.appeared {
+                        self.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
+                    }
+                }
+                heard.ask
+            }
+            About::Users => {
+                let mut ask = false;
+                self.users.change(|online| {
+                    let heard = online.heard(from, word, now_ms);
+                    ask = heard.ask;
+                    News { online: heard.appeared, ..News::default() }
+                });
+                ask
+            }
+        };
+        if ask {
             self.link.say(Say::Whereabouts { about, word: Word::Ask { of: from } });
-        }
-        if about == About::Users {
-            self.users.tell_watchers(&heard.appeared, &[]);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::Hub;
@@ -21,9 +22,9 @@ use crate::socket::outbox::Class;
 #[derive(Default)]
 pub(crate) struct Users {
     sockets: Mutex<ByUser>,
-    /// The sockets that watch a user. Each watches a bounded number.
+    /// The sockets that watch a user. Each watches a bounded number. Locked after the sockets, and before who is online.
     watchers: Mutex<ByUser>,
-    /// Who has signed in on any node.
+    /// Who has signed in on any node. Who comes and goes is told by [`Users::change`].
     pub(crate) online: Whereabouts,
 }
 
@@ -36,19 +37,22 @@ pub(crate) struct SignedIn {
     user: Arc<User>,
 }
 
-/// What a socket is told of those whom it watches.
-struct News {
-    socket: Arc<Socket>,
-    online: Vec<UserId>,
-    offline: Vec<UserId>,
+/// Who has come and who has gone.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct News {
+    pub(crate) online: Vec<UserId>,
+    pub(crate) offline: Vec<UserId>,
 }
 
 impl News {
-    fn tell(&self) {
-        let frame = events::watchlist(&self.online, &self.offline);
-        self.socket.send(Class::Default, &frame);
-        metrics::sent("watchlist", 1, frame.len());
+    fn frame(&self) -> Bytes {
+        events::watchlist(&self.online, &self.offline)
     }
+}
+
+fn tell(socket: &Socket, frame: &Bytes) {
+    socket.send(Class::Default, frame);
+    metrics::sent("watchlist", 1, frame.len());
 }
 
 impl Users {
@@ -60,15 +64,20 @@ impl Users {
         user: &Arc<User>,
         data: &str,
     ) -> SignedIn {
-        let is_new = {
+        {
             // Held so that a first and a last socket are told in their order.
             let mut sockets = self.sockets.lock();
             let of_user = sockets.entry(Arc::clone(&user.id)).or_default();
             of_user.push(Arc::clone(socket));
-            of_user.len() == 1 && self.online.opened(&user.id, |word| hub.say_whereabouts(About::Users, word))
-        };
-        if is_new {
-            self.tell_watchers(&[Arc::clone(&user.id)], &[]);
+            if of_user.len() == 1 {
+                self.change(|online| {
+                    let is_new = online.opened(&user.id, |word| hub.say_whereabouts(About::Users, word));
+                    News {
+                        online: is_new.then(|| Arc::clone(&user.id)).into_iter().collect(),
+                        ..News::default()
+                    }
+                });
+            }
         }
         socket.send(Class::Answer, &events::signed_in(data));
         self.watch(socket, &user.watchlist);
@@ -86,29 +95,29 @@ impl Users {
         }
         let (online, offline): (Vec<_>, Vec<_>) =
             watchlist.iter().map(Arc::clone).partition(|id| self.online.is_there(id));
-        News { socket: Arc::clone(socket), online, offline }.tell();
+        tell(socket, &News { online, offline }.frame());
     }
 
-    /// Tells those who watch them on this node who has come and who has gone.
-    pub(crate) fn tell_watchers(&self, online: &[UserId], offline: &[UserId]) {
-        if online.is_empty() && offline.is_empty() {
-            return;
-        }
-        let mut all: AHashMap<SocketId, News> = AHashMap::new();
+    /// Changes who is online, and tells those who watch them on this node. No other change comes in between, so that what is told last
+    /// is so.
+    pub(crate) fn change(&self, how: impl FnOnce(&Whereabouts) -> News) {
         let watchers = self.watchers.lock();
-        let changes = online.iter().map(|id| (id, true)).chain(offline.iter().map(|id| (id, false)));
+        let news = how(&self.online);
+        let changes = news.online.iter().map(|id| (id, true));
+        let changes = changes.chain(news.offline.iter().map(|id| (id, false)));
+        let mut all: AHashMap<SocketId, (&Arc<Socket>, News)> = AHashMap::new();
         for (id, is_online) in changes {
             for socket in watchers.get(id).into_iter().flatten() {
-                let news = all.entry(socket.id).or_insert_with(|| News {
-                    socket: Arc::clone(socket),
-                    online: Vec::new(),
-                    offline: Vec::new(),
-                });
+                let (_, news) = all.entry(socket.id).or_insert_with(|| (socket, News::default()));
                 let ids = if is_online { &mut news.online } else { &mut news.offline };
                 ids.push(Arc::clone(id));
             }
         }
-        all.into_values().for_each(|news| news.tell());
+        // Nearly all who are told anything are told the same.
+        let mut frames: AHashMap<News, Bytes> = AHashMap::new();
+        for (socket, news) in all.into_values() {
+            tell(socket, frames.entry(news).or_insert_with_key(News::frame));
+        }
     }
 
     /// Closes all of the user's sockets.

@@ -55,6 +55,9 @@ struct Peer {
 pub(crate) struct Heard {
     /// What was nowhere before.
     pub(crate) appeared: Vec<Key>,
+    /// Whether the other node thinks that it was somewhere. Then that node tells nobody that it has come, although this one may have told
+    /// that it is gone: their looks at what is gone come at different times.
+    pub(crate) is_untold: bool,
     /// That node is to be asked for the whole.
     pub(crate) ask: bool,
 }
@@ -67,7 +70,7 @@ impl Whereabouts {
         let is_new = place.appears();
         place.is_here = true;
         inner.number += 1;
-        say(Word::There { number: inner.number, key: Arc::clone(key) });
+        say(Word::There { number: inner.number, key: Arc::clone(key), is_new });
         is_new
     }
 
@@ -100,10 +103,11 @@ impl Whereabouts {
         let mut inner = self.inner.lock();
         let known = inner.peers.entry(node).or_default().number;
         match word {
-            Word::There { number, key } if number == known + 1 => {
+            Word::There { number, key, is_new } if number == known + 1 => {
                 inner.peers.entry(node).or_default().number = number;
-                let is_new = inner.put(node, &key);
-                Heard { appeared: is_new.then_some(key).into_iter().collect(), ask: false }
+                let appears = inner.put(node, &key);
+                let appeared = appears.then_some(key).into_iter().collect();
+                Heard { appeared, is_untold: appears && !is_new, ask: false }
             }
             Word::Gone { number, key } if number == known + 1 => {
                 inner.peers.entry(node).or_default().number = number;
@@ -120,7 +124,9 @@ impl Whereabouts {
                 peer.is_asked = number > known;
                 Heard { ask: peer.is_asked, ..Heard::default() }
             }
-            Word::Whole(whole) => Heard { appeared: inner.take_whole(node, whole, now_ms), ask: false },
+            Word::Whole(whole) => {
+                Heard { appeared: inner.take_whole(node, whole, now_ms), ..Heard::default() }
+            }
             // It is answered by whoever is asked.
             Word::Ask { .. } => Heard::default(),
         }

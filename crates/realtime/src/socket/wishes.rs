@@ -66,6 +66,21 @@ pub(super) enum Subject {
 }
 
 impl Subscription {
+    /// Counts the socket of a battle's board or a participant's own channel, where that is of interest.
+    async fn accompany(self, hub: &Arc<Hub>, socket: &Arc<Socket>) -> Self {
+        match self {
+            Self::Battle { seat, .. } => {
+                let beside = hub.accompany(Channel::Battle(seat.battle_id()), socket).await;
+                Self::Battle { seat, _beside: beside }
+            }
+            Self::Participant { seat, .. } => {
+                let beside = hub.accompany(Channel::Participant(seat.participant_id()), socket).await;
+                Self::Participant { seat, _beside: beside }
+            }
+            named @ (Self::Named { .. } | Self::User { .. }) => named,
+        }
+    }
+
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::Battle { seat, .. } => Subject::Channel(Channel::Battle(seat.battle_id())),
@@ -140,13 +155,11 @@ impl Wish {
             match self {
                 Self::Battle(battle_id) => {
                     let seat = hub.rooms.enter(&hub, battle_id).await?.watch_board(&socket);
-                    let beside = hub.accompany(Channel::Battle(battle_id), &socket).await;
-                    Ok(Subscription::Battle { seat, _beside: beside })
+                    Ok(Subscription::Battle { seat, _beside: None })
                 }
                 Self::Participant(id, grant) => {
                     let seat = listen(&hub, &socket, id, grant).await?;
-                    let beside = hub.accompany(Channel::Participant(id), &socket).await;
-                    Ok(Subscription::Participant { seat, _beside: beside })
+                    Ok(Subscription::Participant { seat, _beside: None })
                 }
                 Self::Listen(name) => {
                     let battle = match name.battle_id() {
@@ -170,7 +183,9 @@ impl Wish {
                 }
             }
         };
-        timeout_at(deadline, opening).await.unwrap_or(Err(Refusal::Unavailable))
+        let opened = timeout_at(deadline, opening).await.unwrap_or(Err(Refusal::Unavailable))?;
+        // It is confirmed by now: whoever is not counted in time is not refused.
+        Ok(opened.accompany(&hub, &socket).await)
     }
 }
 

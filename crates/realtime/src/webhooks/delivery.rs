@@ -44,7 +44,7 @@ struct Courier {
     at_once: usize,
 }
 
-/// Sends what waits for a receiver until the server stops; then what is left, once.
+/// Sends what waits for a receiver until the node has closed its sockets; then what is left, once.
 pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: Waiting) {
     let sender = match Sender::new(&webhook.url) {
         Ok(sender) => sender,
@@ -53,11 +53,11 @@ pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: Waiting) {
             return;
         }
     };
-    let shutdown = hub.shutdown.clone();
+    let node = Arc::clone(&hub);
     let mut courier = Courier { hub, sender, webhook, events: Vec::new(), at_once: EVENTS_AT_ONCE };
     loop {
         tokio::select! {
-            () = shutdown.requested() => break,
+            () = node.link.ended() => break,
             received = waiting.recv() => match received {
                 Some(event) => courier.events.push(event),
                 None => break,
@@ -73,7 +73,7 @@ pub(crate) async fn run(hub: Arc<Hub>, webhook: Webhook, mut waiting: Waiting) {
         };
         let _ = timeout(GATHER, gathering).await;
         tokio::select! {
-            () = shutdown.requested() => break,
+            () = node.link.ended() => break,
             () = courier.deliver_all() => {}
         }
     }

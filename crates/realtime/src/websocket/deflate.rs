@@ -1,6 +1,8 @@
 //! Compressed messages (RFC 7692), each on its own: neither side builds on what it said before. So one compressed frame serves all who
 //! take such, and between two messages a socket holds no window.
 
+use std::cell::RefCell;
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::error::CloseReason;
@@ -52,9 +54,21 @@ pub(crate) fn compress(message: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+thread_local! {
+    /// It takes more than 40 kB, so a thread makes it once.
+    static INFLATING: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
 /// The message as it was before it was compressed. One that grows past `bytes_max` is not read further.
 pub(crate) fn inflate(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, CloseReason> {
-    let mut state = Decompress::new(false);
+    INFLATING.with_borrow_mut(|state| {
+        // Nothing of the message before can be read by this one, however that ended.
+        state.reset(false);
+        inflate_in(state, compressed, bytes_max)
+    })
+}
+
+fn inflate_in(state: &mut Decompress, compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, CloseReason> {
     let mut out = Vec::with_capacity(ROOM_BYTES);
     for part in [compressed, &TAIL] {
         let mut rest = part;
@@ -126,6 +140,20 @@ mod tests {
         // The example of RFC 7692, 7.2.3.1, and the same with the last block marked as such (7.2.3.4).
         assert_eq!(inflate(b"\xf2\x48\xcd\xc9\xc9\x07\x00", 100), Ok(b"Hello".to_vec()));
         assert_eq!(inflate(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", 100), Ok(b"Hello".to_vec()));
+    }
+
+    #[test]
+    fn a_message_builds_on_none_before_it() {
+        let message = b"battle".repeat(100);
+        let mut state = Compress::new(Compression::default(), false);
+        let mut parts = [Vec::with_capacity(1_000), Vec::with_capacity(1_000)];
+        for part in &mut parts {
+            state.compress_vec(&message, part, FlushCompress::Sync).unwrap();
+        }
+        assert_eq!(inflate(&parts[0], 1_000), Ok(message.clone()));
+        // The second one refers to the first.
+        assert_ne!(inflate(&parts[1], 1_000), Ok(message.clone()));
+        assert_eq!(inflate(&parts[0], 1_000), Ok(message));
     }
 
     proptest! {

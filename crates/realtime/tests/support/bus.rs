@@ -66,6 +66,14 @@ impl Relay for CountingBus {
         self.relay.send(message).await
     }
 
+    fn connection(&self) -> u64 {
+        self.relay.connection()
+    }
+
+    async fn confirm(&self, connection: u64) -> Result<(), BusError> {
+        self.relay.confirm(connection).await
+    }
+
     async fn flush(&self) -> Result<(), BusError> {
         self.relay.flush().await
     }

@@ -1,7 +1,7 @@
 // The time that is left until something that the server has set, by the server's clock.
 
 import { useEffect, useState } from 'preact/hooks';
-import { clock } from '../times.js';
+import { atTime, clock } from '../times.js';
 
 /** From so many seconds on it stands out. */
 const SOON_S = 10;
@@ -24,22 +24,11 @@ export function Countdown({ name, until, now }: Props) {
   );
 }
 
-/** Shows the component again when it is this time, if it is not past. */
+/** Shows the component again when it is this time; at once if it is past, because it may have been shown before. */
 export function useTime(at: number | undefined, now: () => number): void {
   const [, again] = useState(0);
   useEffect(() => {
     if (at === undefined) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const wait = () => {
-      const left = at - now();
-      // The server's clock is known better with each answer, so that one wait may end too early.
-      if (left > 0) timer = setTimeout(wait, Math.min(left, WAIT_MS_MAX));
-      else if (timer !== undefined) again((count) => count + 1);
-    };
-    wait();
-    return () => clearTimeout(timer);
+    return atTime(at, now, () => again((count) => count + 1));
   }, [at, now]);
 }
-
-/** The longest wait at a time, in milliseconds; browsers take no longer one than 24 days. */
-const WAIT_MS_MAX = 60_000;

@@ -10,6 +10,7 @@ use crate::contract::battle;
 use crate::lane::Lane;
 use crate::nats::wire::{self, Beat, Numbered};
 use crate::nats::{NatsBus, NatsBusConfig, NatsBusError};
+use crate::relay::Relay;
 
 #[tokio::test]
 async fn goes_on_by_itself_after_the_server_was_away() {
@@ -18,12 +19,15 @@ async fn goes_on_by_itself_after_the_server_was_away() {
     let other = connect(&served.server.url()).await;
     projection.tables.grow_by(10).await;
     let mut reader = Reader::follow(&other, battle(1), &projection.tables).await;
+    let connection = other.connection();
+    other.confirm(connection).await.unwrap();
     served.server.process.kill().await;
     reader.until_told_of_a_loss().await;
     assert!(matches!(other.publish(vec![batch(battle(1), 1)]).await, Err(BusError::Unavailable { .. })));
     assert!(matches!(other.follow(battle(2), &Lane::ALL).await, Err(BusError::Unavailable { .. })));
     served.server.start_again().await.unwrap();
     projection.tables.grow_by(10).await;
+    assert!(other.confirm(connection).await.is_err(), "what was sent before may be lost");
     let last = projection.stop().await;
     reader.until_known(last).await;
 }
@@ -31,7 +35,10 @@ async fn goes_on_by_itself_after_the_server_was_away() {
 #[tokio::test]
 async fn a_server_that_hangs_makes_nobody_wait_for_ever() {
     let served = served(Program::Nats).await;
+    let connection = served.connection();
     served.server.process.pause();
+    served.send(bytes::Bytes::new()).await.unwrap();
+    assert!(soon(served.confirm(connection)).await.is_err(), "it has not left this machine");
     assert!(soon(served.bus.publish(vec![batch(battle(1), 1)])).await.is_err());
     assert!(soon(served.bus.follow(battle(1), &Lane::ALL)).await.is_err());
     let opened = soon(NatsBus::connect(&NatsBusConfig::new(served.server.url()))).await;

@@ -57,6 +57,14 @@ impl Relay for Served {
         self.bus.send(message).await
     }
 
+    fn connection(&self) -> u64 {
+        self.bus.connection()
+    }
+
+    async fn confirm(&self, connection: u64) -> Result<(), BusError> {
+        self.bus.confirm(connection).await
+    }
+
     async fn flush(&self) -> Result<(), BusError> {
         self.bus.flush().await
     }

@@ -48,7 +48,7 @@ pub(super) async fn trigger(State(hub): State<Arc<Hub>>, request: Signed) -> Ans
     let mut trigger: Trigger = read(&request)?;
     trigger.channels.extend(trigger.channel.take());
     let events = check(&trigger)?;
-    // Asked first: who is answered 503 sends the event again, so it must not be out by then.
+    // Asked first: who is answered 503 sends the event again, so it should not be out by then.
     let channels = match &trigger.info {
         Some(info) => {
             let asked = trigger.channels.iter().map(|channel| attributes(&hub, channel, info));
@@ -84,7 +84,7 @@ pub(super) async fn trigger_batch(State(hub): State<Arc<Hub>>, request: Signed) 
     Ok(Json(if is_asked { json!({ "batch": answers }) } else { json!({}) }))
 }
 
-/// Publishes all of them, or none when the other nodes cannot be told.
+/// Publishes all of them; here none, when it is not known that the other nodes can hear them.
 async fn publish(hub: &Hub, events: Vec<Event>) -> Result<(), ApiError> {
     let count = events.len();
     hub.publish_everywhere(events).await?;

@@ -52,9 +52,9 @@ pub(super) enum ApiError {
     Forbidden(&'static str),
     #[error("{0}")]
     TooLarge(&'static str),
-    #[error("another node does not answer; try again")]
+    #[error("another node does not answer; sign it anew and try again")]
     Unavailable,
-    #[error("the other nodes cannot be told now; try again")]
+    #[error("the other nodes cannot be told now; sign it anew and try again")]
     Untold,
 }
 

@@ -15,7 +15,7 @@ use crate::hub::Hub;
 pub(super) async fn terminate(State(hub): State<Arc<Hub>>, request: Signed) -> Answer {
     let user_id: Arc<str> =
         request.path.first().ok_or_else(|| ApiError::wrong("no user is named"))?.as_str().into();
-    hub.link.tell(vec![Say::Terminate { user_id: Arc::clone(&user_id) }]).await?;
+    hub.tell_nodes(vec![Say::Terminate { user_id: Arc::clone(&user_id) }]).await?;
     hub.users.terminate(&user_id);
     Ok(Json(json!({})))
 }

@@ -52,6 +52,8 @@ pub(crate) struct Halls {
     lasts: Lasts,
     /// Channels with sockets. Kept only where webhooks tell of them.
     pub(super) occupied: Whereabouts,
+    /// Held while a channel comes or goes and that is told to webhooks, so that what is told last is so.
+    pub(super) telling: Mutex<()>,
     /// Whether another node wants to know where this one stands.
     pub(super) is_compared: AtomicBool,
 }
@@ -74,6 +76,7 @@ impl Halls {
             tended: Mutex::default(),
             lasts: Lasts::default(),
             occupied: Whereabouts::default(),
+            telling: Mutex::default(),
             is_compared: AtomicBool::new(false),
         }
     }
@@ -133,9 +136,11 @@ impl Halls {
 
     /// A channel has its first socket on this node.
     fn opened(&self, hub: &Hub, channel: &Arc<str>) {
-        if hub.webhooks.are_there()
-            && self.occupied.opened(channel, |word| hub.say_whereabouts(About::Channels, word))
-        {
+        if !hub.webhooks.are_there() {
+            return;
+        }
+        let _in_order = self.telling.lock();
+        if self.occupied.opened(channel, |word| hub.say_whereabouts(About::Channels, word)) {
             hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelOccupied, channel));
         }
     }

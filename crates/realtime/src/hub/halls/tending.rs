@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::hub::Hub;
+use crate::hub::users::News;
 use crate::webhooks::{Occurred, WebhookEvent};
 
 /// How often the channels in which something is due are looked at. Counts go out at most as often.
@@ -17,7 +18,7 @@ const COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// The shortest time between two times when another node asks for it.
 const COMPARE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Until the server stops.
+/// Until the node has closed its sockets.
 pub(crate) async fn run(hub: Arc<Hub>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -25,7 +26,7 @@ pub(crate) async fn run(hub: Arc<Hub>) {
     let mut asked_at = Instant::now();
     loop {
         tokio::select! {
-            () = hub.shutdown.requested() => return,
+            () = hub.link.ended() => return,
             _ = ticks.tick() => {}
         }
         let halls = std::mem::take(&mut *hub.halls.tended.lock());
@@ -44,12 +45,8 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             }
             hub.halls.remove_if_unused(&hub, &mut hub.halls.shard(hall.name.text()).lock(), &hall);
         }
-        let offline = hub.users.online.take_gone(hub.now_ms());
-        hub.users.tell_watchers(&[], &offline);
-        let vacated = hub.halls.occupied.take_gone(hub.now_ms());
-        for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
-            hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
-        }
+        hub.users.change(|online| News { offline: online.take_gone(hub.now_ms()), ..News::default() });
+        tell_vacated(&hub);
         let now = Instant::now();
         let is_asked = now >= asked_at && hub.halls.is_compared.swap(false, Ordering::Relaxed);
         if now >= compare_at || is_asked {
@@ -57,5 +54,14 @@ pub(crate) async fn run(hub: Arc<Hub>) {
             asked_at = now + COMPARE_PAUSE;
             hub.halls.compare(&hub);
         }
+    }
+}
+
+/// Tells of the channels that have been empty for a while.
+fn tell_vacated(hub: &Hub) {
+    let _in_order = hub.halls.telling.lock();
+    let vacated = hub.halls.occupied.take_gone(hub.now_ms());
+    for channel in vacated.into_iter().filter(|_| hub.link.speaks_for_others()) {
+        hub.webhooks.tell(|| Occurred::new(WebhookEvent::ChannelVacated, &channel));
     }
 }

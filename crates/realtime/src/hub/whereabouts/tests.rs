@@ -9,7 +9,7 @@ fn key(text: &str) -> Key {
 }
 
 fn there(number: u64, text: &str) -> Word {
-    Word::There { number, key: key(text) }
+    Word::There { number, key: key(text), is_new: true }
 }
 
 fn gone(number: u64, text: &str) -> Word {
@@ -21,11 +21,11 @@ fn whole(number: u64, part: u32, parts: u32, keys: &[&str]) -> Word {
 }
 
 fn appeared(keys: &[&str]) -> Heard {
-    Heard { appeared: keys.iter().map(|text| key(text)).collect(), ask: false }
+    Heard { appeared: keys.iter().map(|text| key(text)).collect(), ..Heard::default() }
 }
 
 fn asks() -> Heard {
-    Heard { appeared: Vec::new(), ask: true }
+    Heard { ask: true, ..Heard::default() }
 }
 
 #[test]
@@ -61,6 +61,25 @@ fn what_a_node_that_died_had_is_gone() {
     let mut heard = all.heard(NODE, whole(3, 0, 1, &["a", "b", "c"]), 0);
     heard.appeared.sort();
     assert_eq!(heard, appeared(&["a", "b", "c"]));
+}
+
+#[test]
+fn what_comes_back_between_the_looks_of_two_nodes_is_told_of_by_who_told_that_it_is_gone() {
+    let (one, other) = (Whereabouts::default(), Whereabouts::default());
+    let say = |to: &Whereabouts, word| to.heard(NODE, word, 0);
+    let open = |on: &Whereabouts, to: &Whereabouts| {
+        let mut said = None;
+        let is_new = on.opened(&key("a"), |word| said = Some(word));
+        (is_new, say(to, said.unwrap()))
+    };
+    assert_eq!(open(&other, &one), (true, appeared(&["a"])));
+    other.closed(&key("a"), 0, |word| drop(say(&one, word)));
+    // It comes back when one has looked at what is gone, and the other has not yet.
+    assert_eq!(one.take_gone(GRACE_MS), [key("a")]);
+    assert_eq!(open(&other, &one), (false, Heard { is_untold: true, ..appeared(&["a"]) }));
+    assert!(other.take_gone(GRACE_MS * 2).is_empty());
+    // As both know it again, it is nothing new to either.
+    assert_eq!(open(&one, &other), (false, Heard::default()));
 }
 
 #[test]
