@@ -166,8 +166,9 @@ impl<'a> Builder<'a> {
     async fn run(mut self, accept_differences: bool) -> Result<Rebuilt, RebuildError> {
         self.next.tables().save_version(PROJECTION_VERSION).await?;
         let mut rebuilt = self.compare_and_exchange(accept_differences).await?;
+        let limit = self.rebuild.config.store_timeout;
         if let Some(at) = rebuilt.exchanged_at
-            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison, at).await
+            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison, at, limit).await
         {
             // It stands in the tables that this is to be done.
             tracing::warn!(%error, "the boards could not be compared with the tables now; the projection does it later");
