@@ -160,6 +160,7 @@ impl<'a> Builder<'a> {
         let status = watch::Sender::new(Status::default());
         let mut writer = TableWriter::new(next.tables(), config.clone(), stores, status);
         writer.marks = Marks { tables: 0, boards: Position::MAX, changes: Position::MAX };
+        writer.piece_events_max = Some(usize::MAX);
         Self { rebuild, next, writer }
     }
 
