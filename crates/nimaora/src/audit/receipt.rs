@@ -82,7 +82,7 @@ struct Statement {
 pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
     let battle_id = args.battle.battle;
     let text = match args.battle.source.open().await? {
-        Source::Log(config, log) => issue(&*log, battle_id, &signing_key(&config)?).await?,
+        Source::Log(config, log, _) => issue(&*log, battle_id, &signing_key(&config)?).await?,
         Source::Server(server) => server.receipt(battle_id).await?,
     };
     match args.output {

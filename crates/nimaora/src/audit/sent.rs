@@ -80,7 +80,7 @@ pub(super) async fn compare(
 
 async fn standings(source: &Source, battle_id: BattleId, at: Position) -> Result<Told, AuditError> {
     match source {
-        Source::Log(_, log) => folded(&**log, battle_id, at).await,
+        Source::Log(_, log, _) => folded(&**log, battle_id, at).await,
         Source::Server(server) => match server.told(battle_id, at).await {
             Err(AuditError::NoBattle(battle_id)) => Err(stranger(battle_id)),
             told => told,

@@ -90,7 +90,7 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
     };
     let source = args.source.open().await?;
     let report = match &source {
-        Source::Log(config, log) => {
+        Source::Log(config, log, notes) => {
             let opened = stores::tables(config).await?;
             let stores = match &opened {
                 Some((tables, _)) => {
@@ -98,7 +98,10 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
                 }
                 None => None,
             };
-            verify(log, stores.as_ref(), &args.battles, &told).await
+            verify(log, stores.as_ref(), &args.battles, &told).await.map(|mut report| {
+                report.notes.extend_from_slice(notes);
+                report
+            })
         }
         Source::Server(server) => server.verify(&args.battles, &told).await,
     };
