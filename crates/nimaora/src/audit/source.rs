@@ -64,6 +64,11 @@ impl SourceArgs {
         }
     }
 
+    /// Whether a server was named, which may be one of several; an embedded log has one.
+    pub(super) fn names_server(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Other servers that the same token is for.
     pub(super) async fn others(&self, urls: &[String]) -> Result<Vec<Remote>, AuditError> {
         let data_dir = self.places.clone().resolve()?.data_dir;

@@ -32,6 +32,8 @@ const PAGES_AHEAD_MAX: usize = 4;
 const NOT_COMPARED: [&str; 2] = [IN_MEMORY, SENT];
 /// What only the server itself can compare.
 const IN_MEMORY: &str = "boards in a server's memory";
+/// What only other nodes of a cluster can tell.
+const ELSEWHERE: &str = "what other servers last sent, if there are any (name them with --realtime)";
 /// What only an audit of the whole log finds.
 const OUTSIDE: &str = "rows that stand for these battles before their first or after their last event";
 
@@ -112,7 +114,11 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
     match (&source, &*args.realtime) {
         (Source::Log(..), []) => {}
         (Source::Server(server), []) => {
-            sent::compare(&source, std::slice::from_ref(&**server), &args.battles, &mut report).await?;
+            let node = std::slice::from_ref(&**server);
+            let asked = sent::compare(&source, node, &args.battles, &mut report).await?;
+            if asked && args.source.names_server() {
+                report.not_compared.push(ELSEWHERE.to_owned());
+            }
         }
         (_, urls) => {
             let nodes = args.source.others(urls).await?;
