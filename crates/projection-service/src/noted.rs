@@ -10,16 +10,26 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Config, NOTED_INTERVAL};
 use crate::metrics;
-use crate::parity::BoardsBeside;
+use crate::parity::{BoardsBeside, LettingGo};
 use crate::projection::Deps;
+use crate::retry::Backoff;
 
 /// Looks for the note, and does what it says.
 pub(crate) struct Noted {
     boards: BoardsBeside,
     limit: Duration,
     patience: Duration,
-    /// The note, and since when it is known.
-    seen: Option<(Position, Instant)>,
+    backoff: Backoff,
+    seen: Option<Note>,
+}
+
+/// A note that was seen.
+struct Note {
+    exchanged: Position,
+    /// Since when it is known.
+    since: Instant,
+    /// How far it was done.
+    so_far: LettingGo,
 }
 
 impl Noted {
@@ -30,6 +40,7 @@ impl Noted {
             boards: BoardsBeside { leaderboard, tables },
             limit: config.store_timeout,
             patience: config.boards_noted_patience,
+            backoff: Backoff::new(config, 6),
             seen: None,
         };
         let mut task = JoinSet::new();
@@ -39,11 +50,18 @@ impl Noted {
 
     async fn run(mut self) {
         loop {
-            if let Err(error) = self.look().await {
-                metrics::retried("leaderboard");
-                tracing::warn!(%error, "boards cannot be compared with the tables that were exchanged; trying again");
-            }
-            sleep(NOTED_INTERVAL.min(self.patience)).await;
+            let wait = match self.look().await {
+                Ok(()) => {
+                    self.backoff.reset();
+                    NOTED_INTERVAL.min(self.patience)
+                }
+                Err(error) => {
+                    metrics::retried("leaderboard");
+                    tracing::warn!(%error, "boards cannot be compared with the tables that were exchanged; trying again");
+                    self.backoff.next_wait()
+                }
+            };
+            sleep(wait).await;
         }
     }
 
@@ -55,13 +73,11 @@ impl Noted {
             self.seen = None;
             return Ok(());
         };
-        let since = match self.seen {
-            Some((position, since)) if position == exchanged => since,
-            _ => Instant::now(),
-        };
-        self.seen = Some((exchanged, since));
-        match since.elapsed() >= self.patience {
-            true => self.boards.let_go(exchanged).await,
+        let seen = self.seen.take().filter(|note| note.exchanged == exchanged);
+        let begun = || Note { exchanged, since: Instant::now(), so_far: LettingGo::default() };
+        let note = self.seen.insert(seen.unwrap_or_else(begun));
+        match note.since.elapsed() >= self.patience {
+            true => self.boards.let_go(exchanged, &mut note.so_far, self.limit).await,
             false => Ok(()),
         }
     }

@@ -2,13 +2,14 @@
 //! are made anew from the log by whoever projects.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nimaora_domain::{BattleId, Phase};
 use nimaora_read_models::rebuild::{Comparison, DIFFERENCES_NAMED_MAX, Difference};
 use nimaora_read_models::{Board, BoardEntry, Leaderboard, Position, ReadModels, StoreError, TableRows};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// What the boards are called among the tables that are compared.
 const LEADERBOARD: &str = "leaderboard";
@@ -18,7 +19,7 @@ const OPEN: [Phase; 2] = [Phase::Running, Phase::Created];
 const PAGE_BATTLES: u32 = 100;
 /// More lines than any board has.
 const LINES_MAX: u32 = 1_000_000;
-/// How often a battle that moves on meanwhile is read again. Then it is not compared.
+/// How often a battle that moves on meanwhile is read again. Then its board is let go like one that differs.
 const TRIES_MAX: usize = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -36,12 +37,32 @@ struct Found {
     rows: TableRows,
     differing: u64,
     differences: Vec<Difference>,
-    /// The battles whose boards are wrong.
+    /// The battles whose boards are wrong, or could not be compared.
     wrong: Vec<BattleId>,
 }
 
+/// What there is to compare of a battle.
+enum Beside {
+    /// Board and rows as of the same position.
+    Both(Board, Board),
+    /// The board is lost already.
+    Lost,
+    /// It moves on all the time.
+    Moving,
+}
+
+/// How far letting all boards go came, so that what was done is not done again.
+#[derive(Debug, Default)]
+pub(crate) struct LettingGo {
+    /// The boards of all battles from this position on are gone.
+    before: Option<Position>,
+    /// No board is left that was there when it began.
+    is_over: bool,
+}
+
 impl BoardsBeside {
-    /// After an exchange: boards that were of other tables are all let go; else those that differ, which are added to the comparison.
+    /// After an exchange: boards that were of other tables are all let go; else those that differ, which are added to the comparison. Each
+    /// call of a store must come within the limit.
     ///
     /// # Errors
     /// The leaderboard or the tables cannot be used. It stays noted in the tables that this is to be done.
@@ -49,31 +70,51 @@ impl BoardsBeside {
         &self,
         comparison: &mut Comparison,
         exchanged: Position,
+        limit: Duration,
     ) -> Result<(), StoreError> {
         match comparison.differing > 0 {
-            true => self.let_go(exchanged).await,
+            true => self.let_go(exchanged, &mut LettingGo::default(), limit).await,
             false => {
-                self.name_those_that_differ(comparison).await?;
-                self.tables.boards_compared(exchanged).await
+                self.name_those_that_differ(comparison, limit).await?;
+                within(limit, self.tables.boards_compared(exchanged)).await
             }
         }
     }
 
-    /// Lets all boards go, whatever the tables were before, and takes the note back.
+    /// Lets all boards go that were not let go so far, whatever the tables were before, and takes the note back.
     ///
     /// # Errors
     /// The leaderboard or the tables cannot be used.
-    pub(crate) async fn let_go(&self, exchanged: Position) -> Result<(), StoreError> {
-        tracing::warn!("the tables may be others now; all boards are made anew");
-        self.forget_all().await?;
-        self.tables.boards_compared(exchanged).await
+    pub(crate) async fn let_go(
+        &self,
+        exchanged: Position,
+        so_far: &mut LettingGo,
+        limit: Duration,
+    ) -> Result<(), StoreError> {
+        if !so_far.is_over && so_far.before.is_none() {
+            tracing::warn!("the tables may be others now; all boards are made anew");
+        }
+        while !so_far.is_over {
+            let (battles, next) = self.battles(None, so_far.before, limit).await?;
+            within(limit, self.leaderboard.forget(&battles)).await?;
+            (so_far.before, so_far.is_over) = (next, next.is_none());
+        }
+        within(limit, self.tables.boards_compared(exchanged)).await
     }
 
-    async fn name_those_that_differ(&self, comparison: &mut Comparison) -> Result<(), StoreError> {
-        let found = self.compare().await?;
+    async fn name_those_that_differ(
+        &self,
+        comparison: &mut Comparison,
+        limit: Duration,
+    ) -> Result<(), StoreError> {
+        let found = self.compare(limit).await?;
         if !found.wrong.is_empty() {
-            tracing::warn!(boards = found.wrong.len(), "boards differ from the tables and are made anew");
-            self.leaderboard.forget(&found.wrong).await?;
+            let boards = found.wrong.len();
+            tracing::warn!(
+                boards,
+                "boards that differ from the tables, or moved on all the time, are made anew"
+            );
+            within(limit, self.leaderboard.forget(&found.wrong)).await?;
         }
         comparison.rows.push(found.rows);
         comparison.differing += found.differing;
@@ -82,37 +123,28 @@ impl BoardsBeside {
         Ok(())
     }
 
-    async fn forget_all(&self) -> Result<(), StoreError> {
-        let mut before = None;
-        loop {
-            let (battles, next) = self.battles(None, before).await?;
-            self.leaderboard.forget(&battles).await?;
-            match next {
-                Some(_) => before = next,
-                None => return Ok(()),
-            }
-        }
-    }
-
     async fn battles(
         &self,
         phase: Option<Phase>,
         before: Option<Position>,
+        limit: Duration,
     ) -> Result<(Vec<BattleId>, Option<Position>), StoreError> {
-        let page = self.tables.battles(phase, before, PAGE_BATTLES).await?;
+        let page = within(limit, self.tables.battles(phase, before, PAGE_BATTLES)).await?;
         Ok((page.battles.iter().map(|view| view.battle.id).collect(), page.next))
     }
 
-    async fn compare(&self) -> Result<Found, StoreError> {
+    async fn compare(&self, limit: Duration) -> Result<Found, StoreError> {
         let rows = TableRows { table: LEADERBOARD, in_use: 0, next: 0 };
         let mut found = Found { rows, differing: 0, differences: Vec::new(), wrong: Vec::new() };
         for phase in OPEN {
             let mut before = None;
             loop {
-                let (battles, next) = self.battles(Some(phase), before).await?;
+                let (battles, next) = self.battles(Some(phase), before, limit).await?;
                 for battle_id in battles {
-                    if let Some((board, rows)) = self.both(battle_id).await? {
-                        found.add(battle_id, &board, &rows);
+                    match self.both(battle_id, limit).await? {
+                        Beside::Both(board, rows) => found.add(battle_id, &board, &rows),
+                        Beside::Lost => {}
+                        Beside::Moving => found.wrong.push(battle_id),
                     }
                 }
                 match next {
@@ -124,21 +156,30 @@ impl BoardsBeside {
         Ok(found)
     }
 
-    /// Board and rows of a battle as of the same position; `None` where the board is lost already, or moves on all the time.
-    async fn both(&self, battle_id: BattleId) -> Result<Option<(Board, Board)>, StoreError> {
+    async fn both(&self, battle_id: BattleId, limit: Duration) -> Result<Beside, StoreError> {
         for _ in 0..TRIES_MAX {
-            let board = match self.leaderboard.top(battle_id, LINES_MAX).await {
-                Err(StoreError::NotHeld(_)) => return Ok(None),
+            let board = match within(limit, self.leaderboard.top(battle_id, LINES_MAX)).await {
+                Err(StoreError::NotHeld(_)) => return Ok(Beside::Lost),
                 board => board?,
             };
-            let rows = self.tables.top(battle_id, LINES_MAX).await?;
+            let rows = within(limit, self.tables.top(battle_id, LINES_MAX)).await?;
             if board.as_of == rows.as_of {
-                return Ok(Some((board, rows)));
+                return Ok(Beside::Both(board, rows));
             }
             sleep(PAUSE).await;
         }
-        Ok(None)
+        Ok(Beside::Moving)
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(limit, call).await.unwrap_or_else(|_| {
+        let reason = format!("it did not answer within {} ms", limit.as_millis());
+        Err(StoreError::Unavailable { reason })
+    })
 }
 
 impl Found {

@@ -160,14 +160,16 @@ impl<'a> Builder<'a> {
         let status = watch::Sender::new(Status::default());
         let mut writer = TableWriter::new(next.tables(), config.clone(), stores, status);
         writer.marks = Marks { tables: 0, boards: Position::MAX, changes: Position::MAX };
+        writer.piece_events_max = Some(usize::MAX);
         Self { rebuild, next, writer }
     }
 
     async fn run(mut self, accept_differences: bool) -> Result<Rebuilt, RebuildError> {
         self.next.tables().save_version(PROJECTION_VERSION).await?;
         let mut rebuilt = self.compare_and_exchange(accept_differences).await?;
+        let limit = self.rebuild.config.store_timeout;
         if let Some(at) = rebuilt.exchanged_at
-            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison, at).await
+            && let Err(error) = self.rebuild.boards.follow(&mut rebuilt.comparison, at, limit).await
         {
             // It stands in the tables that this is to be done.
             tracing::warn!(%error, "the boards could not be compared with the tables now; the projection does it later");

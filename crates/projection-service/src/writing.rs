@@ -17,6 +17,11 @@ use crate::source::{Content, Decoded};
 use crate::status::Status;
 use crate::stores::{End, Stores};
 
+/// How often a large piece of a rebuild is tried before it is halved: the tables may be too slow for it.
+const LARGE_PIECE_TRIES_MAX: u32 = 2;
+/// Events of a piece that is not halved for that any more. It is tried for as long as it takes.
+const LARGE_PIECE_EVENTS_MIN: usize = 4_096;
+
 /// Events that the tables hold now, and what else they come to.
 pub(crate) struct Delivery {
     pub(crate) folded: Folded,
@@ -45,6 +50,8 @@ pub(crate) struct TableWriter {
     pub(crate) parked: HashSet<Position>,
     /// The position up to which changes were published, as the tables have it.
     pub(crate) changes_saved: Position,
+    /// The most events in one piece of a rebuild, halved when the tables cannot take so many in time; `None` otherwise.
+    pub(crate) piece_events_max: Option<usize>,
     status: watch::Sender<Status>,
 }
 
@@ -63,6 +70,7 @@ impl TableWriter {
             names: Names::default(),
             parked: HashSet::new(),
             changes_saved: 0,
+            piece_events_max: None,
             status,
         }
     }
@@ -74,7 +82,7 @@ impl TableWriter {
     }
 
     /// Writes events as one piece if the tables take them; else in ever smaller pieces, until those that the tables refuse are
-    /// alone and can be parked.
+    /// alone and can be parked. In a rebuild, also until the tables can take them in time.
     pub(crate) async fn write_in_pieces(
         &mut self,
         events: &[Decoded],
@@ -84,29 +92,36 @@ impl TableWriter {
         let whole: Range<usize> = 0..events.len();
         let mut pieces = vec![whole];
         while let Some(piece) = pieces.pop() {
+            if self.piece_events_max.is_some_and(|most| piece.len() > most) {
+                pieces.extend(halves(piece));
+                continue;
+            }
             let last = piece.end == events.len();
             let upto = if last { checkpoint } else { events[piece.end - 1].position };
             let Err(refused) = self.write(&events[piece.clone()], upto, None, down).await? else {
                 continue;
             };
+            if matches!(refused, StoreError::Unavailable { .. }) {
+                let most = piece.len().div_ceil(2);
+                tracing::warn!(%refused, events = most, "the tables are given fewer events at once");
+                self.piece_events_max = Some(most);
+                pieces.push(piece);
+                continue;
+            }
             match piece.len() {
                 0 => return Err(refused.into()),
                 1 => {
                     let reason = refused.to_string();
                     self.write(&events[piece], upto, Some(&reason), down).await??;
                 }
-                many => {
-                    let middle = piece.start + many / 2;
-                    pieces.push(middle..piece.end);
-                    pieces.push(piece.start..middle);
-                }
+                _ => pieces.extend(halves(piece)),
             }
         }
         Ok(())
     }
 
     /// Writes events to the tables and hands on what else they come to. With `parking`, the events are parked for that reason. The inner
-    /// error is the tables' refusal; then nothing was written.
+    /// error is that of [`TableWriter::write_tables`].
     async fn write(
         &mut self,
         events: &[Decoded],
@@ -118,7 +133,7 @@ impl TableWriter {
         let mut folded = self.fold(events, parking);
         let parked: Vec<_> = folded.tables.parked.iter().map(|event| event.position).collect();
         if upto > self.marks.tables {
-            if let Err(refused) = self.write_tables(&mut folded, upto).await? {
+            if let Err(refused) = self.write_tables(&mut folded, upto, self.tries_max(events.len())).await? {
                 return Ok(Err(refused));
             }
             log_parked(&folded);
@@ -142,11 +157,21 @@ impl TableWriter {
         fold.finish()
     }
 
-    /// The inner error is the tables' refusal; then nothing was written.
+    /// How often as many events as these are tried at once.
+    fn tries_max(&self, events: usize) -> u32 {
+        match self.piece_events_max.is_some() && events / 2 >= LARGE_PIECE_EVENTS_MIN {
+            true => LARGE_PIECE_TRIES_MAX,
+            false => u32::MAX,
+        }
+    }
+
+    /// The inner error is the tables' refusal, or that they could not be used so often; in that case they may hold the events all the same,
+    /// and then take them for a repeat.
     async fn write_tables(
         &mut self,
         folded: &mut Folded,
         upto: Position,
+        tries_max: u32,
     ) -> Result<Result<(), StoreError>, End> {
         let published = self.status.borrow().published;
         folded.tables.follows = self.marks.tables;
@@ -154,13 +179,15 @@ impl TableWriter {
         folded.tables.changes_checkpoint = (published > self.changes_saved).then_some(published);
         let (tables, batch) = (Arc::clone(&self.tables), &folded.tables);
         let ready_after = self.status.borrow().caught_up;
-        match self.stores.call("tables", ready_after, || tables.apply(batch)).await? {
+        match self.stores.call_at_most(tries_max, "tables", ready_after, || tables.apply(batch)).await? {
             Ok(()) => {
                 self.marks.tables = upto;
                 self.changes_saved = self.changes_saved.max(published);
                 Ok(Ok(()))
             }
-            Err(refused @ StoreError::Constraint { .. }) => Ok(Err(refused)),
+            Err(refused @ (StoreError::Constraint { .. } | StoreError::Unavailable { .. })) => {
+                Ok(Err(refused))
+            }
             Err(overtaken @ StoreError::Overtaken { .. }) => Err(End::Overtaken(overtaken)),
             Err(broken) => Err(broken.into()),
         }
@@ -210,6 +237,12 @@ impl TableWriter {
     }
 }
 
+/// Both halves of a piece, the first one last.
+fn halves(piece: Range<usize>) -> [Range<usize>; 2] {
+    let middle = piece.start + piece.len() / 2;
+    [middle..piece.end, piece.start..middle]
+}
+
 async fn positions_of_parked(tables: &dyn ReadModels) -> Result<Vec<Position>, StoreError> {
     let (mut pages, mut positions) = (ParkedPages::of(tables), Vec::new());
     while let Some(page) = pages.next().await? {
@@ -227,5 +260,16 @@ fn log_parked(folded: &Folded) {
             reason = event.reason,
             "an event cannot be projected and is parked"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_half_of_a_piece_is_taken_first() {
+        let mut pieces = Vec::from(halves(3..8));
+        assert_eq!((pieces.pop(), pieces.pop()), (Some(3..5), Some(5..8)));
     }
 }

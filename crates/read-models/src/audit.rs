@@ -21,19 +21,23 @@ pub struct AnswerView {
 /// Tables that can be audited.
 #[async_trait]
 pub trait AuditedTables: ReadModels {
-    /// Up to `limit` answers after a position, of one battle or of all, in the order of the log.
+    /// Up to `limit` answers after a position and up to another, of one battle or of all, in the order of the log. No
+    /// index leads to those of a battle: all between both positions are looked at.
     async fn answers(
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AnswerView>, StoreError>;
 
-    /// Up to `limit` attacks after a position, of one battle or of all, in the order of the log.
+    /// Up to `limit` attacks after a position and up to another, of one battle or of all, in the order of the log. All
+    /// between both positions are looked at.
     async fn attacks(
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AttackRow>, StoreError>;
 }

@@ -75,6 +75,22 @@ impl FoundLog {
     }
 }
 
+/// What is to be known of the end of a log that is only read: whoever opens it to write repairs it and tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundEnd {
+    /// Bytes of an append that a crash cut short, and why they are none of the log's. Nobody was told that it was written.
+    pub torn: Option<(usize, String)>,
+    /// Whether it cannot be told how far the log had answered, although it holds events. Then its end may have been cut off.
+    pub acknowledgements_lost: bool,
+}
+
+impl FoundEnd {
+    pub(super) fn of(found: &Recovered) -> Self {
+        let torn = found.end.torn.as_ref().map(|(bytes, reason)| (*bytes, reason.to_string()));
+        Self { torn, acknowledgements_lost: found.acknowledgements_lost }
+    }
+}
+
 /// Reads the log in `dir` for somebody who only reads, and holds it so that nobody writes meanwhile.
 pub(super) fn read(
     dir: &Path,

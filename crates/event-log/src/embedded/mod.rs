@@ -40,7 +40,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 pub use config::EmbeddedConfig;
-pub use found::FoundLog;
+pub use found::{FoundEnd, FoundLog};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 
@@ -73,7 +73,7 @@ pub struct EmbeddedLog {
     thread: Mutex<Option<JoinHandle<()>>>,
     names: Names,
     /// Of a log that is only read.
-    _only_read: Option<OnlyRead>,
+    only_read: Option<OnlyRead>,
 }
 
 /// What a log that is only read holds on to: no writer comes, and nothing happens until it is dropped.
@@ -81,6 +81,7 @@ struct OnlyRead {
     _head: watch::Sender<Position>,
     /// `None` where the log has no lock, as in a copy.
     _lock: Option<File>,
+    end: FoundEnd,
 }
 
 impl EmbeddedLog {
@@ -112,9 +113,12 @@ impl EmbeddedLog {
     pub fn open_read_only(data_dir: &Path, config: EmbeddedConfig) -> Result<Arc<Self>, OpenError> {
         let dir = data_dir.join(LOG_DIR);
         let (lock, found) = found::read(&dir, &config)?;
-        let (index, salt) = match found {
-            Some(found) => (found.index, segment::salt(found.log_id)),
-            None => (Index::new(config.tail_bytes_max), 0),
+        let (index, salt, end) = match found {
+            Some(found) => {
+                let end = FoundEnd::of(&found);
+                (found.index, segment::salt(found.log_id), end)
+            }
+            None => (Index::new(config.tail_bytes_max), 0, FoundEnd::default()),
         };
         let (head, head_seen) = watch::channel(index.head());
         let writable = AtomicBool::new(false);
@@ -124,8 +128,13 @@ impl EmbeddedLog {
             waiting_bytes: Arc::default(),
             thread: Mutex::new(None),
             names: names_beside(&dir),
-            _only_read: Some(OnlyRead { _head: head, _lock: lock }),
+            only_read: Some(OnlyRead { _head: head, _lock: lock, end }),
         }))
+    }
+
+    /// How the log ends; `None` of one that was opened to write.
+    pub fn found_end(&self) -> Option<&FoundEnd> {
+        self.only_read.as_ref().map(|held| &held.end)
     }
 
     fn start(
@@ -172,7 +181,7 @@ impl EmbeddedLog {
             waiting_bytes,
             thread: Mutex::new(Some(thread)),
             names: names_beside(dir),
-            _only_read: None,
+            only_read: None,
         }))
     }
 

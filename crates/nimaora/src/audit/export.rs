@@ -58,7 +58,7 @@ pub(super) async fn run(args: ExportArgs) -> Result<(), AuditError> {
     }
     files::regular(path)?;
     let export = match args.battle.source.open().await? {
-        Source::Log(_, log) => {
+        Source::Log(_, log, _) => {
             if log.read_stream(&battle_id.stream(), 0, Direction::Forwards, 1).await?.is_empty() {
                 return Err(AuditError::NoBattle(battle_id));
             }

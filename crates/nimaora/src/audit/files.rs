@@ -48,13 +48,14 @@ pub(super) fn read(path: &Path) -> Result<String, AuditError> {
     Ok(text)
 }
 
-/// Writes a new file. Whatever is there stays as it is.
+/// Writes a new file, and answers it. Whatever is there stays as it is.
 ///
 /// # Errors
 /// It is there already, or cannot be written.
-pub(super) fn write_new(path: &Path, text: &str) -> Result<(), AuditError> {
+pub(super) fn write_new(path: &Path, text: &str) -> Result<File, AuditError> {
     let mut file =
         OpenOptions::new().write(true).create_new(true).open(path).map_err(file_error("create", path))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(file_error("write", path))
+    written.map_err(file_error("write", path))?;
+    Ok(file)
 }

@@ -5,7 +5,6 @@
 //! write JSON in a canonical form. `keyId` inside the statement is the first 16 hex digits of the SHA-256 of the public key.
 
 use std::io::BufRead;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -83,7 +82,7 @@ struct Statement {
 pub(super) async fn run(args: ReceiptArgs) -> Result<(), AuditError> {
     let battle_id = args.battle.battle;
     let text = match args.battle.source.open().await? {
-        Source::Log(config, log) => issue(&*log, battle_id, &signing_key(&config)?).await?,
+        Source::Log(config, log, _) => issue(&*log, battle_id, &signing_key(&config)?).await?,
         Source::Server(server) => server.receipt(battle_id).await?,
     };
     match args.output {
@@ -118,7 +117,8 @@ pub(super) async fn issue(
     Ok(serde_json::to_string_pretty(&Receipt { statement, signature })? + "\n")
 }
 
-/// The key that signs receipts, made at first use; the public one is put beside it. One that is lost is not made anew: nobody would
+/// The key that signs receipts, made at first use; the public one is put beside it. What root makes in the folder of a service is that
+/// service's: it could not read it otherwise, and would make no receipts. One that is lost is not made anew: nobody would
 /// notice that later receipts are signed by another one.
 pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let dir = serve::secrets_dir(config);
@@ -131,8 +131,7 @@ pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
         );
         return Err(AuditError::Content { path: public, reason });
     }
-    let made = !path.exists();
-    let text = secrets::load_or_create(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
+    let text = secrets::load_or_create_for_owner(&path, || Ok(hex::encode(secrets::random::<KEY_BYTES>()?)))?;
     let mut seed = [0; KEY_BYTES];
     hex::decode_to_slice(&text, &mut seed).map_err(|error| AuditError::Content {
         path: path.clone(),
@@ -141,10 +140,8 @@ pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
     let key = SigningKey::from_bytes(&seed);
     let text = hex::encode(key.verifying_key().to_bytes()) + "\n";
     if !public.exists() {
-        files::write_new(&public, &text)?;
-    }
-    if made {
-        give_to_owner(&dir, [&path, &public])?;
+        let made = files::write_new(&public, &text)?;
+        secrets::give_to_owner(&made, &dir).map_err(file_error("give the folder's owner", &public))?;
     }
     if files::read(&public)?.trim() != text.trim() {
         let reason = format!(
@@ -154,19 +151,6 @@ pub(super) fn signing_key(config: &Config) -> Result<SigningKey, AuditError> {
         return Err(AuditError::Content { path: public, reason });
     }
     Ok(key)
-}
-
-/// A key that root made in the folder of a service is to be that service's: it could not read it, and would make no receipts.
-fn give_to_owner(dir: &Path, files: [&Path; 2]) -> Result<(), AuditError> {
-    let owner = dir.metadata().map_err(file_error("look at", dir))?;
-    for file in files {
-        let is = file.metadata().map_err(file_error("look at", file))?;
-        if is.uid() != owner.uid() {
-            std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid()))
-                .map_err(file_error("give the folder's owner", file))?;
-        }
-    }
-    Ok(())
 }
 
 fn key_id(key: &VerifyingKey) -> String {

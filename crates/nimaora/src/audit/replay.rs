@@ -69,7 +69,7 @@ pub(super) async fn run(args: ReplayArgs) -> Result<(), AuditError> {
     let battle_id = args.battle.battle;
     let (wanted, json) = (args.participant.as_deref(), args.json);
     match args.battle.source.open().await? {
-        Source::Log(_, log) => {
+        Source::Log(_, log, _) => {
             let Replayed { fold, who, moments } = replay(&*log, battle_id, until, wanted).await?;
             match who {
                 None if json => print_json(&standings_json(&fold)),

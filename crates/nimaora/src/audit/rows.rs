@@ -32,10 +32,18 @@ pub(super) struct Rows {
     pub(super) attack_rows: u64,
 }
 
+/// A battle whose rows alone are looked at, between the positions of its first and its last event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OfBattle {
+    pub(super) id: BattleId,
+    pub(super) first: Position,
+    pub(super) last: Position,
+}
+
 /// Rows that were read and not looked at yet.
 struct Page<T> {
     table: &'static str,
-    of: Option<BattleId>,
+    of: Option<OfBattle>,
     rows: VecDeque<T>,
     /// The page behind them, which is read meanwhile.
     next: Option<Reading<T>>,
@@ -54,6 +62,7 @@ trait Row: Sized + Send + 'static {
         tables: &dyn AuditedTables,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
     ) -> Result<Vec<Self>, StoreError>;
 }
 
@@ -67,8 +76,9 @@ impl Row for AnswerView {
         tables: &dyn AuditedTables,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
     ) -> Result<Vec<Self>, StoreError> {
-        tables.answers(of, after, PAGE_ROWS).await
+        tables.answers(of, after, upto, PAGE_ROWS).await
     }
 }
 
@@ -82,8 +92,9 @@ impl Row for AttackRow {
         tables: &dyn AuditedTables,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
     ) -> Result<Vec<Self>, StoreError> {
-        tables.attacks(of, after, PAGE_ROWS).await
+        tables.attacks(of, after, upto, PAGE_ROWS).await
     }
 }
 
@@ -108,8 +119,9 @@ fn same<T: PartialEq + Debug>(
 }
 
 impl<T: Row> Page<T> {
-    fn of(table: &'static str, of: Option<BattleId>) -> Self {
-        Self { table, of, rows: VecDeque::new(), next: None, after: 0, is_last: false }
+    fn of(table: &'static str, of: Option<OfBattle>) -> Self {
+        let after = of.map_or(0, |battle| battle.first.saturating_sub(1));
+        Self { table, of, rows: VecDeque::new(), next: None, after, is_last: false }
     }
 
     /// Takes in the next page when all rows were looked at, and begins to read the one behind it.
@@ -127,8 +139,9 @@ impl<T: Row> Page<T> {
     }
 
     fn read(&self, tables: &Arc<dyn AuditedTables>) -> Reading<T> {
-        let (tables, of, after) = (Arc::clone(tables), self.of, self.after);
-        tokio::spawn(async move { T::read(&*tables, of, after).await })
+        let (tables, after) = (Arc::clone(tables), self.after);
+        let (of, upto) = self.of.map_or((None, Position::MAX), |battle| (Some(battle.id), battle.last));
+        tokio::spawn(async move { T::read(&*tables, of, after, upto).await })
     }
 
     /// The row at the position. One before it has no event.
@@ -154,7 +167,7 @@ impl<T: Row> Page<T> {
 
 impl Rows {
     /// Before the log is read from its beginning, or one battle of it.
-    pub(super) fn begin(tables: Arc<dyn AuditedTables>, seen: Position, of: Option<BattleId>) -> Self {
+    pub(super) fn begin(tables: Arc<dyn AuditedTables>, seen: Position, of: Option<OfBattle>) -> Self {
         Self {
             tables,
             seen,

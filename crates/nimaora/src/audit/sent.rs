@@ -53,14 +53,14 @@ struct Entry {
     points: u32,
 }
 
-/// Asks the nodes what they last sent, and compares it with the log. A node that has no sockets has nothing to say: then this was not
-/// compared.
+/// Asks these nodes what they last sent, and compares it with the log; of others of their cluster it says nothing. A node without the role
+/// 'realtime' has nothing to tell. Answers whether one had, and with that whether this was compared at all.
 pub(super) async fn compare(
     source: &Source,
     nodes: &[Remote],
     battles: &[BattleId],
     report: &mut Report,
-) -> Result<(), AuditError> {
+) -> Result<bool, AuditError> {
     let mut asked = false;
     for node in nodes {
         let Some(boards) = node.sent_boards(battles).await? else { continue };
@@ -75,12 +75,12 @@ pub(super) async fn compare(
     if asked {
         report.not_compared.retain(|what| what != SENT);
     }
-    Ok(())
+    Ok(asked)
 }
 
 async fn standings(source: &Source, battle_id: BattleId, at: Position) -> Result<Told, AuditError> {
     match source {
-        Source::Log(_, log) => folded(&**log, battle_id, at).await,
+        Source::Log(_, log, _) => folded(&**log, battle_id, at).await,
         Source::Server(server) => match server.told(battle_id, at).await {
             Err(AuditError::NoBattle(battle_id)) => Err(stranger(battle_id)),
             told => told,

@@ -34,8 +34,8 @@ pub(super) struct SourceArgs {
 
 /// What was found there.
 pub(super) enum Source {
-    /// The log itself.
-    Log(Box<Config>, SharedLog),
+    /// The log itself, and what is to be said of its end.
+    Log(Box<Config>, SharedLog, Vec<String>),
     /// A server that has it.
     Server(Box<Remote>),
 }
@@ -48,7 +48,7 @@ impl SourceArgs {
             return self.connect(url.clone(), &config.data_dir).await.map(Box::new).map(Source::Server);
         }
         match stores::log(&config).await {
-            Ok(log) => Ok(Source::Log(Box::new(config), log)),
+            Ok((log, notes)) => Ok(Source::Log(Box::new(config), log, notes)),
             Err(AuditError::Open(in_use @ OpenError::InUse { .. })) => {
                 // Whoever has it open without being reached at an address is no server, or one that is just starting.
                 match std::fs::read_to_string(config.data_dir.join(ADDRESS_FILE)) {
@@ -62,6 +62,11 @@ impl SourceArgs {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a server was named, which may be one of several; an embedded log has one.
+    pub(super) fn names_server(&self) -> bool {
+        self.server.is_some()
     }
 
     /// Other servers that the same token is for.

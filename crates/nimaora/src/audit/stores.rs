@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nimaora_event_log::embedded::{EmbeddedLog, LOG_DIR};
+use nimaora_event_log::embedded::{EmbeddedLog, FoundEnd, LOG_DIR};
 use nimaora_event_log::log::SharedLog;
 use nimaora_read_models::postgres::{PostgresConfig, PostgresReadModels};
 use nimaora_read_models::redis::{RedisConfig, RedisLeaderboard};
@@ -18,8 +18,9 @@ use super::{file_error, files};
 use crate::config::{Config, StoreUrl};
 use crate::serve::{TABLES_FILE, shared_log};
 
-/// The log alone, for nothing but reading. A local one is locked until the program ends, so that nobody writes meanwhile; others may read.
-pub(super) async fn log(config: &Config) -> Result<SharedLog, AuditError> {
+/// The log alone, for nothing but reading, and what an audit has to say of its end. A local one is locked until the program ends, so that
+/// nobody writes meanwhile; others may read.
+pub(super) async fn log(config: &Config) -> Result<(SharedLog, Vec<String>), AuditError> {
     let clock = Clock::system();
     let url = &config.stores.log;
     if url.is_embedded() {
@@ -31,9 +32,24 @@ pub(super) async fn log(config: &Config) -> Result<SharedLog, AuditError> {
         // That reads the whole log, each frame against its checksum.
         let log =
             tokio::task::spawn_blocking(move || EmbeddedLog::open_read_only(&data_dir, settings)).await??;
-        return Ok(log);
+        let notes = log.found_end().map(notes_of).unwrap_or_default();
+        return Ok((log, notes));
     }
-    shared_log::connect(&config.stores, &clock).await.map_err(|error| unusable("log", url, &error))
+    let log = shared_log::connect(&config.stores, &clock).await;
+    log.map(|log| (log, Vec::new())).map_err(|error| unusable("log", url, &error))
+}
+
+fn notes_of(end: &FoundEnd) -> Vec<String> {
+    let torn = end.torn.as_ref().map(|(bytes, reason)| {
+        format!(
+            "the log ends with {bytes} bytes of an append that a crash cut short ({reason}); nobody was told that it was written"
+        )
+    });
+    let lost = end.acknowledgements_lost.then(|| {
+        "the log's file 'acknowledged' is missing or unreadable: that events were cut off at the end cannot be excluded"
+            .to_owned()
+    });
+    torn.into_iter().chain(lost).collect()
 }
 
 /// The tables, for nothing but reading, and a copy of them where they cannot be read in their place; `None` where there are none yet.

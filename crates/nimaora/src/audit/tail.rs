@@ -45,7 +45,7 @@ pub(super) struct Told {
 
 pub(super) async fn run(args: TailArgs) -> Result<(), AuditError> {
     match args.source.open().await? {
-        Source::Log(_, log) => {
+        Source::Log(_, log, _) => {
             let mut tail = Tail::begin(log, args.after, args.no_follow).await?;
             while let Some(batch) = tail.next().await? {
                 let lines = batch

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use nimaora_domain::{BattleId, Event};
 use nimaora_event_log::log::SharedLog;
-use nimaora_event_log::{Direction, Filter, Position, ReadError, RecordedEvent, envelope};
+use nimaora_event_log::{Direction, Filter, Position, ReadError, RecordedEvent, Revision, envelope};
 use nimaora_read_models::{AuditedTables, Leaderboard};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::compare::Compared;
 use super::error::AuditError;
-use super::rows::Rows;
+use super::rows::{OfBattle, Rows};
 use super::sent::{self, SENT};
 use super::source::{Source, SourceArgs};
 use super::walk::{Fold, Opened, fold_to};
@@ -32,6 +32,10 @@ const PAGES_AHEAD_MAX: usize = 4;
 const NOT_COMPARED: [&str; 2] = [IN_MEMORY, SENT];
 /// What only the server itself can compare.
 const IN_MEMORY: &str = "boards in a server's memory";
+/// What only other nodes of a cluster can tell.
+const ELSEWHERE: &str = "what other servers last sent, if there are any (name them with --realtime)";
+/// What only an audit of the whole log finds.
+const OUTSIDE: &str = "rows that stand for these battles before their first or after their last event";
 
 /// What `nimaora audit verify` is asked.
 #[derive(Args, Debug)]
@@ -90,7 +94,7 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
     };
     let source = args.source.open().await?;
     let report = match &source {
-        Source::Log(config, log) => {
+        Source::Log(config, log, notes) => {
             let opened = stores::tables(config).await?;
             let stores = match &opened {
                 Some((tables, _)) => {
@@ -98,7 +102,10 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
                 }
                 None => None,
             };
-            verify(log, stores.as_ref(), &args.battles, &told).await
+            verify(log, stores.as_ref(), &args.battles, &told).await.map(|mut report| {
+                report.notes.extend_from_slice(notes);
+                report
+            })
         }
         Source::Server(server) => server.verify(&args.battles, &told).await,
     };
@@ -107,7 +114,11 @@ async fn asked(args: &VerifyArgs) -> Result<Report, AuditError> {
     match (&source, &*args.realtime) {
         (Source::Log(..), []) => {}
         (Source::Server(server), []) => {
-            sent::compare(&source, std::slice::from_ref(&**server), &args.battles, &mut report).await?;
+            let node = std::slice::from_ref(&**server);
+            let asked = sent::compare(&source, node, &args.battles, &mut report).await?;
+            if asked && args.source.names_server() {
+                report.not_compared.push(ELSEWHERE.to_owned());
+            }
         }
         (_, urls) => {
             let nodes = args.source.others(urls).await?;
@@ -266,22 +277,36 @@ async fn some_battles(
         if folds.contains_key(&battle_id) {
             continue;
         }
-        let rows =
-            stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen, Some(battle_id)));
-        let fold = one_battle(log, battle_id, rows, report).await?;
+        let fold = one_battle(log, battle_id, stores, report).await?;
         report.events += fold.next_revision;
         folds.insert(battle_id, fold);
     }
     report.battles = folds.len();
+    if stores.is_some() {
+        report.not_compared.push(OUTSIDE.to_owned());
+    }
     Ok(folds)
+}
+
+/// Where in the log a battle is.
+async fn place(log: &SharedLog, id: BattleId) -> Result<OfBattle, AuditError> {
+    let stream = id.stream();
+    let first = log.read_stream(&stream, 0, Direction::Forwards, 1).await?;
+    let last = log.read_stream(&stream, Revision::MAX, Direction::Backwards, 1).await?;
+    match (first.first(), last.first()) {
+        (Some(first), Some(last)) => Ok(OfBattle { id, first: first.position, last: last.position }),
+        _ => Err(AuditError::NoBattle(id)),
+    }
 }
 
 async fn one_battle(
     log: &SharedLog,
     battle_id: BattleId,
-    mut rows: Option<Rows>,
+    stores: Option<(&Stores, Position)>,
     report: &mut Report,
 ) -> Result<Fold, AuditError> {
+    let of = place(log, battle_id).await?;
+    let mut rows = stores.map(|(stores, seen)| Rows::begin(Arc::clone(&stores.tables), seen, Some(of)));
     let mut fold = Fold::begin(&**log, battle_id).await?;
     let stream = battle_id.stream();
     loop {
@@ -295,9 +320,6 @@ async fn one_battle(
                 rows.event(battle_id, event.position, &recorded).await?;
             }
         }
-    }
-    if fold.next_revision == 0 {
-        return Err(AuditError::NoBattle(battle_id));
     }
     if let Some(rows) = rows {
         finish(rows, report).await?;

@@ -5,15 +5,19 @@ use nimaora_domain::event::Verdict;
 
 use super::story::{apply, attack, balance, batch, battle_row, joined, opening, second};
 use super::{battle, participant};
+use crate::Position;
 use crate::audit::{AnswerView, AuditedTables};
 use crate::rows::{AnswerRow, AnswerVerdict};
 use crate::tables::TableBatch;
 
+/// After any position.
+const LAST: Position = Position::MAX;
+
 /// Answers and attacks of all battles, each as it was written, page after page.
 pub async fn lists_all_rows_in_the_order_of_the_log(tables: &dyn AuditedTables) {
     assert!(
-        tables.answers(None, 0, 10).await.unwrap().is_empty()
-            && tables.attacks(None, 0, 10).await.unwrap().is_empty()
+        tables.answers(None, 0, LAST, 10).await.unwrap().is_empty()
+            && tables.attacks(None, 0, LAST, 10).await.unwrap().is_empty()
     );
     apply(tables, opening(2)).await.unwrap();
     let answer = |position, player, verdict| AnswerRow {
@@ -52,17 +56,19 @@ pub async fn lists_all_rows_in_the_order_of_the_log(tables: &dyn AuditedTables) 
         answers.into_iter().map(|answer| AnswerView { answer, judged_at: None }).collect();
     expected[0].judged_at = Some(second(2));
     (expected[0].answer.verdict, expected[0].answer.earned) = (Verdict::Correct, balance(3));
-    assert_eq!(tables.answers(None, 0, 10).await.unwrap(), expected);
-    assert_eq!(tables.answers(None, 14, 1).await.unwrap(), expected[1..2]);
-    assert_eq!(tables.attacks(None, 0, 2).await.unwrap(), attacks[..2]);
-    assert_eq!(tables.attacks(None, 18, 2).await.unwrap(), attacks[2..]);
-    assert!(tables.answers(None, 17, 10).await.unwrap().is_empty());
+    assert_eq!(tables.answers(None, 0, LAST, 10).await.unwrap(), expected);
+    assert_eq!(tables.answers(None, 14, LAST, 1).await.unwrap(), expected[1..2]);
+    assert_eq!(tables.attacks(None, 0, LAST, 2).await.unwrap(), attacks[..2]);
+    assert_eq!(tables.attacks(None, 18, LAST, 2).await.unwrap(), attacks[2..]);
+    assert!(tables.answers(None, 17, LAST, 10).await.unwrap().is_empty());
+    assert_eq!(tables.answers(None, 14, 15, 10).await.unwrap(), expected[1..2]);
+    assert_eq!(tables.attacks(None, 0, 18, 10).await.unwrap(), attacks[..2]);
     // Those of one battle alone.
-    assert_eq!(tables.answers(Some(battle(1)), 0, 10).await.unwrap(), expected[1..]);
+    assert_eq!(tables.answers(Some(battle(1)), 0, LAST, 10).await.unwrap(), expected[1..]);
     assert_eq!(
-        tables.attacks(Some(battle(1)), 0, 10).await.unwrap(),
+        tables.attacks(Some(battle(1)), 0, LAST, 10).await.unwrap(),
         [attacks[0].clone(), attacks[2].clone()]
     );
-    assert_eq!(tables.attacks(Some(battle(2)), 0, 10).await.unwrap(), attacks[1..2]);
-    assert!(tables.attacks(Some(battle(3)), 0, 10).await.unwrap().is_empty());
+    assert_eq!(tables.attacks(Some(battle(2)), 0, LAST, 10).await.unwrap(), attacks[1..2]);
+    assert!(tables.attacks(Some(battle(3)), 0, LAST, 10).await.unwrap().is_empty());
 }

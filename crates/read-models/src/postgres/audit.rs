@@ -30,10 +30,11 @@ impl AuditedTables for PostgresReadModels {
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AnswerView>, StoreError> {
         let query = query(include_str!("sql/answers.sql")).bind(as_i64(after)).bind(i64::from(limit));
-        let query = query.bind(of.map(|battle_id| battle_id.0));
+        let query = query.bind(of.map(|battle_id| battle_id.0)).bind(as_i64(upto));
         let rows = self.readers.in_time(all(&self.readers, query)).await?;
         rows.iter().map(decode::answer).collect()
     }
@@ -42,10 +43,11 @@ impl AuditedTables for PostgresReadModels {
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AttackRow>, StoreError> {
         let query = query(include_str!("sql/attacks.sql")).bind(as_i64(after)).bind(i64::from(limit));
-        let query = query.bind(of.map(|battle_id| battle_id.0));
+        let query = query.bind(of.map(|battle_id| battle_id.0)).bind(as_i64(upto));
         let rows = self.readers.in_time(all(&self.readers, query)).await?;
         rows.iter().map(decode::attack_row).collect()
     }

@@ -1,7 +1,7 @@
 //! Many rows at once, as PostgreSQL's binary `COPY` has them, <https://www.postgresql.org/docs/current/sql-copy.html>.
 
 use nimaora_domain::Timestamp;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgCopyIn};
 use uuid::Uuid;
 
 use super::fault::store_error;
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 /// From so many rows on they are copied, as in a rebuild. Fewer go in as arrays: a live batch of some thousands is written sooner so, by half
 /// where 20,000 events a second come.
 pub(super) const COPIED_ROWS_MIN: usize = 16_384;
-/// Bytes that are sent at once.
+/// Bytes that are sent at once, with the rest of the row that reaches it.
 const CHUNK_BYTES: usize = 128 * 1_024;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
@@ -62,16 +62,23 @@ impl Fields<'_> {
     }
 }
 
-/// Rows as they are sent.
-pub(super) struct Copied {
+/// Rows on their way. Dropped before its end it leaves a broken transaction, and with that nothing.
+pub(super) struct Copying<'c> {
+    out: PgCopyIn<&'c mut PgConnection>,
+    /// What was not sent yet.
     bytes: Vec<u8>,
     columns: i16,
 }
 
-impl Copied {
-    /// No rows yet, each of so many columns.
-    pub(super) fn of_columns(columns: i16) -> Self {
-        Self { bytes: HEADER.to_vec(), columns }
+impl<'c> Copying<'c> {
+    /// Begins to copy to where the statement says rows of so many columns.
+    pub(super) async fn begin(
+        connection: &'c mut PgConnection,
+        statement: &str,
+        columns: i16,
+    ) -> Result<Self, StoreError> {
+        let out = connection.copy_in_raw(statement).await.map_err(store_error)?;
+        Ok(Self { out, bytes: HEADER.to_vec(), columns })
     }
 
     /// The next row.
@@ -80,17 +87,24 @@ impl Copied {
         Fields(&mut self.bytes)
     }
 
-    /// Sends them to where the statement says. Answers how many the server took.
-    pub(super) async fn send(
-        mut self,
-        connection: &mut PgConnection,
-        statement: &str,
-    ) -> Result<u64, StoreError> {
-        self.bytes.extend_from_slice(&END.to_be_bytes());
-        let mut out = connection.copy_in_raw(statement).await.map_err(store_error)?;
-        for chunk in self.bytes.chunks(CHUNK_BYTES) {
-            out.send(chunk).await.map_err(store_error)?;
+    /// Sends the rows that are here when they are enough. Call it after each.
+    pub(super) async fn make_room(&mut self) -> Result<(), StoreError> {
+        match self.bytes.len() >= CHUNK_BYTES {
+            true => self.send().await,
+            false => Ok(()),
         }
-        out.finish().await.map_err(store_error)
+    }
+
+    /// Sends the rest. Answers how many rows the server took.
+    pub(super) async fn finish(mut self) -> Result<u64, StoreError> {
+        self.bytes.extend_from_slice(&END.to_be_bytes());
+        self.send().await?;
+        self.out.finish().await.map_err(store_error)
+    }
+
+    async fn send(&mut self) -> Result<(), StoreError> {
+        self.out.send(&*self.bytes).await.map_err(store_error)?;
+        self.bytes.clear();
+        Ok(())
     }
 }

@@ -28,7 +28,10 @@ struct State<K, V> {
     readers: usize,
 }
 
-type Answer<V> = oneshot::Sender<Result<V, StoreError>>;
+type Answer<V> = oneshot::Sender<Found<V>>;
+
+/// What a read came to for one key.
+pub(super) type Found<V> = Result<V, StoreError>;
 
 impl<K, V> Default for Gather<K, V> {
     fn default() -> Self {
@@ -43,14 +46,15 @@ impl<K, V> fmt::Debug for Gather<K, V> {
 }
 
 impl<K: Send + 'static, V: Send + 'static> Gather<K, V> {
-    /// What `read` finds for the key. It is given several at a time, and answers one for each in their order.
+    /// What `read` finds for the key. It is given several at a time, and answers one for each in their order; what cannot be read of one
+    /// is no other's error.
     pub(super) async fn get<F>(
         &self,
         key: K,
         read: impl Fn(Vec<K>) -> F + Send + 'static,
     ) -> Result<V, StoreError>
     where
-        F: Future<Output = Result<Vec<V>, StoreError>> + Send,
+        F: Future<Output = Result<Vec<Found<V>>, StoreError>> + Send,
     {
         let (answer, answered) = oneshot::channel();
         let begins = {
@@ -82,13 +86,13 @@ struct Reader<K, V> {
 impl<K, V> Reader<K, V> {
     async fn run<F>(mut self, read: impl Fn(Vec<K>) -> F)
     where
-        F: Future<Output = Result<Vec<V>, StoreError>>,
+        F: Future<Output = Result<Vec<Found<V>>, StoreError>>,
     {
         while let Some((keys, answers)) = self.next() {
             match read(keys).await {
                 // Who is gone needs no answer.
                 Ok(found) => {
-                    answers.into_iter().zip(found).for_each(|(answer, found)| drop(answer.send(Ok(found))))
+                    answers.into_iter().zip(found).for_each(|(answer, found)| drop(answer.send(found)))
                 }
                 Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
             }

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::query;
 use uuid::Uuid;
 
+use super::gather::Found;
 use super::read::all;
 use super::session::Connections;
 use crate::Position;
@@ -31,33 +32,40 @@ pub(super) struct Past {
 pub(super) async fn participants(
     readers: Connections,
     keys: Vec<OfParticipant>,
-) -> Result<Vec<Option<ParticipantView>>, StoreError> {
+) -> Result<Vec<Found<Option<ParticipantView>>>, StoreError> {
     let (ids, battles) = columns(keys.iter());
     let query = query(include_str!("sql/participants_of.sql")).bind(ids).bind(battles);
     let rows = readers.in_time(all(&readers, query)).await?;
-    let mut found = vec![None; keys.len()];
+    let mut found = vec![Ok(None); keys.len()];
     for row in &rows {
         let asked = asked(row)?;
         if let (Some(key), Some(found)) = (keys.get(asked), found.get_mut(asked)) {
-            *found = Some(decode::participant(row, key.battle_id)?);
+            *found = decode::participant(row, key.battle_id).map(Some);
         }
     }
     Ok(found)
 }
 
 /// The last attacks on each, newest first.
-pub(super) async fn pasts(readers: Connections, keys: Vec<Past>) -> Result<Vec<Vec<AttackView>>, StoreError> {
+pub(super) async fn pasts(
+    readers: Connections,
+    keys: Vec<Past>,
+) -> Result<Vec<Found<Vec<AttackView>>>, StoreError> {
     let (ids, battles) = columns(keys.iter().map(|past| &past.of));
     let after: Vec<i64> = keys.iter().map(|past| as_i64(past.after)).collect();
     let limits: Vec<i64> = keys.iter().map(|past| i64::from(past.limit)).collect();
     let query =
         query(include_str!("sql/last_attacks_on_many.sql")).bind(ids).bind(battles).bind(after).bind(limits);
     let rows = readers.in_time(all(&readers, query)).await?;
-    let mut found = vec![Vec::new(); keys.len()];
+    let mut found = vec![Ok(Vec::new()); keys.len()];
     for row in &rows {
         let asked = asked(row)?;
         if let (Some(Past { of, .. }), Some(found)) = (keys.get(asked), found.get_mut(asked)) {
-            found.push(decode::attack(row, of.battle_id, of.id)?);
+            match (decode::attack(row, of.battle_id, of.id), found) {
+                (Ok(attack), Ok(attacks)) => attacks.push(attack),
+                (Err(error), found) => *found = Err(error),
+                (Ok(_), Err(_)) => {}
+            }
         }
     }
     Ok(found)

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use tokio::time::timeout;
 
 use super::config::{IDLE_TIMEOUT, LIFETIME_MAX, PostgresConfig};
-use super::copy::Copied;
+use super::copy::Copying;
 use super::fault::{is_stale, store_error};
 use crate::error::StoreError;
 
@@ -160,9 +160,9 @@ impl Session {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.connection()).await.map(|_| ())
     }
 
-    /// Copies rows to where the statement says. Answers how many there are.
-    pub(super) async fn copy(&mut self, statement: &str, rows: Copied) -> Result<u64, StoreError> {
-        rows.send(self.connection(), statement).await
+    /// Begins to copy to where the statement says rows of so many columns.
+    pub(super) async fn copy(&mut self, statement: &str, columns: i16) -> Result<Copying<'_>, StoreError> {
+        Copying::begin(self.connection(), statement, columns).await
     }
 
     fn connection(&mut self) -> &mut PgConnection {

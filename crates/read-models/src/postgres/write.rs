@@ -6,7 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Postgres, query};
 
-use super::copy::{COPIED_ROWS_MIN, Copied};
+use super::copy::COPIED_ROWS_MIN;
 use super::session::Session;
 use super::values::{Json, Time};
 use crate::error::StoreError;
@@ -154,12 +154,17 @@ impl Out<'_> {
     }
 
     async fn copy_answers(&mut self, rows: &[AnswerRow]) -> Result<(), StoreError> {
-        let mut copied = Copied::of_columns(11);
-        for row in rows {
-            let mut fields = copied.row();
+        let keyed = |row: &AnswerRow| {
+            Ok((self.keys.battle(row.battle_id)?, self.keys.participant(row.participant_id)?))
+        };
+        let keys: Vec<(i64, i64)> = every(rows, keyed)?;
+        let sql = include_str!("sql/copy_answers.sql");
+        let mut copying = self.session.copy(sql, 11).await?;
+        for (row, (battle, participant)) in rows.iter().zip(keys) {
+            let mut fields = copying.row();
             fields.bigint(as_i64(row.position));
-            fields.integer(self.keys.battle(row.battle_id)?);
-            fields.bigint(self.keys.participant(row.participant_id)?);
+            fields.integer(battle);
+            fields.bigint(participant);
             fields.bigint(i64::from(row.question_id.0));
             fields.integer(i64::from(row.attempt));
             fields.text(verdict_word(row.verdict));
@@ -168,8 +173,10 @@ impl Out<'_> {
             fields.integer(i64::from(row.earned.arrows));
             fields.text_or_null(row.answer.as_deref());
             fields.time(row.submitted_at);
+            copying.make_room().await?;
         }
-        self.copy(include_str!("sql/copy_answers.sql"), copied, rows.len()).await
+        let taken = copying.finish().await?;
+        self.copied(sql, taken, rows.len())
     }
 
     async fn attacks(&mut self, rows: &[AttackRow]) -> Result<(), StoreError> {
@@ -190,19 +197,28 @@ impl Out<'_> {
     }
 
     async fn copy_attacks(&mut self, rows: &[AttackRow]) -> Result<(), StoreError> {
-        let mut copied = Copied::of_columns(8);
-        for row in rows {
-            let mut fields = copied.row();
+        let keyed = |row: &AttackRow| {
+            let (attacker, target) =
+                (self.keys.participant(row.attacker_id)?, self.keys.participant(row.target_id)?);
+            Ok((self.keys.battle(row.battle_id)?, attacker, target))
+        };
+        let keys: Vec<(i64, i64, i64)> = every(rows, keyed)?;
+        let sql = include_str!("sql/copy_attacks.sql");
+        let mut copying = self.session.copy(sql, 8).await?;
+        for (row, (battle, attacker, target)) in rows.iter().zip(keys) {
+            let mut fields = copying.row();
             fields.bigint(as_i64(row.position));
             fields.uuid(row.event_id);
-            fields.integer(self.keys.battle(row.battle_id)?);
-            fields.bigint(self.keys.participant(row.attacker_id)?);
-            fields.bigint(self.keys.participant(row.target_id)?);
+            fields.integer(battle);
+            fields.bigint(attacker);
+            fields.bigint(target);
             fields.boolean(row.blocked);
             fields.integer(i64::from(row.points_deducted));
             fields.time(row.attacked_at);
+            copying.make_room().await?;
         }
-        self.copy(include_str!("sql/copy_attacks.sql"), copied, rows.len()).await
+        let taken = copying.finish().await?;
+        self.copied(sql, taken, rows.len())
     }
 
     async fn parked(&mut self, rows: &[ParkedEvent]) -> Result<(), StoreError> {
@@ -234,8 +250,8 @@ impl Out<'_> {
         self.write(sql, query, rows.len()).await
     }
 
-    async fn copy(&mut self, sql: &str, copied: Copied, rows: usize) -> Result<(), StoreError> {
-        all_found(sql, self.session.copy(sql, copied).await?, rows)?;
+    fn copied(&mut self, sql: &str, taken: u64, rows: usize) -> Result<(), StoreError> {
+        all_found(sql, taken, rows)?;
         self.rows += rows;
         Ok(())
     }

@@ -47,10 +47,11 @@ impl AuditedTables for SqliteReadModels {
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AnswerView>, StoreError> {
         let query = sqlx::query(include_str!("sql/answers.sql")).bind(as_i64(after)).bind(limit);
-        let query = query.bind(of.map(|battle_id| battle_id.to_string()));
+        let query = query.bind(of.map(|battle_id| battle_id.to_string())).bind(as_i64(upto));
         let rows = query.fetch_all(&self.readers).await.map_err(store_error)?;
         rows.iter().map(decode::answer).collect()
     }
@@ -59,10 +60,11 @@ impl AuditedTables for SqliteReadModels {
         &self,
         of: Option<BattleId>,
         after: Position,
+        upto: Position,
         limit: u32,
     ) -> Result<Vec<AttackRow>, StoreError> {
         let query = sqlx::query_scalar(include_str!("sql/attacks.sql")).bind(as_i64(after)).bind(limit);
-        let query = query.bind(of.map(|battle_id| battle_id.to_string()));
+        let query = query.bind(of.map(|battle_id| battle_id.to_string())).bind(as_i64(upto));
         let page: String = query.fetch_one(&self.readers).await.map_err(store_error)?;
         let rows: Vec<StoredAttack> = serde_json::from_str(&page)
             .map_err(|error| misfit(&format!("page of attacks after {after}"), error))?;

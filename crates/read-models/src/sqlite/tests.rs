@@ -122,6 +122,15 @@ async fn says_that_tables_of_a_newer_version_are_not_for_it() {
     assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{answer:?}");
 }
 
+#[tokio::test]
+async fn passes_over_a_checkpoint_that_it_does_not_know() {
+    let (tables, _home) = tables().await;
+    apply(&tables, opening(2)).await.unwrap();
+    let later = "INSERT INTO projection_checkpoints (name, position) VALUES ('of tomorrow', 7)";
+    sqlx::query(later).execute(&tables.writer).await.unwrap();
+    assert_eq!(tables.checkpoints().await.unwrap().tables, 10);
+}
+
 /// The file as the first version left it, with the rows that `insert` makes.
 async fn file_of_the_first_version(home: &TempDir, insert: &'static str) {
     let tables = tables_in(home).await.unwrap();

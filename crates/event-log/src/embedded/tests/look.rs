@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::{append, ids_of_all, open, small};
-use crate::embedded::EmbeddedLog;
+use crate::embedded::{EmbeddedLog, FoundEnd, LOG_DIR};
 use crate::error::OpenError;
 use crate::log::EventLog;
 
@@ -112,7 +112,19 @@ async fn who_only_reads_changes_nothing_and_keeps_out_who_would_write() {
     }
     let refused = EmbeddedLog::open(data_dir.path(), small(4_096));
     assert!(matches!(refused, Err(OpenError::InUse { .. })));
+    assert_eq!(one.found_end(), Some(&FoundEnd::default()));
     drop((one, other));
     assert!(contents(data_dir.path()) == before, "reading changed something");
     assert_eq!(ids_of_all(&open(data_dir.path())).await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_only_reads_is_told_when_the_end_may_have_been_cut_off() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let log = open(data_dir.path());
+    log.append(append("s", [1, 2])).await.unwrap();
+    log.close().await;
+    std::fs::remove_file(data_dir.path().join(LOG_DIR).join("acknowledged")).unwrap();
+    let read = EmbeddedLog::open_read_only(data_dir.path(), small(4_096)).unwrap();
+    assert_eq!(read.found_end(), Some(&FoundEnd { torn: None, acknowledgements_lost: true }));
 }

@@ -3,6 +3,6 @@ SELECT a.position, b.uuid, p.participant_id, a.question, a.attempt, a.verdict, a
 FROM answers AS a
 JOIN battle_participants AS p ON p.id = a.participant_id
 JOIN battles AS b ON b.id = a.battle_id
-WHERE a.position > $1 AND ($3::uuid IS NULL OR a.battle_id = (SELECT id FROM battles WHERE uuid = $3))
+WHERE a.position > $1 AND a.position <= $4 AND ($3::uuid IS NULL OR a.battle_id = (SELECT id FROM battles WHERE uuid = $3))
 ORDER BY a.position
 LIMIT $2

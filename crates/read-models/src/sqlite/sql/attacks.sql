@@ -6,7 +6,7 @@ FROM (
     JOIN battle_participants AS attacker ON attacker.id = a.attacker_id
     JOIN battle_participants AS target ON target.id = a.target_id
     JOIN battles AS b ON b.id = a.battle_id
-    WHERE a.position > ?1 AND (?3 IS NULL OR a.battle_id = (SELECT id FROM battles WHERE uuid = ?3))
+    WHERE a.position > ?1 AND a.position <= ?4 AND (?3 IS NULL OR a.battle_id = (SELECT id FROM battles WHERE uuid = ?3))
     ORDER BY a.position
     LIMIT ?2
 )
