@@ -28,7 +28,9 @@ export function Questions({ questions, total, answers: given, closesAt, now, onA
   const open = questions.filter(({ id }) => !DONE.has(answers[id]?.state ?? ''));
   const current = questions.find(({ id }) => id === picked) ?? open[0];
   const closes = current && !DONE.has(answers[current.id]?.state ?? '') ? closesAt(current) : undefined;
-  useTime(closes === undefined ? undefined : closes + CLOSED_AFTER_MS, now);
+  // Whichever question closes next: its number shows it too.
+  const closings = open.map(closesAt).filter((at) => at !== undefined);
+  useTime(closings.length === 0 ? undefined : Math.min(...closings) + CLOSED_AFTER_MS, now);
   const answer = async (question: Question, text: string) => {
     pick(question.id);
     await onAnswer(question.id, text);
