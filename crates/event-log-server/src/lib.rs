@@ -62,5 +62,6 @@ mod writing;
 
 pub use access::NodePassword;
 pub use connections::ConnectionBounds;
+pub use prompt::Prompt;
 pub use server::{Deps, EventStore};
 pub use tls::{Tls, TlsError};

@@ -9,8 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tonic::transport::server::Connected;
 
-pub(crate) struct Prompt(pub(crate) TcpStream);
+/// Such a connection.
+#[derive(Debug)]
+pub struct Prompt(pub TcpStream);
 
 impl AsyncRead for Prompt {
     fn poll_read(
@@ -60,4 +63,10 @@ impl AsyncWrite for Prompt {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
+}
+
+impl Connected for Prompt {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
 }

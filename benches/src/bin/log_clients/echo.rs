@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use nimaora_benches::BenchError;
+use nimaora_event_log_server::Prompt;
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -18,7 +19,6 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::messages::{AppendPart, Appended, AppendedAt, AppendedWhere, Echoed};
-use crate::prompt::Prompt;
 
 /// The call's path.
 pub(crate) const BARE: &str = "/bench.Bare/Echo";

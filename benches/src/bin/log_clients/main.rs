@@ -8,7 +8,6 @@
 mod appends;
 mod echo;
 mod messages;
-mod prompt;
 mod reading;
 mod serving;
 
