@@ -169,9 +169,10 @@ impl Follower {
     /// Page by page, until the tables have told what was lost and what was held back since.
     async fn catch_up_with_alerts(&self, id: ParticipantId) -> Result<(), Refusal> {
         let limit = self.hub.config.alerts_page_max.max(1);
+        let mut may_be_few = true;
         loop {
             let Some(owed) = self.room.inboxes.lock().owed_alerts(id) else { return Ok(()) };
-            let page = self.lost_attacks(id, owed.after, limit).await?;
+            let page = self.lost_attacks(id, owed.after, limit, &mut may_be_few).await?;
             for attack in &page {
                 self.alert(id, AttackReceived::from(attack), true);
             }
@@ -187,19 +188,23 @@ impl Follower {
         }
     }
 
-    /// The next attacks after a position. They are few as a rule, and then the last ones are all of them: those are asked for first, since what
-    /// many ask for is read together.
+    /// The next attacks after a position. They are few as a rule, and then the last ones are all of them: those are asked for while they
+    /// may be, since what many ask for is read together.
     async fn lost_attacks(
         &self,
         id: ParticipantId,
         after: Position,
         limit: u32,
+        may_be_few: &mut bool,
     ) -> Result<Vec<AttackView>, Refusal> {
         let (store, battle_id) = (&self.hub.read_models, self.room.battle_id);
-        let mut last = self.hub.ask(store.last_attacks_on(battle_id, id, after, limit)).await?;
-        if last.len() < limit as usize {
-            last.reverse();
-            return Ok(last);
+        if *may_be_few {
+            let mut last = self.hub.ask(store.last_attacks_on(battle_id, id, after, limit)).await?;
+            *may_be_few = last.len() < limit as usize;
+            if *may_be_few {
+                last.reverse();
+                return Ok(last);
+            }
         }
         self.hub.ask(store.attacks_on(battle_id, id, after, limit)).await
     }
