@@ -14,12 +14,7 @@ pub(crate) fn text(payload: &str) -> Bytes {
 
 /// The same text for those who take compressed messages; as it is when compressing makes it no shorter.
 pub(crate) fn compressed(text: &Bytes) -> Bytes {
-    let head = match text.get(1) {
-        Some(126) => 4,
-        Some(127) => HEADER_BYTES_MAX,
-        _ => 2,
-    };
-    match text.get(head..).and_then(deflate::compress) {
+    match deflate::compress(&payload(text)) {
         Some(payload) => with_head(Opcode::Text.bits() | COMPRESSED, &payload),
         None => text.clone(),
     }
