@@ -86,14 +86,10 @@ impl Publisher {
         let connection = connects(&self.client);
         let publishing = async {
             self.send(batches).await?;
-            ask_server(&self.client).await
+            taken(&self.client, connection).await
         };
         let began = Instant::now();
         let published = match timeout(self.timeout, publishing).await {
-            // What was written to the connection before may have gone down with it.
-            Ok(Ok(())) if connects(&self.client) != connection => {
-                Err(unavailable("the connection was lost meanwhile"))
-            }
             Ok(done) => done,
             Err(_) => Err(unavailable(format!("the server has not taken it within {:?}", self.timeout))),
         };
@@ -209,6 +205,16 @@ pub(super) async fn ask_server(client: &Client) -> Result<(), BusError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
         Err(error) => Err(unavailable(error)),
+    }
+}
+
+/// Waits until the server has taken all that was sent over this connection. The caller has a deadline.
+pub(super) async fn taken(client: &Client, connection: u64) -> Result<(), BusError> {
+    ask_server(client).await?;
+    // What was written to the connection before may have gone down with it.
+    match connects(client) == connection {
+        true => Ok(()),
+        false => Err(unavailable("the connection was lost meanwhile")),
     }
 }
 

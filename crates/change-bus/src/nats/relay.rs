@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::NatsBus;
-use super::publisher::{ask_server, connected, connects, unavailable};
+use super::publisher::{ask_server, connected, connects, taken, unavailable};
 use super::wire::RELAY;
 use crate::bus::BusError;
 use crate::relay::{RELAY_BYTES_MAX, Relay, RelayMessage, Relayed};
@@ -47,12 +47,8 @@ impl Relay for NatsBus {
     async fn confirm(&self, connection: u64) -> Result<(), BusError> {
         let client = &self.inner.client;
         connected(client)?;
-        match timeout(CONFIRM_TIMEOUT, ask_server(client)).await {
-            // What was written to the connection before may have gone down with it.
-            Ok(Ok(())) if connects(client) != connection => {
-                Err(unavailable("the connection was lost meanwhile"))
-            }
-            Ok(asked) => asked,
+        match timeout(CONFIRM_TIMEOUT, taken(client, connection)).await {
+            Ok(confirmed) => confirmed,
             Err(_) => Err(unavailable("the server does not answer")),
         }
     }
