@@ -161,14 +161,7 @@ impl Names {
     /// [`NamesError`].
     pub async fn read_again(&self, battle_id: BattleId) -> Result<Option<Arc<BattleKeys>>, NamesError> {
         let Some(kept) = &self.0 else { return Ok(None) };
-        for _ in 0..TRIES_MAX {
-            let forgotten = kept.forgotten();
-            let Some(tree) = kept.keys.load(battle_id).await? else { return Ok(None) };
-            if let Some(keys) = kept.hold(battle_id, tree, forgotten) {
-                return Ok(Some(keys));
-            }
-        }
-        Err(changing())
+        kept.read(battle_id, false).await
     }
 
     /// The keys of a battle of which an event is sealed.
@@ -191,14 +184,7 @@ impl Names {
         if let Some(held) = kept.held(battle_id) {
             return Ok(Some(held));
         }
-        for _ in 0..TRIES_MAX {
-            let forgotten = kept.forgotten();
-            let tree = kept.keys.load_or_make(battle_id).await?;
-            if let Some(keys) = kept.hold(battle_id, tree, forgotten) {
-                return Ok(Some(keys));
-            }
-        }
-        Err(changing())
+        kept.read(battle_id, true).await
     }
 
     /// Forgets a key for ever.
@@ -248,6 +234,22 @@ impl Kept {
             .map(|(_, keys)| Arc::clone(keys))
     }
 
+    /// Reads keys, made if `makes` and there are none, and holds them; again when one was forgotten meanwhile.
+    async fn read(&self, battle_id: BattleId, makes: bool) -> Result<Option<Arc<BattleKeys>>, NamesError> {
+        for _ in 0..TRIES_MAX {
+            let forgotten = self.forgotten();
+            let found = match makes {
+                true => Some(self.keys.load_or_make(battle_id).await?),
+                false => self.keys.load(battle_id).await?,
+            };
+            let Some(tree) = found else { return Ok(None) };
+            if let Some(keys) = self.hold(battle_id, tree, forgotten) {
+                return Ok(Some(keys));
+            }
+        }
+        Err(NamesError::Unavailable { reason: "names were erased all the while".to_owned() })
+    }
+
     /// How many were forgotten so far.
     fn forgotten(&self) -> u64 {
         self.held.lock().forgotten
@@ -273,8 +275,4 @@ impl Kept {
         held.insert(battle_id, (Instant::now(), Arc::clone(&keys)));
         Some(keys)
     }
-}
-
-fn changing() -> NamesError {
-    NamesError::Unavailable { reason: "names were erased all the while".to_owned() }
 }
