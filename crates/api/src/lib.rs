@@ -17,5 +17,11 @@ pub mod v1 {
     tonic::include_proto!("nimaora.v1");
 }
 
+/// A point in time, in milliseconds since 1970, as messages have it.
+pub fn timestamp(millis: i64) -> prost_types::Timestamp {
+    let nanos = i32::try_from(millis.rem_euclid(1_000) * 1_000_000).unwrap_or(0);
+    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos }
+}
+
 /// The descriptors of every message and service, for server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -131,9 +131,7 @@ fn unless_done<T>(answered: Result<Response<T>, Status>) -> Result<Option<T>, St
 fn schedule(round: Round) -> Option<Schedule> {
     let now_ms = Clock::system().now_ms();
     let after = |time: Duration| {
-        let ms = now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        let nanos = i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or_default();
-        prost_types::Timestamp { seconds: ms.div_euclid(1_000), nanos }
+        nimaora_api::timestamp(now_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
     };
     (!round.gathering.is_zero()).then(|| Schedule {
         starts_at: Some(after(round.gathering)),

@@ -235,7 +235,5 @@ fn told(event: nimaora_read_models::ParkedEvent) -> ParkedEvent {
 }
 
 fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let millis = time.as_millis();
-    let nanos = i32::try_from(millis.rem_euclid(1_000) * 1_000_000).unwrap_or(0);
-    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos }
+    nimaora_api::timestamp(time.as_millis())
 }

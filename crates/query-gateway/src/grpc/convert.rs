@@ -95,7 +95,5 @@ fn balance(balance: Balance) -> v1::Balance {
 }
 
 fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let millis = time.as_millis();
-    let nanos = i32::try_from(millis.rem_euclid(1_000)).unwrap_or(0) * 1_000_000;
-    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos }
+    nimaora_api::timestamp(time.as_millis())
 }

@@ -16,9 +16,7 @@ use crate::audit::walk::Fold;
 pub(super) const PAGE_EVENTS: usize = 256;
 
 pub(in crate::audit) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
-    let millis = time.as_millis();
-    let nanos = i32::try_from(millis.rem_euclid(1_000) * 1_000_000).unwrap_or(0);
-    prost_types::Timestamp { seconds: millis.div_euclid(1_000), nanos }
+    nimaora_api::timestamp(time.as_millis())
 }
 
 fn balance(balance: nimaora_domain::Balance) -> Balance {
