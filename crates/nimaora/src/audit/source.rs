@@ -11,7 +11,7 @@ use super::error::AuditError;
 use super::remote::Remote;
 use super::stores;
 use crate::cli::Places;
-use crate::client::bearer;
+use crate::client::{bearer, token};
 use crate::config::Config;
 use crate::play::ClientError;
 use crate::serve::{self, ADDRESS_FILE};
@@ -45,18 +45,14 @@ impl SourceArgs {
     pub(super) async fn open(&self) -> Result<Source, AuditError> {
         let config = self.places.clone().resolve()?;
         if let Some(url) = &self.server {
-            return self.connect(url.clone(), &config.data_dir).await.map(Box::new).map(Source::Server);
+            return self.connect(url.clone(), &config.data_dir).await.map(server);
         }
         match stores::log(&config).await {
             Ok((log, notes)) => Ok(Source::Log(Box::new(config), log, notes)),
             Err(AuditError::Open(in_use @ OpenError::InUse { .. })) => {
                 // Whoever has it open without being reached at an address is no server, or one that is just starting.
                 match std::fs::read_to_string(config.data_dir.join(ADDRESS_FILE)) {
-                    Ok(url) => self
-                        .connect(url.trim().to_owned(), &config.data_dir)
-                        .await
-                        .map(Box::new)
-                        .map(Source::Server),
+                    Ok(url) => self.connect(url.trim().to_owned(), &config.data_dir).await.map(server),
                     Err(_) => Err(AuditError::Open(in_use)),
                 }
             }
@@ -80,15 +76,19 @@ impl SourceArgs {
     }
 
     async fn connect(&self, url: String, data_dir: &Path) -> Result<Remote, AuditError> {
-        let token = match &self.admin_token {
+        let found = match &self.admin_token {
             Some(token) => token.clone(),
             None => {
                 let beside = || serve::admin_token_file(data_dir);
                 let path = self.admin_token_file.clone().unwrap_or_else(beside);
-                std::fs::read_to_string(&path).map_err(|source| ClientError::AdminToken { path, source })?
+                token::read(&path).map_err(|source| ClientError::AdminToken { path, source })?
             }
         };
-        let token = bearer(token.trim()).ok_or(ClientError::Token)?;
+        let token = bearer(found.trim()).ok_or(ClientError::Token)?;
         Remote::connect(url, token).await
     }
+}
+
+fn server(remote: Remote) -> Source {
+    Source::Server(Box::new(remote))
 }

@@ -5,11 +5,15 @@
 //! |---|---|
 //! | [`grpc`] | [`Connection`]: commands and queries over one connection; tokens and command ids |
 //! | [`http`] | [`http::get`] and [`http::post_form`]: one small request and its answer |
+//! | [`metrics`] | what a server tells of itself |
+//! | [`token`] | the admin token's file |
 //! | [`pusher`] | [`PusherSocket`]: subscribe to channels and read events |
 
 pub mod grpc;
 pub mod http;
+pub mod metrics;
 pub mod pusher;
+pub mod token;
 
 pub use grpc::{Connection, bearer, command_id, with_token};
 pub use http::HttpError;

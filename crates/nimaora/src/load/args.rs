@@ -1,19 +1,15 @@
 //! What `nimaora load` is asked to do.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use nimaora_sessions::token::TOKEN_BYTES_MAX;
 
 use super::error::LoadError;
+use crate::client::token;
 
 /// Where the admin token is read from when neither the flag nor the environment says otherwise.
 const ADMIN_TOKEN_FILE: &str = "./data/admin-token";
-/// What is read of the token's file, in bytes; a token is shorter. What is behind it is not read.
-const TOKEN_FILE_BYTES_MAX: u64 = 4 * TOKEN_BYTES_MAX as u64;
 /// The environment variable that holds the admin token itself.
 const ADMIN_TOKEN_VARIABLE: &str = "NIMAORA_ADMIN_TOKEN";
 /// The most virtual players: as many as a battle's rules may admit.
@@ -86,17 +82,8 @@ impl LoadArgs {
             return Ok(token.trim().to_owned());
         }
         let path = self.admin_token_file.clone().unwrap_or_else(|| ADMIN_TOKEN_FILE.into());
-        match read_token(&path) {
-            Ok(token) => Ok(token.trim().to_owned()),
-            Err(source) => Err(LoadError::AdminToken { path, source }),
-        }
+        token::read(&path).map_err(|source| LoadError::AdminToken { path, source })
     }
-}
-
-fn read_token(path: &Path) -> io::Result<String> {
-    let mut token = String::new();
-    File::open(path)?.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut token)?;
-    Ok(token)
 }
 
 /// The highest rate that can be asked for; no server on earth is that fast.

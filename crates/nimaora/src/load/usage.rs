@@ -1,7 +1,8 @@
 //! What the server under load uses, as its own metrics tell it.
 
 use super::targets::{Targets, authority};
-use crate::client::{HttpError, http};
+use crate::client::HttpError;
+use crate::client::metrics::{self, metric};
 
 /// What the server has used since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,8 +33,7 @@ impl ServerUsage {
 
     /// Reads it from the server's metrics; what they do not say is 0.
     async fn ask(authority: &str) -> Result<Self, HttpError> {
-        let text = http::get(authority, "/metrics").await?;
-        let text = String::from_utf8_lossy(&text);
+        let text = metrics::read(authority).await?;
         Ok(Self {
             cpu_seconds: metric(&text, "process_cpu_seconds_total").unwrap_or(0.0),
             rss_bytes: metric(&text, "process_resident_memory_bytes").unwrap_or(0.0) as u64,
@@ -50,23 +50,9 @@ impl ServerUsage {
     }
 }
 
-/// The value of a metric without labels in Prometheus' text format.
-fn metric(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
-    line[name.len()..].split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_metric_is_found_by_its_whole_name() {
-        let text = "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total_more 9\n\
-                    process_cpu_seconds_total 12.5\n";
-        assert_eq!(metric(text, "process_cpu_seconds_total"), Some(12.5));
-        assert_eq!(metric(text, "process_resident_memory_bytes"), None);
-    }
 
     #[test]
     fn a_restarted_server_counts_from_zero() {

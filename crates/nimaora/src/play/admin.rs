@@ -4,18 +4,18 @@ use nimaora_api::v1::{CreateBattleRequest, FinishBattleRequest, Rules, StartBatt
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::{Admin, ClientError, Server};
-use crate::client::{bearer, command_id, with_token};
+use crate::client::{bearer, command_id, token, with_token};
 use crate::quiz::{self, INITIAL, POINTS_PER_ATTACK};
 
 impl Admin {
     /// The token, as a header's value.
     pub(crate) fn bearer(&self) -> Result<MetadataValue<Ascii>, ClientError> {
-        let token = match &self.token {
+        let found = match &self.token {
             Some(token) => token.clone(),
-            None => std::fs::read_to_string(&self.file)
+            None => token::read(&self.file)
                 .map_err(|source| ClientError::AdminToken { path: self.file.clone(), source })?,
         };
-        bearer(token.trim()).ok_or(ClientError::Token)
+        bearer(found.trim()).ok_or(ClientError::Token)
     }
 }
 
